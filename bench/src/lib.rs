@@ -1,0 +1,1 @@
+//! Load generator with raw NATS beside it.

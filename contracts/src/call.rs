@@ -1,0 +1,239 @@
+//! The table of calls: what can be asked of which service, by whom, how long it may take, and with
+//! which payloads. Permissions, schemas, routes and the client all follow from it.
+
+use schemars::{JsonSchema, Schema};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    kind::Kind,
+    payload::{Nothing, agent, contract, history, invite, mission, request, session},
+    role::{Role, Service},
+    schema,
+};
+
+/// Whether a call can change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It cannot; it is answered from a followed view.
+    Read,
+    /// It can, by appending to the ledger.
+    Write,
+}
+
+/// Whether a call must carry the caller's signature (`Agent-Sender`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signature {
+    /// The credential is proof enough.
+    Optional,
+    /// It must be signed with the identity key, and the signature is kept with the fact.
+    Required,
+}
+
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// The service that serves it.
+    pub service: Service,
+    /// Its name, a subject token.
+    pub name: &'static str,
+    /// What it is for, in a line.
+    pub summary: &'static str,
+    /// Whether it can change anything.
+    pub access: Access,
+    /// Whether it must be signed.
+    pub signature: Signature,
+    /// Longest time it may take, in milliseconds; a request may ask for less.
+    pub deadline_ms: u64,
+    /// Roles that may call it.
+    pub roles: &'static [Role],
+    /// Schema of the request's payload.
+    pub request_schema: fn() -> Schema,
+    /// Schema of the reply's payload.
+    pub reply_schema: fn() -> Schema,
+}
+
+impl Call {
+    /// Kind of the request's payload.
+    pub fn request_kind(&self) -> Kind {
+        Kind::first(self.to_string())
+    }
+
+    /// Kind of the reply's payload.
+    pub fn reply_kind(&self) -> Kind {
+        Kind::first(format!("{self}.reply"))
+    }
+
+    /// Whether `role` may call it.
+    pub fn is_allowed_to(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+}
+
+impl std::fmt::Display for Call {
+    /// `service.call`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.service, self.name)
+    }
+}
+
+/// A call and the types of its payloads.
+pub trait CallType: Send + Sync + 'static {
+    /// The request's payload.
+    type Request: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
+    /// The reply's payload.
+    type Reply: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
+    /// Its row in the table.
+    const CALL: Call;
+}
+
+const MEMBERS: &[Role] = Role::MEMBERS;
+const OPERATOR: &[Role] = &[Role::Operator];
+const PLANNER: &[Role] = &[Role::Planner, Role::Operator];
+const JOIN: &[Role] = &[Role::Join];
+const DOOR: &[Role] = &[Role::Door];
+const DISPATCHER: &[Role] = &[Role::Dispatcher, Role::Operator];
+const ENDERS: &[Role] = &[
+    Role::Planner,
+    Role::Worker,
+    Role::Verifier,
+    Role::Arbitrator,
+    Role::Approver,
+    Role::Operator,
+    Role::Dispatcher,
+];
+const KNOWN: &[Role] = &[
+    Role::Planner,
+    Role::Worker,
+    Role::Verifier,
+    Role::Arbitrator,
+    Role::Approver,
+    Role::Operator,
+    Role::Join,
+    Role::Door,
+    Role::Dispatcher,
+    Role::Committer,
+];
+
+macro_rules! calls {
+    ($($(#[doc = $summary:literal])+ $name:ident = $service:ident . $call:ident, $access:ident, $signature:ident,
+        $deadline_ms:literal ms, $roles:expr, $request:ty => $reply:ty;)+) => {
+        $(
+            $(#[doc = $summary])+
+            pub enum $name {}
+            impl CallType for $name {
+                type Request = $request;
+                type Reply = $reply;
+                const CALL: Call = Call {
+                    service: Service::$service,
+                    name: stringify!($call),
+                    summary: concat!($($summary),+),
+                    access: Access::$access,
+                    signature: Signature::$signature,
+                    deadline_ms: $deadline_ms,
+                    roles: $roles,
+                    request_schema: schema::of::<$request>,
+                    reply_schema: schema::of::<$reply>,
+                };
+            }
+        )+
+        /// Every call of the fabric.
+        pub const CALLS: &[Call] = &[$($name::CALL),+];
+    };
+}
+
+calls! {
+    /// Who the caller is, as nats-server proved it, and what it may do.
+    Whoami = Registry.whoami, Read, Optional, 2_000 ms, KNOWN, Nothing => agent::Whoami;
+    /// Redeems an invite: makes the agent, or gives it a role in one more mission.
+    Join = Registry.join, Write, Required, 5_000 ms, JOIN, agent::Join => agent::JoinReply;
+    /// Updates what the calling agent says of itself.
+    Register = Registry.register, Write, Optional, 5_000 ms, MEMBERS, agent::Register => agent::AgentReply;
+    /// Agents, in order of id.
+    AgentList = Registry.agent_list, Read, Optional, 5_000 ms, MEMBERS, agent::AgentList => agent::Agents;
+    /// One agent.
+    AgentShow = Registry.agent_show, Read, Optional, 2_000 ms, MEMBERS, agent::AgentShow => agent::AgentReply;
+    /// Replaces an agent's identity key; signed with the present one.
+    AgentRotate = Registry.agent_rotate, Write, Required, 5_000 ms, DOOR, agent::AgentRotate => agent::RotateReply;
+    /// Replaces an agent's lost identity key, by an operator.
+    AgentRekey = Registry.agent_rekey, Write, Optional, 5_000 ms, OPERATOR, agent::AgentRotate => agent::RotateReply;
+    /// Ends an agent's right to act, for ever; its record stays.
+    AgentRetire = Registry.agent_retire, Write, Optional, 5_000 ms, OPERATOR, agent::AgentRetire => agent::AgentReply;
+    /// Starts a session and answers with its credential.
+    SessionStart = Registry.session_start, Write, Required, 5_000 ms, DOOR, session::SessionStart => session::SessionReply;
+    /// A fresh credential for the session in use, for a fresh key pair.
+    CredentialRenew = Registry.credential_renew, Write, Required, 5_000 ms, MEMBERS, session::CredentialRenew => session::SessionReply;
+    /// Says that the session is alive; its presence lasts its TTL from now.
+    Heartbeat = Registry.heartbeat, Write, Optional, 2_000 ms, MEMBERS, Nothing => session::Heartbeat;
+    /// Ends a session: from then on its credential is worth nothing.
+    SessionEnd = Registry.session_end, Write, Optional, 5_000 ms, ENDERS, session::SessionEnd => session::SessionEnded;
+    /// Sessions, in order of id.
+    SessionList = Registry.session_list, Read, Optional, 5_000 ms, MEMBERS, session::SessionList => session::Sessions;
+    /// A credential for one task, which ends with it.
+    TaskGrant = Registry.task_grant, Write, Optional, 5_000 ms, DISPATCHER, session::TaskGrant => session::SessionReply;
+    /// Records an invite; the operator's command mints its token.
+    InviteCreate = Registry.invite_create, Write, Optional, 5_000 ms, OPERATOR, invite::InviteCreate => invite::InviteReply;
+    /// Creates a mission.
+    MissionCreate = Registry.mission_create, Write, Optional, 5_000 ms, OPERATOR, mission::MissionCreate => mission::MissionReply;
+    /// Missions, in order of name.
+    MissionList = Registry.mission_list, Read, Optional, 5_000 ms, MEMBERS, mission::MissionList => mission::Missions;
+    /// Opens a user request: the root of a chain of causes.
+    RequestOpen = Registry.request_open, Write, Optional, 5_000 ms, PLANNER, request::RequestOpen => request::RequestReply;
+    /// Closes a user request.
+    RequestClose = Registry.request_close, Write, Optional, 5_000 ms, PLANNER, request::RequestClose => request::RequestReply;
+    /// User requests of the mission, in order of id.
+    RequestList = Registry.request_list, Read, Optional, 5_000 ms, MEMBERS, request::RequestList => request::Requests;
+    /// Registers the next version of a payload contract.
+    ContractAdd = Registry.contract_add, Write, Optional, 5_000 ms, MEMBERS, contract::ContractAdd => contract::ContractReply;
+    /// Payload contracts, in order of name and version.
+    ContractList = Registry.contract_list, Read, Optional, 5_000 ms, MEMBERS, contract::ContractList => contract::Contracts;
+    /// One version of a payload contract.
+    ContractShow = Registry.contract_show, Read, Optional, 2_000 ms, MEMBERS, contract::ContractShow => contract::ContractReply;
+    /// Holds a document against a payload contract.
+    ContractCheck = Registry.contract_check, Read, Optional, 5_000 ms, MEMBERS, contract::ContractCheck => contract::ContractVerdict;
+    /// The facts of one entity, in ledger order.
+    History = Registry.history, Read, Optional, 5_000 ms, MEMBERS, history::History => history::Facts;
+}
+
+/// The call `name` of `service`.
+pub fn find(service: Service, name: &str) -> Option<&'static Call> {
+    CALLS.iter().find(|call| call.service == service && call.name == name)
+}
+
+/// Every call that `role` may make.
+pub fn allowed_to(role: Role) -> impl Iterator<Item = &'static Call> {
+    CALLS.iter().filter(move |call| call.is_allowed_to(role))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_call_has_one_name_and_somebody_who_may_call_it() {
+        let names: BTreeSet<String> = CALLS.iter().map(Call::to_string).collect();
+        assert_eq!(names.len(), CALLS.len());
+        for call in CALLS {
+            assert!(!call.roles.is_empty(), "{call}");
+            assert!((1..=60_000).contains(&call.deadline_ms), "{call}");
+            assert!(call.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{call}");
+        }
+    }
+
+    #[test]
+    fn the_join_and_door_credentials_open_nothing_else() {
+        let of = |role| allowed_to(role).map(|call| call.name).collect::<Vec<_>>();
+        assert_eq!(of(Role::Join), ["whoami", "join"]);
+        assert_eq!(of(Role::Door), ["whoami", "agent_rotate", "session_start"]);
+    }
+
+    #[test]
+    fn no_payload_can_be_taken_for_an_envelope() {
+        for call in CALLS {
+            let schema = (call.request_schema)().to_value();
+            let has = |field: &str| schema.pointer(&format!("/properties/{field}")).is_some();
+            assert!(!(has("kind") && has("payload")), "{call}: a bare payload with both fields reads as an envelope");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The envelope as it crosses the bus: protobuf by default, JSON on demand, and a bare JSON payload
+//! from those who write by hand. Facts are always JSON envelopes, so that any client in any language
+//! reads them without generated code.
+//!
+//! The payload's bytes are kept exactly as sent in every form: digests and signatures are over them.
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use prost::Message as _;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+pub use crate::proto::{Attestation, Envelope, Precondition};
+
+/// Largest message body the fabric accepts, in bytes.
+pub const MAX_BODY_BYTES: usize = 1_048_576;
+/// Longest idempotency key in bytes.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
+/// Most preconditions of one request.
+pub const MAX_PRECONDITIONS: usize = 100;
+
+/// Header names of the fabric.
+pub mod header {
+    /// Media type of the body.
+    pub const CONTENT_TYPE: &str = "Content-Type";
+    /// Idempotency key of a bare payload (IETF draft-ietf-httpapi-idempotency-key-header).
+    pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+    /// Id of the message, for the server's deduplication.
+    pub const MESSAGE_ID: &str = "Nats-Msg-Id";
+    /// Trace context (W3C).
+    pub const TRACEPARENT: &str = "traceparent";
+    /// Readable copy of the kind.
+    pub const KIND: &str = "Sv-Kind";
+    /// Readable copy of the sender.
+    pub const SENDER: &str = "Sv-Sender";
+    /// Readable copy of the mission.
+    pub const MISSION: &str = "Sv-Mission";
+    /// On a fact: digest of the request it answers, by which a retry finds its own success.
+    pub const REQUEST: &str = "Sv-Request";
+    /// On a reply: ledger revision the answer was read at.
+    pub const AS_OF: &str = "Sv-As-Of";
+    /// On a bare request: ledger revision the answer must be at least as new as.
+    pub const AT_LEAST: &str = "Sv-At-Least";
+}
+
+/// Media type of a JSON body.
+pub const JSON: &str = "application/json";
+/// Media type of a protobuf body.
+pub const PROTOBUF: &str = "application/protobuf";
+
+/// The three forms a body can have. A reply has the form of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The envelope in protobuf.
+    Protobuf,
+    /// The envelope as JSON.
+    Json,
+    /// Only the payload, as JSON; all else follows from the subject and headers.
+    Bare,
+}
+
+/// A body that is no envelope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Longer than [`MAX_BODY_BYTES`].
+    #[error("the body has {found} bytes; at most {MAX_BODY_BYTES} are accepted")]
+    TooLong {
+        /// Its length in bytes.
+        found: usize,
+    },
+    /// Not the protobuf it claims to be.
+    #[error("the body is not a selvedge.v1.Envelope in protobuf: {0}; send Content-Type: application/json for JSON")]
+    Protobuf(String),
+    /// Not JSON.
+    #[error("the body is not JSON: {0}")]
+    Json(String),
+}
+
+/// The envelope as JSON: field for field that of the protobuf, the payload inline, digests in hex,
+/// empty fields absent.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct JsonEnvelope<'a> {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    id: String,
+    kind: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    mission: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    sender: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    session: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    task: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    cause: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    root: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    sent_at_ms: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    deadline_at_ms: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    preconditions: Vec<JsonPrecondition>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    expects: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    idempotency_key: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    content_type: String,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "hex")]
+    payload_digest: Vec<u8>,
+    #[serde(skip_serializing_if = "is_zero")]
+    as_of: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    at_least: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attestation: Option<JsonAttestation>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonPrecondition {
+    entity: String,
+    id: String,
+    revision: u64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonAttestation {
+    subject: String,
+    #[serde(with = "hex")]
+    payload_sha256: Vec<u8>,
+    header: String,
+    key_revision: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+mod hex {
+    use data_encoding::HEXLOWER;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    #[allow(clippy::ptr_arg, reason = "serde's `with` passes the field's own type")]
+    pub(super) fn serialize<S: Serializer>(bytes: &Vec<u8>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&HEXLOWER.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        HEXLOWER.decode(text.as_bytes()).map_err(D::Error::custom)
+    }
+}
+
+/// blake3 of a payload.
+pub fn digest(payload: &[u8]) -> Vec<u8> {
+    blake3::hash(payload).as_bytes().to_vec()
+}
+
+/// Digest in the form that ids and headers carry: the first 16 bytes in hex.
+pub fn short_hex(hash: &blake3::Hash) -> String {
+    HEXLOWER.encode(hash.as_bytes().first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
+impl Envelope {
+    /// Reads a body of a request. Without a content type, a body that is empty or begins with `{` is
+    /// JSON: no protobuf envelope begins so. A JSON object with `kind` and `payload` is an envelope,
+    /// any other JSON a bare payload.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if the body is too long or not what it claims to be.
+    pub fn read(body: &[u8], content_type: Option<&str>) -> Result<(Self, Form), Unreadable> {
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Unreadable::TooLong { found: body.len() });
+        }
+        let is_json = match content_type.map(|full| full.split(';').next().unwrap_or(full).trim()) {
+            Some(JSON) => true,
+            Some(_) => false,
+            None => matches!(body.first(), None | Some(b'{')),
+        };
+        if !is_json {
+            let envelope = Self::decode(body).map_err(|error| Unreadable::Protobuf(error.to_string()))?;
+            return Ok((envelope, Form::Protobuf));
+        }
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok((Self { payload: b"{}".to_vec(), ..Self::default() }, Form::Bare));
+        }
+        if is_json_envelope(body) {
+            return Ok((Self::from_json(body)?, Form::Json));
+        }
+        serde_json::from_slice::<&RawValue>(body).map_err(|error| Unreadable::Json(error.to_string()))?;
+        Ok((Self { payload: body.to_vec(), ..Self::default() }, Form::Bare))
+    }
+
+    /// Reads an envelope as JSON: every fact is one.
+    ///
+    /// # Errors
+    /// [`Unreadable::Json`] if it is not one.
+    pub fn from_json(body: &[u8]) -> Result<Self, Unreadable> {
+        let json: JsonEnvelope = serde_json::from_slice(body).map_err(|error| Unreadable::Json(error.to_string()))?;
+        Ok(Self {
+            id: json.id,
+            kind: json.kind,
+            mission: json.mission,
+            sender: json.sender,
+            session: json.session,
+            task: json.task,
+            cause: json.cause,
+            root: json.root,
+            sent_at_ms: json.sent_at_ms,
+            deadline_at_ms: json.deadline_at_ms,
+            preconditions: json
+                .preconditions
+                .into_iter()
+                .map(|JsonPrecondition { entity, id, revision }| Precondition { entity, id, revision })
+                .collect(),
+            expects: json.expects,
+            idempotency_key: json.idempotency_key,
+            content_type: json.content_type,
+            payload: json.payload.map_or_else(|| b"null".to_vec(), |raw| raw.get().as_bytes().to_vec()),
+            payload_digest: json.payload_digest,
+            as_of: json.as_of,
+            at_least: json.at_least,
+            attestation: json.attestation.map(|a| Attestation {
+                subject: a.subject,
+                payload_sha256: a.payload_sha256,
+                header: a.header,
+                key_revision: a.key_revision,
+            }),
+        })
+    }
+
+    /// Writes the envelope as JSON.
+    ///
+    /// # Errors
+    /// [`Unreadable::Json`] if its payload is no JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>, Unreadable> {
+        let json_error = |error: serde_json::Error| Unreadable::Json(error.to_string());
+        let payload: &RawValue = serde_json::from_slice(&self.payload).map_err(json_error)?;
+        let json = JsonEnvelope {
+            id: self.id.clone(),
+            kind: self.kind.clone(),
+            mission: self.mission.clone(),
+            sender: self.sender.clone(),
+            session: self.session.clone(),
+            task: self.task.clone(),
+            cause: self.cause.clone(),
+            root: self.root.clone(),
+            sent_at_ms: self.sent_at_ms,
+            deadline_at_ms: self.deadline_at_ms,
+            preconditions: self
+                .preconditions
+                .iter()
+                .map(|p| JsonPrecondition { entity: p.entity.clone(), id: p.id.clone(), revision: p.revision })
+                .collect(),
+            expects: self.expects.clone(),
+            idempotency_key: self.idempotency_key.clone(),
+            content_type: self.content_type.clone(),
+            payload: Some(payload),
+            payload_digest: self.payload_digest.clone(),
+            as_of: self.as_of,
+            at_least: self.at_least,
+            attestation: self.attestation.as_ref().map(|a| JsonAttestation {
+                subject: a.subject.clone(),
+                payload_sha256: a.payload_sha256.clone(),
+                header: a.header.clone(),
+                key_revision: a.key_revision,
+            }),
+        };
+        serde_json::to_vec(&json).map_err(json_error)
+    }
+
+    /// Writes a body in the given form, with its content type.
+    ///
+    /// # Errors
+    /// [`Unreadable::Json`] if a JSON form is asked for and the payload is no JSON.
+    pub fn write(&self, form: Form) -> Result<(Bytes, &'static str), Unreadable> {
+        Ok(match form {
+            Form::Protobuf => (self.encode_to_vec().into(), PROTOBUF),
+            Form::Json => (self.to_json()?.into(), JSON),
+            Form::Bare => (self.payload.clone().into(), JSON),
+        })
+    }
+}
+
+/// Whether the JSON is an object with a text `kind` and a `payload`: no payload of ours has both (a
+/// test of the call table says so).
+fn is_json_envelope(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Probe<'a> {
+        #[serde(borrow)]
+        kind: Option<&'a RawValue>,
+        #[serde(borrow)]
+        payload: Option<&'a RawValue>,
+    }
+    matches!(serde_json::from_slice(body), Ok(Probe { kind: Some(_), payload: Some(_) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn envelope() -> Envelope {
+        let payload = br#"{"b": 1.50, "a": "x"}"#.to_vec();
+        Envelope {
+            id: "0190".into(),
+            kind: "registry.whoami/1".into(),
+            mission: "demo".into(),
+            deadline_at_ms: 5,
+            preconditions: vec![Precondition { entity: "agent".into(), id: "a".into(), revision: 3 }],
+            payload_digest: digest(&payload),
+            payload,
+            attestation: Some(Attestation {
+                subject: "s".into(),
+                payload_sha256: vec![1; 32],
+                header: "{}".into(),
+                key_revision: 9,
+            }),
+            ..Envelope::default()
+        }
+    }
+
+    #[test]
+    fn every_form_reads_back_with_its_payload_untouched() {
+        for form in [Form::Protobuf, Form::Json] {
+            let (body, content_type) = envelope().write(form).unwrap();
+            let read = Envelope::read(&body, Some(content_type)).unwrap();
+            assert_eq!(read, (envelope(), form));
+        }
+        let (body, _) = envelope().write(Form::Bare).unwrap();
+        let (read, form) = Envelope::read(&body, None).unwrap();
+        assert_eq!((read.payload, form), (envelope().payload, Form::Bare));
+    }
+
+    #[test]
+    fn without_a_content_type_the_first_byte_tells() {
+        let (protobuf, _) = envelope().write(Form::Protobuf).unwrap();
+        assert_eq!(Envelope::read(&protobuf, None).unwrap().1, Form::Protobuf);
+        assert_eq!(Envelope::read(b"", None).unwrap().0.payload, b"{}");
+        assert_eq!(Envelope::read(b"{}", None).unwrap().1, Form::Bare);
+        assert_eq!(Envelope::read(br#"{"kind":"a/1","payload":{}}"#, None).unwrap().1, Form::Json);
+    }
+
+    #[test]
+    fn what_is_truncated_misnamed_or_too_long_is_refused() {
+        let (protobuf, _) = envelope().write(Form::Protobuf).unwrap();
+        let cut = protobuf.get(..protobuf.len() - 3).unwrap();
+        assert!(matches!(Envelope::read(cut, None), Err(Unreadable::Protobuf(_))));
+        assert!(matches!(Envelope::read(b"{\"a\":", None), Err(Unreadable::Json(_))));
+        assert!(matches!(Envelope::read(b"hello", Some(JSON)), Err(Unreadable::Json(_))));
+        let extra = br#"{"kind":"a/1","payload":{},"colour":1}"#;
+        assert!(matches!(Envelope::read(extra, None), Err(Unreadable::Json(e)) if e.contains("colour")));
+        let long = vec![b' '; MAX_BODY_BYTES + 1];
+        assert_eq!(Envelope::read(&long, Some(JSON)), Err(Unreadable::TooLong { found: MAX_BODY_BYTES + 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(body in proptest::collection::vec(any::<u8>(), 0..200), json in any::<bool>()) {
+            let _ = Envelope::read(&body, json.then_some(JSON));
+        }
+
+        #[test]
+        fn protobuf_and_json_carry_the_same(id in "\\PC{0,20}", key in "\\PC{0,20}", at in any::<u64>()) {
+            let envelope = Envelope { id, idempotency_key: key, sent_at_ms: at, ..envelope() };
+            let (json, _) = envelope.write(Form::Json).unwrap();
+            prop_assert_eq!(Envelope::from_json(&json).unwrap(), envelope);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The table of facts: what can be recorded about which entity, and by which service alone.
+
+use std::{fmt, marker::PhantomData, str::FromStr};
+
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    kind::Kind,
+    payload::{Nothing, Recorded, agent, contract, invite, mission, request, session},
+    role::Service,
+    schema,
+};
+
+/// A sort of entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntityName {
+    /// An agent.
+    Agent,
+    /// An identity key.
+    Key,
+    /// A session or a task's credential.
+    Session,
+    /// The right to join once.
+    Invite,
+    /// What agents work on together.
+    Mission,
+    /// A user's request.
+    Request,
+    /// One version of a payload contract.
+    Contract,
+    /// What is to be done to the world.
+    Intent,
+}
+
+impl EntityName {
+    /// Every sort of entity.
+    pub const ALL: &'static [Self] = &[
+        Self::Agent,
+        Self::Key,
+        Self::Session,
+        Self::Invite,
+        Self::Mission,
+        Self::Request,
+        Self::Contract,
+        Self::Intent,
+    ];
+
+    /// The name, as it stands in subjects.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Key => "key",
+            Self::Session => "session",
+            Self::Invite => "invite",
+            Self::Mission => "mission",
+            Self::Request => "request",
+            Self::Contract => "contract",
+            Self::Intent => "intent",
+        }
+    }
+}
+
+impl fmt::Display for EntityName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no entity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, intent")]
+pub struct UnknownEntity(String);
+
+impl FromStr for EntityName {
+    type Err = UnknownEntity;
+    fn from_str(text: &str) -> Result<Self, UnknownEntity> {
+        let found = Self::ALL.iter().copied().find(|name| name.name() == text);
+        found.ok_or_else(|| UnknownEntity(text.chars().take(64).collect()))
+    }
+}
+
+/// One kind of fact.
+#[derive(Debug, Clone, Copy)]
+pub struct FactKind {
+    /// What it is about.
+    pub entity: EntityName,
+    /// What happened, in one word: a subject token.
+    pub name: &'static str,
+    /// The one service that may record it.
+    pub service: Service,
+    /// Schema of its payload; absent while its service is not built.
+    pub schema: Option<fn() -> Schema>,
+}
+
+impl FactKind {
+    /// Kind of the payload: `agent.registered/1`.
+    pub fn kind(&self) -> Kind {
+        Kind::first(format!("{}.{}", self.entity, self.name))
+    }
+
+    const fn reserved(entity: EntityName, name: &'static str, service: Service) -> Self {
+        Self { entity, name, service, schema: None }
+    }
+}
+
+/// A kind of fact and the types of its change and state.
+pub struct FactType<C, S> {
+    /// Its row in the table.
+    pub kind: FactKind,
+    types: PhantomData<fn(C) -> S>,
+}
+
+impl<C: JsonSchema, S: JsonSchema> FactType<C, S> {
+    const fn new(entity: EntityName, name: &'static str) -> Self {
+        let kind = FactKind {
+            entity,
+            name,
+            service: Service::Registry,
+            schema: Some(schema::of::<Recorded<C, S>>),
+        };
+        Self { kind, types: PhantomData }
+    }
+}
+
+/// An agent was made.
+pub const AGENT_REGISTERED: FactType<agent::Joined, agent::Agent> = FactType::new(EntityName::Agent, "registered");
+/// An agent took a role in one more mission, or another role in one.
+pub const AGENT_JOINED: FactType<agent::Joined, agent::Agent> = FactType::new(EntityName::Agent, "joined");
+/// An agent says something else of itself.
+pub const AGENT_UPDATED: FactType<agent::About, agent::Agent> = FactType::new(EntityName::Agent, "updated");
+/// An agent's identity key was replaced.
+pub const AGENT_ROTATED: FactType<agent::Rotated, agent::Agent> = FactType::new(EntityName::Agent, "rotated");
+/// An agent may act no more.
+pub const AGENT_RETIRED: FactType<agent::Reason, agent::Agent> = FactType::new(EntityName::Agent, "retired");
+/// A key was bound to an agent, for ever.
+pub const KEY_BOUND: FactType<Nothing, agent::Key> = FactType::new(EntityName::Key, "bound");
+/// A session started.
+pub const SESSION_STARTED: FactType<Nothing, session::Session> = FactType::new(EntityName::Session, "started");
+/// A session's credential was renewed.
+pub const SESSION_RENEWED: FactType<session::Renewed, session::Session> = FactType::new(EntityName::Session, "renewed");
+/// A session was ended.
+pub const SESSION_ENDED: FactType<session::Ended, session::Session> = FactType::new(EntityName::Session, "ended");
+/// A session's presence ran out.
+pub const SESSION_LOST: FactType<Nothing, session::Session> = FactType::new(EntityName::Session, "lost");
+/// An invite was made.
+pub const INVITE_CREATED: FactType<Nothing, invite::Invite> = FactType::new(EntityName::Invite, "created");
+/// An invite was redeemed.
+pub const INVITE_REDEEMED: FactType<invite::Redeemed, invite::Invite> = FactType::new(EntityName::Invite, "redeemed");
+/// An invite's time ran out.
+pub const INVITE_EXPIRED: FactType<Nothing, invite::Invite> = FactType::new(EntityName::Invite, "expired");
+/// A mission was created.
+pub const MISSION_CREATED: FactType<Nothing, mission::Mission> = FactType::new(EntityName::Mission, "created");
+/// A user request was opened.
+pub const REQUEST_OPENED: FactType<Nothing, request::UserRequest> = FactType::new(EntityName::Request, "opened");
+/// A user request was closed.
+pub const REQUEST_CLOSED: FactType<agent::Reason, request::UserRequest> = FactType::new(EntityName::Request, "closed");
+/// A version of a payload contract was registered.
+pub const CONTRACT_ADDED: FactType<Nothing, contract::Contract> = FactType::new(EntityName::Contract, "added");
+
+/// Every kind of fact.
+pub const FACTS: &[FactKind] = &[
+    AGENT_REGISTERED.kind,
+    AGENT_JOINED.kind,
+    AGENT_UPDATED.kind,
+    AGENT_ROTATED.kind,
+    AGENT_RETIRED.kind,
+    KEY_BOUND.kind,
+    SESSION_STARTED.kind,
+    SESSION_RENEWED.kind,
+    SESSION_ENDED.kind,
+    SESSION_LOST.kind,
+    INVITE_CREATED.kind,
+    INVITE_REDEEMED.kind,
+    INVITE_EXPIRED.kind,
+    MISSION_CREATED.kind,
+    REQUEST_OPENED.kind,
+    REQUEST_CLOSED.kind,
+    CONTRACT_ADDED.kind,
+    FactKind::reserved(EntityName::Intent, "executing", Service::Committer),
+    FactKind::reserved(EntityName::Intent, "committed", Service::Committer),
+    FactKind::reserved(EntityName::Intent, "failed", Service::Committer),
+    FactKind::reserved(EntityName::Intent, "compensated", Service::Committer),
+];
+
+/// The facts that `service` alone may record.
+pub fn owned_by(service: Service) -> impl Iterator<Item = &'static FactKind> {
+    FACTS.iter().filter(move |fact| fact.service == service)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn no_two_services_own_one_fact() {
+        let mut owners = BTreeMap::new();
+        for fact in FACTS {
+            let before = owners.insert((fact.entity, fact.name), fact.service);
+            assert_eq!(before, None, "{} stands twice", fact.kind());
+        }
+    }
+
+    #[test]
+    fn every_entity_parses_from_its_name() {
+        for name in EntityName::ALL {
+            assert_eq!(name.name().parse::<EntityName>().unwrap(), *name);
+        }
+    }
+}

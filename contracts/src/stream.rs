@@ -1,0 +1,108 @@
+//! Streams, buckets and consumers: their names and who reads them. `up` and `init` create them; no
+//! service ever does.
+
+use crate::{
+    fact::{AGENT_RETIRED, AGENT_ROTATED, FactKind, INVITE_CREATED},
+    role::Service,
+    subject,
+};
+
+/// The one log: every fact.
+pub const LEDGER: &str = "LEDGER";
+/// Refused requests and denied publishes; bounded.
+pub const AUDIT: &str = "AUDIT";
+/// Bucket of live sessions: keys `<mission>.<agent>.<session>` with a TTL, in memory.
+pub const PRESENCE: &str = "presence";
+
+/// Name of the stream under a bucket.
+pub fn bucket_stream(bucket: &str) -> String {
+    format!("KV_{bucket}")
+}
+
+/// Subject of a key of a bucket.
+pub fn bucket_subject(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
+}
+
+/// Name of a service's stream of timers.
+pub fn timers(service: Service) -> String {
+    format!("TIMERS_{service}")
+}
+
+/// What a durable consumer reads.
+#[derive(Debug, Clone, Copy)]
+pub enum Source {
+    /// Facts of these kinds.
+    Facts(&'static [FactKind]),
+    /// The expiry of keys of this bucket.
+    Bucket(&'static str),
+    /// The service's own due timers.
+    Due,
+}
+
+/// A durable pull consumer, shared by the replicas of the service that owns it.
+#[derive(Debug, Clone, Copy)]
+pub struct Follower {
+    /// The service that may fetch from it.
+    pub service: Service,
+    /// Its name within the service.
+    pub name: &'static str,
+    /// What it reads.
+    pub source: Source,
+}
+
+impl Follower {
+    /// Name of the consumer on the bus.
+    pub fn consumer(&self) -> String {
+        format!("{}_{}", self.service, self.name)
+    }
+
+    /// Stream it reads.
+    pub fn stream(&self) -> String {
+        match self.source {
+            Source::Facts(_) => LEDGER.to_owned(),
+            Source::Bucket(bucket) => bucket_stream(bucket),
+            Source::Due => timers(self.service),
+        }
+    }
+
+    /// Subjects it reads of that stream.
+    pub fn filters(&self) -> Vec<String> {
+        match self.source {
+            Source::Facts(kinds) => {
+                kinds.iter().map(|kind| format!("{}.*.{}.*.{}", subject::FACT_PREFIX, kind.entity, kind.name)).collect()
+            }
+            Source::Bucket(bucket) => vec![bucket_subject(bucket, ">")],
+            Source::Due => vec![format!("sv.due.{}.>", self.service)],
+        }
+    }
+}
+
+/// Ends the sessions of an agent that was retired or whose key was replaced.
+pub const REGISTRY_ENDS: Follower = Follower {
+    service: Service::Registry,
+    name: "ends",
+    source: Source::Facts(&[AGENT_RETIRED.kind, AGENT_ROTATED.kind]),
+};
+/// Arms the timers of invites.
+pub const REGISTRY_TIMERS: Follower =
+    Follower { service: Service::Registry, name: "timers", source: Source::Facts(&[INVITE_CREATED.kind]) };
+/// Records invites whose timer is due as expired.
+pub const REGISTRY_DUE: Follower = Follower { service: Service::Registry, name: "due", source: Source::Due };
+/// Records sessions whose presence ran out as lost.
+pub const REGISTRY_PRESENCE: Follower =
+    Follower { service: Service::Registry, name: "presence", source: Source::Bucket(PRESENCE) };
+
+/// Every durable consumer.
+pub const FOLLOWERS: &[Follower] = &[REGISTRY_ENDS, REGISTRY_TIMERS, REGISTRY_DUE, REGISTRY_PRESENCE];
+
+/// Services that keep timers.
+pub const TIMED: &[Service] = &[Service::Registry];
+
+/// Buckets that a service may write.
+pub fn buckets(service: Service) -> &'static [&'static str] {
+    match service {
+        Service::Registry => &[PRESENCE],
+        Service::Committer => &[],
+    }
+}

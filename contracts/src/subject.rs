@@ -1,0 +1,252 @@
+//! Every subject of the fabric, built only from checked tokens and read back strictly.
+//!
+//! | subject | who may publish it |
+//! |---|---|
+//! | `sv.req.<mission>.<caller>.<role>-<scope id>.<service>.<call>` | the holder of that one credential |
+//! | `sv.fact.<mission>.<entity>.<id>.<kind>` | the service that owns the fact |
+//! | `sv.live.<mission>.<entity>.<id>.<kind>` | nats-server, once the fact is stored |
+//! | `sv.timer.<service>.<entity>.<mission>.<id>.<name>` | that service |
+//! | `sv.due.<service>.<entity>.<mission>.<id>.<name>` | nats-server, when the timer fires |
+//! | `sv.audit.<service>.<mission>.<caller>.<call>` | that service |
+//! | `_INBOX.<caller>.<role>-<scope id>.>` | services, to answer |
+
+use std::fmt;
+
+use crate::{
+    fact::EntityName,
+    id::{Caller, EntityId, InvalidToken, Mission},
+    role::{InvalidScope, Scope, Service},
+};
+
+/// First tokens of every request subject.
+pub const REQUEST_PREFIX: &str = "sv.req";
+/// First tokens of every fact's subject.
+pub const FACT_PREFIX: &str = "sv.fact";
+/// First tokens of every republished fact's subject.
+pub const LIVE_PREFIX: &str = "sv.live";
+
+/// Subject of a request: who asks, for which mission, under which credential, for which call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Mission the request is made in.
+    pub mission: Mission,
+    /// Who asks.
+    pub caller: Caller,
+    /// Under which credential.
+    pub scope: Scope,
+    /// Service asked.
+    pub service: Service,
+    /// Name of the call.
+    pub call: String,
+}
+
+/// Why a subject is none of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSubject {
+    /// Wrong number of tokens or wrong first tokens.
+    #[error("expected {0}")]
+    Shape(&'static str),
+    /// A token is not of its type.
+    #[error(transparent)]
+    Token(#[from] InvalidToken),
+    /// The scope token is not one.
+    #[error(transparent)]
+    Scope(#[from] InvalidScope),
+    /// The service token names no service.
+    #[error(transparent)]
+    Service(#[from] crate::role::UnknownService),
+    /// The entity token names no entity.
+    #[error(transparent)]
+    Entity(#[from] crate::fact::UnknownEntity),
+}
+
+const REQUEST_SHAPE: &str = "sv.req.<mission>.<caller>.<role>-<scope id>.<service>.<call>";
+const FACT_SHAPE: &str = "sv.fact.<mission>.<entity>.<id>.<kind>";
+
+impl Request {
+    /// Reads a request's subject.
+    ///
+    /// # Errors
+    /// [`InvalidSubject`] names the token that is wrong.
+    pub fn parse(subject: &str) -> Result<Self, InvalidSubject> {
+        let tokens: Vec<&str> = subject.split('.').collect();
+        let ["sv", "req", mission, caller, scope, service, call] = tokens.as_slice() else {
+            return Err(InvalidSubject::Shape(REQUEST_SHAPE));
+        };
+        Ok(Self {
+            mission: Mission::new(mission)?,
+            caller: Caller::new(caller)?,
+            scope: Scope::parse(scope)?,
+            service: service.parse()?,
+            call: (*call).to_owned(),
+        })
+    }
+
+    /// Prefix under which every reply to this caller and credential must lie, with its last dot.
+    pub fn inbox_prefix(&self) -> String {
+        format!("{}.", inbox_prefix(&self.caller, &self.scope))
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mission, caller, scope, service, call } = self;
+        write!(f, "{REQUEST_PREFIX}.{mission}.{caller}.{scope}.{service}.{call}")
+    }
+}
+
+/// The inbox prefix (without its last dot) of a caller under a credential: give it to any NATS client
+/// as its custom inbox prefix.
+pub fn inbox_prefix(caller: &Caller, scope: &Scope) -> String {
+    format!("_INBOX.{caller}.{scope}")
+}
+
+/// Filter of all requests to one service.
+pub fn requests_to(service: Service) -> String {
+    format!("{REQUEST_PREFIX}.*.*.*.{service}.*")
+}
+
+/// An entity of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Entity {
+    /// Mission the entity belongs to.
+    pub mission: Mission,
+    /// What sort of entity.
+    pub name: EntityName,
+    /// Which one.
+    pub id: EntityId,
+}
+
+impl Entity {
+    /// The filter of all facts of this entity: the one and only guard of its writes.
+    pub fn filter(&self) -> String {
+        format!("{FACT_PREFIX}.{self}.>")
+    }
+
+    /// Subject of one of its facts.
+    pub fn fact(&self, kind: &'static str) -> String {
+        format!("{FACT_PREFIX}.{self}.{kind}")
+    }
+}
+
+impl fmt::Display for Entity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.mission, self.name, self.id)
+    }
+}
+
+/// Subject of a stored or republished fact, read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The entity it is about.
+    pub entity: Entity,
+    /// What happened: `registered`.
+    pub kind: String,
+}
+
+impl Fact {
+    /// Reads the subject of a fact, stored (`sv.fact`) or republished (`sv.live`).
+    ///
+    /// # Errors
+    /// [`InvalidSubject`] names the token that is wrong.
+    pub fn parse(subject: &str) -> Result<Self, InvalidSubject> {
+        let tokens: Vec<&str> = subject.split('.').collect();
+        let ["sv", "fact" | "live", mission, name, id, kind] = tokens.as_slice() else {
+            return Err(InvalidSubject::Shape(FACT_SHAPE));
+        };
+        let entity =
+            Entity { mission: Mission::new(mission)?, name: name.parse()?, id: EntityId::new(id)? };
+        Ok(Self { entity, kind: (*kind).to_owned() })
+    }
+}
+
+/// Filter of all stored facts of one sort of entity.
+pub fn facts_of(entity: EntityName) -> String {
+    format!("{FACT_PREFIX}.*.{entity}.>")
+}
+
+/// Filter of all republished facts of one sort of entity.
+pub fn live_of(entity: EntityName) -> String {
+    format!("{LIVE_PREFIX}.*.{entity}.>")
+}
+
+/// Subject on which a service keeps one timer of one entity.
+pub fn timer(service: Service, entity: &Entity, name: &'static str) -> String {
+    let Entity { mission, name: sort, id } = entity;
+    format!("sv.timer.{service}.{sort}.{mission}.{id}.{name}")
+}
+
+/// Subject on which that timer arrives when it is due.
+pub fn due(service: Service, entity: &Entity, name: &'static str) -> String {
+    let Entity { mission, name: sort, id } = entity;
+    format!("sv.due.{service}.{sort}.{mission}.{id}.{name}")
+}
+
+/// Subject of the audit record of a refused request.
+pub fn audit(service: Service, mission: &Mission, caller: &Caller, call: &str) -> String {
+    let call = if EntityId::new(call).is_ok() { call } else { "unknown" };
+    format!("sv.audit.{service}.{mission}.{caller}.{call}")
+}
+
+/// Whether `subject` may be answered on: it lies under `prefix` (which ends in a dot), holds no
+/// wildcard or blank and is of a bounded length.
+pub fn is_reply_of(subject: &str, prefix: &str) -> bool {
+    const MAX_REPLY_BYTES: usize = 300;
+    subject.len() <= MAX_REPLY_BYTES
+        && subject.strip_prefix(prefix).is_some_and(|rest| {
+            !rest.is_empty() && !rest.contains(['*', '>', ' ', '\t', '\r', '\n']) && !rest.split('.').any(str::is_empty)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::role::Role;
+
+    const SUBJECT: &str = "sv.req.demo.ada-1a2b3c4d.worker-session_01.registry.whoami";
+
+    #[test]
+    fn a_request_subject_reads_back_as_written() {
+        let request = Request::parse(SUBJECT).unwrap();
+        assert_eq!(request.to_string(), SUBJECT);
+        assert_eq!(request.scope.role, Role::Worker);
+        assert_eq!(request.inbox_prefix(), "_INBOX.ada-1a2b3c4d.worker-session_01.");
+    }
+
+    #[test]
+    fn a_foreign_subject_is_refused() {
+        for bad in ["", "sv.req", "sv.fact.demo.agent.a.b", "sv.req.a.b.worker-c.nobody.e", "sv.req.a.b.c.registry.e"] {
+            assert!(Request::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_reply_must_lie_under_the_senders_own_inbox() {
+        let prefix = Request::parse(SUBJECT).unwrap().inbox_prefix();
+        assert!(is_reply_of("_INBOX.ada-1a2b3c4d.worker-session_01.x.7", &prefix));
+        for foreign in [
+            "_INBOX.ada-1a2b3c4d.worker-session_01",
+            "_INBOX.ada-1a2b3c4d.worker-session_01.",
+            "_INBOX.ada-1a2b3c4d.worker-session_01..x",
+            "_INBOX.ada-1a2b3c4d.worker-session_01.>",
+            "_INBOX.ada-1a2b3c4d.worker-session_011.x",
+            "_INBOX.bob-1a2b3c4d.worker-session_02.x",
+            "sv.req.demo.bob-1a2b3c4d.worker-session_02.registry.whoami",
+        ] {
+            assert!(!is_reply_of(foreign, &prefix), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_fact_reads_back_from_its_stored_and_its_live_subject() {
+        let entity = Entity {
+            mission: Mission::kluster(),
+            name: EntityName::Agent,
+            id: EntityId::new("ada-1a2b3c4d").unwrap(),
+        };
+        let stored = Fact::parse(&entity.fact("registered")).unwrap();
+        assert_eq!(stored, Fact::parse("sv.live._.agent.ada-1a2b3c4d.registered").unwrap());
+        assert_eq!(stored.entity, entity);
+        assert_eq!(entity.filter(), "sv.fact._.agent.ada-1a2b3c4d.>");
+    }
+}

@@ -1,0 +1,3 @@
+//! What every service stands on. The only crate that names `async_nats`.
+
+pub mod rule;

@@ -1,0 +1,1 @@
+//! Agents, sessions, credentials, missions, user requests and payload contracts.

@@ -1,0 +1,1 @@
+//! The selvedge binary: up, serve, init and the command line.

@@ -1,0 +1,1 @@
+//! Harness, calls, stories and faults, against a real nats-server.
