@@ -10,3 +10,4 @@ pub(crate) mod invite;
 pub(crate) mod mission;
 pub(crate) mod page;
 pub(crate) mod request;
+pub(crate) mod session;
