@@ -4,7 +4,6 @@
 //! the one signed last.
 
 use std::{
-    fmt::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -114,11 +113,9 @@ impl ServerConfig {
 }
 
 fn cluster(cluster: &Cluster) -> String {
-    let routes = cluster.routes.iter().fold(String::new(), |mut routes, address| {
-        let _ = write!(routes, " \"nats-route://{address}\""); // writing to a String cannot fail
-        routes
-    });
-    format!("cluster: {{ name: {}, listen: \"{}\", routes: [{routes} ] }}", quoted(&cluster.name), cluster.listen)
+    let routes: Vec<String> = cluster.routes.iter().map(|address| format!("\"nats-route://{address}\"")).collect();
+    let (name, routes) = (quoted(&cluster.name), routes.join(", "));
+    format!("cluster: {{ name: {name}, listen: \"{}\", routes: [{routes}] }}", cluster.listen)
 }
 
 fn path(path: &Path) -> String {
