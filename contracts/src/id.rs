@@ -202,6 +202,20 @@ impl Mission {
     }
 }
 
+/// Shape of a [`KlusterName`].
+pub enum KlusterNameShape {}
+impl Shape for KlusterNameShape {
+    const NAME: &'static str = "kluster_name";
+    const PATTERN: &'static str = "^[a-z0-9][a-z0-9-]*$";
+    const EXAMPLE: &'static str = "main";
+    const MAX_BYTES: usize = 40;
+    fn fits(bytes: &[u8]) -> bool {
+        is_slug(bytes)
+    }
+}
+/// A kluster: one tenant, one account of nats-server, one ledger.
+pub type KlusterName = Token<KlusterNameShape>;
+
 /// Shape of an [`AgentName`].
 pub enum AgentNameShape {}
 impl Shape for AgentNameShape {
@@ -444,6 +458,7 @@ mod tests {
     #[test]
     fn every_example_fits_its_own_shape() {
         example_fits::<MissionShape>();
+        example_fits::<KlusterNameShape>();
         example_fits::<AgentNameShape>();
         example_fits::<AgentIdShape>();
         example_fits::<CallerShape>();

@@ -111,7 +111,10 @@ fn of_service(service: Service) -> Permissions {
         publish.push(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"));
         publish.push(format!("$JS.ACK.{stream}.{consumer}.>"));
     }
-    let mut subscribe = vec![inbox(service.role()), format!("{} {service}", requests_to(service)), format!("{LIVE_PREFIX}.>")];
+    // No tag may stand in this list: filling one in, nats-server drops every entry that names a queue
+    // group. So the replicas of one service share their inboxes; no agent can be called as a service is.
+    let mut subscribe =
+        vec![format!("_INBOX.{service}.*.>"), format!("{} {service}", requests_to(service)), format!("{LIVE_PREFIX}.>")];
     for verb in ["PING", "INFO", "STATS"] {
         subscribe.push(format!("$SRV.{verb}"));
         subscribe.push(format!("$SRV.{verb}.{service}"));
@@ -223,6 +226,15 @@ mod tests {
         for service in Service::ALL {
             let heard: Vec<_> = of(service.role()).subscribe.into_iter().filter(|s| s.starts_with("sv.req")).collect();
             assert_eq!(heard, [format!("sv.req.*.*.*.{service}.* {service}")]);
+        }
+    }
+
+    #[test]
+    fn no_list_with_a_queue_group_holds_a_tag() {
+        for role in Role::ALL {
+            let heard = of(*role).subscribe;
+            let has = |found: &str| heard.iter().any(|subject| subject.contains(found));
+            assert!(!(has(" ") && has("{{")), "{role}: nats-server would drop the entries with a group");
         }
     }
 

@@ -14,6 +14,8 @@ pub mod follow;
 pub mod identity;
 mod jetstream;
 pub mod ledger;
+pub mod authority;
+pub mod provision;
 pub mod rule;
 pub mod service;
 pub mod signature;

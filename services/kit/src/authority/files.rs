@@ -1,0 +1,70 @@
+//! Private files: mode 0600 in folders of mode 0700, replaced whole or not at all.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::Error;
+
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error::File { action, path: path.to_owned(), source }
+}
+
+pub(super) fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(failed("read", path))
+}
+
+/// Makes the folder and those above it, if they are not there.
+pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(failed("create", path))
+}
+
+/// Replaces the file by one with this text; after a crash it holds the old text or the new one.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let scratch = scratch(path);
+    write_synced(&scratch, text).map_err(failed("write", &scratch))?;
+    move_to(&scratch, path)
+}
+
+/// Gives a finished file or folder its name.
+pub(super) fn move_to(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::rename(from, to).map_err(failed("write", to))?;
+    let parent = to.parent().unwrap_or(to);
+    File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed("write", parent))
+}
+
+fn write_synced(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// A name beside `path` that nobody else uses.
+pub(super) fn scratch(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}-{count}.new", std::process::id()))
+}
+
+/// Names of the visible entries of a folder, in order; none if it is not there.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", folder)(error)),
+    };
+    let names: io::Result<Vec<_>> =
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect();
+    let mut names = names.map_err(failed("read", folder))?;
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,199 @@
+//! One kluster's keys.
+//!
+//! ```text
+//! klusters/<name>/account.nk         the account
+//! klusters/<name>/account.jwt        its token: limits, signing keys, templates, revocations
+//! klusters/<name>/roles/<role>.nk    one scoped signing key for each role
+//! klusters/<name>/registry/          what the registry gets: account.pub and the keys of the roles it
+//!                                    may sign for (copies)
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use nkeys::KeyPair;
+use selvedge_contracts::{
+    id::{Caller, KlusterName, Mission, PublicKey, ScopeId},
+    role::{Role, Service},
+};
+
+use super::{
+    Credential, Error, LONGEST_LIFE_MS, RoleSigner, files,
+    jwt::{self, JetStream, Life, Tags},
+    key::{self, Sort},
+    signer::ACCOUNT_FILE,
+};
+
+/// One kluster of the key folder.
+pub struct Kluster {
+    folder: PathBuf,
+    name: KlusterName,
+    account: KeyPair,
+}
+
+impl fmt::Debug for Kluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kluster").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Kluster {
+    pub(super) fn open(folder: &Path, name: KlusterName) -> Result<Self, Error> {
+        let account = key::read(&folder.join("account.nk"), Sort::Account)?;
+        Ok(Self { folder: folder.to_owned(), name, account })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &KlusterName {
+        &self.name
+    }
+
+    /// Public key of its account.
+    pub fn account(&self) -> String {
+        self.account.public_key()
+    }
+
+    /// The account's token.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be read.
+    pub fn jwt(&self) -> Result<String, Error> {
+        Ok(files::read(&self.folder.join("account.jwt"))?.trim().to_owned())
+    }
+
+    /// Folder with what the registry needs to sign; see [`RoleSigner::load_folder`].
+    pub fn registry_folder(&self) -> PathBuf {
+        self.folder.join("registry")
+    }
+
+    /// The signing key of a role.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Key`].
+    pub fn signer(&self, role: Role) -> Result<RoleSigner, Error> {
+        let key = key::read(&role_file(&self.folder, role), Sort::Account)?;
+        Ok(RoleSigner::new(role, self.account(), key))
+    }
+
+    /// A credential for one instance of a service, good for a year.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Key`].
+    pub fn service_credential(&self, service: Service, instance: ScopeId, now_ms: u64) -> Result<Credential, Error> {
+        let tags = Tags { mission: Mission::kluster(), agent: Caller::new(service.name())?, scope: instance };
+        self.signer(service.role())?.credential(&tags, year_from(now_ms))
+    }
+
+    /// A credential for a person at the command line, good for a year. Its names derive from its fresh
+    /// key: `operator-<8 hex>`, `session_<16 hex>`.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Key`].
+    pub fn operator_credential(&self, now_ms: u64) -> Result<Credential, Error> {
+        let user = KeyPair::new_user();
+        let public = key::public(&user)?;
+        let hex = blake3::hash(public.as_str().as_bytes()).to_hex();
+        let (short, rest) = hex.split_at(8);
+        let tags = Tags {
+            mission: Mission::kluster(),
+            agent: Caller::new(&format!("operator-{short}"))?,
+            scope: ScopeId::new(&format!("session_{}", rest.split_at(16).0))?,
+        };
+        let token = self.signer(Role::Operator)?.mint(&tags, &public, year_from(now_ms))?;
+        Credential::new(token, &user)
+    }
+
+    /// A credential that may do everything in this kluster: for making streams, and for nothing that
+    /// runs on.
+    ///
+    /// # Errors
+    /// [`Error::Signing`] if the account's key cannot be used.
+    pub fn provision_credential(&self, life: Life) -> Result<Credential, Error> {
+        let user = KeyPair::new_user();
+        Credential::new(jwt::full_user(&self.account, "provision", &key::public(&user)?, life)?, &user)
+    }
+
+    pub(super) fn refresh(&self, operator: &KeyPair, now_ms: u64) -> Result<String, Error> {
+        let token = self.jwt()?;
+        let claims = jwt::decode(&token)?;
+        let revocations = revocations(&claims, now_ms);
+        let (account, signing_keys) = (self.account(), signing_keys(&self.folder)?);
+        let wanted = account_token(&self.name, &account, signing_keys, revocations.clone());
+        if claims.nats == wanted.claims() { Ok(token) } else { self.store(operator, revocations, now_ms) }
+    }
+
+    pub(super) fn revoke(&self, operator: &KeyPair, keys: &[PublicKey], now_ms: u64) -> Result<String, Error> {
+        let mut revocations = revocations(&jwt::decode(&self.jwt()?)?, now_ms);
+        revocations.extend(keys.iter().map(|key| (key.to_string(), jwt::seconds(now_ms))));
+        self.store(operator, revocations, now_ms)
+    }
+
+    fn store(&self, operator: &KeyPair, revocations: BTreeMap<String, u64>, now_ms: u64) -> Result<String, Error> {
+        // nats-server keeps the token signed last and knows seconds only: two in one second must differ.
+        let iat = jwt::seconds(now_ms).max(jwt::decode(&self.jwt()?)?.iat.saturating_add(1));
+        let account = self.account();
+        let token = account_token(&self.name, &account, signing_keys(&self.folder)?, revocations).sign(operator, iat)?;
+        files::write(&self.folder.join("account.jwt"), &token)?;
+        Ok(token)
+    }
+}
+
+/// Makes a kluster's folder.
+pub(super) fn create(folder: &Path, name: &KlusterName, operator: &KeyPair, now_ms: u64) -> Result<(), Error> {
+    let account = KeyPair::new_account();
+    files::make_folder(folder)?;
+    key::write(&folder.join("account.nk"), &account)?;
+    files::make_folder(&folder.join("registry"))?;
+    files::write(&folder.join("registry").join(ACCOUNT_FILE), &account.public_key())?;
+    let signing_keys = signing_keys(folder)?;
+    let public = account.public_key();
+    let token = account_token(name, &public, signing_keys, BTreeMap::new()).sign(operator, jwt::seconds(now_ms))?;
+    files::write(&folder.join("account.jwt"), &token)
+}
+
+fn account_token<'a>(
+    name: &'a KlusterName,
+    account: &'a str,
+    signing_keys: BTreeMap<Role, String>,
+    revocations: BTreeMap<String, u64>,
+) -> jwt::Account<'a> {
+    jwt::Account { name: name.as_str(), key: account, jetstream: JetStream::Unlimited, signing_keys, revocations }
+}
+
+/// The public signing key of every role; makes those that are missing.
+fn signing_keys(folder: &Path) -> Result<BTreeMap<Role, String>, Error> {
+    files::make_folder(&folder.join("roles"))?;
+    Role::ALL.iter().map(|role| Ok((*role, signing_key(folder, *role)?.public_key()))).collect()
+}
+
+fn signing_key(folder: &Path, role: Role) -> Result<KeyPair, Error> {
+    let path = role_file(folder, role);
+    if !path.exists() {
+        key::write(&path, &KeyPair::new_account())?;
+    }
+    let key = key::read(&path, Sort::Account)?;
+    let copy = folder.join("registry").join(format!("{role}.nk"));
+    if role.is_signed_by_registry() && !copy.exists() {
+        key::write(&copy, &key)?;
+    }
+    Ok(key)
+}
+
+fn role_file(folder: &Path, role: Role) -> PathBuf {
+    folder.join("roles").join(format!("{role}.nk"))
+}
+
+/// The revocations in a token, without those that outlived every credential they were for.
+fn revocations(claims: &jwt::Claims, now_ms: u64) -> BTreeMap<String, u64> {
+    let revocations = claims.nats.get("revocations").cloned().unwrap_or_default();
+    let mut revocations: BTreeMap<String, u64> = serde_json::from_value(revocations).unwrap_or_default();
+    revocations.retain(|_, at| at.saturating_mul(1_000).saturating_add(LONGEST_LIFE_MS) >= now_ms);
+    revocations
+}
+
+const fn year_from(now_ms: u64) -> Life {
+    Life { now_ms, expires_at_ms: now_ms.saturating_add(LONGEST_LIFE_MS) }
+}

@@ -1,0 +1,138 @@
+//! What each stream looks like.
+//!
+//! | stream | subjects | kept in | who writes |
+//! |---|---|---|---|
+//! | `LEDGER` | `sv.fact.>` | files | the service that owns the fact |
+//! | `AUDIT` | `sv.audit.>` | files, bounded | services |
+//! | `KV_<bucket>` | `$KV.<bucket>.>` | memory, one value a key | the service that owns the bucket |
+//! | `TIMERS_<service>` | `sv.timer.<service>.>`, `sv.due.<service>.>` | files, one message a subject | that service; due ones nats-server |
+
+use std::{collections::BTreeSet, time::Duration};
+
+use async_nats::jetstream::stream::{Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType};
+use selvedge_contracts::{
+    role::Service,
+    stream::{self, AUDIT, LEDGER, TIMED},
+    subject::{FACT_PREFIX, LIVE_PREFIX},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const UNLIMITED: i64 = -1;
+/// A courtesy: correctness rests on the guard.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+const AUDIT_MAX_MESSAGES: i64 = 100_000;
+const AUDIT_MAX_BYTES: i64 = 256 << 20;
+const AUDIT_MAX_AGE: Duration = Duration::from_secs(30 * DAY.as_secs());
+/// How long the expiry of a key can be read; whoever was away longer compares with what it knows.
+const MARKER_TTL: Duration = Duration::from_secs(10 * 60);
+
+/// Every stream of a kluster.
+pub(super) fn all(replicas: usize) -> Vec<Config> {
+    let buckets: BTreeSet<_> = Service::ALL.iter().flat_map(|service| stream::buckets(*service)).collect();
+    let mut all = vec![ledger(replicas), audit(replicas)];
+    all.extend(buckets.into_iter().map(|bucket| self::bucket(bucket, replicas)));
+    all.extend(TIMED.iter().map(|service| timers(*service, replicas)));
+    all
+}
+
+fn plain(name: String, subjects: Vec<String>, replicas: usize) -> Config {
+    Config {
+        name,
+        subjects,
+        num_replicas: replicas,
+        max_bytes: UNLIMITED,
+        max_messages: UNLIMITED,
+        max_messages_per_subject: UNLIMITED,
+        max_message_size: -1,
+        max_consumers: -1,
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        storage: StorageType::File,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..Config::default()
+    }
+}
+
+/// Nothing in it is ever dropped, overwritten, expired, rolled up or counted; only an operator purges it.
+fn ledger(replicas: usize) -> Config {
+    Config {
+        description: Some("every fact".to_owned()),
+        // With no limit set, nothing is ever discarded; `new` says what would hold if one were.
+        discard: DiscardPolicy::New,
+        compression: Some(Compression::S2),
+        deny_delete: true,
+        allow_direct: true,
+        allow_atomic_publish: true,
+        republish: Some(Republish {
+            source: format!("{FACT_PREFIX}.>"),
+            destination: format!("{LIVE_PREFIX}.>"),
+            headers_only: false,
+        }),
+        ..plain(LEDGER.to_owned(), vec![format!("{FACT_PREFIX}.>")], replicas)
+    }
+}
+
+fn audit(replicas: usize) -> Config {
+    Config {
+        description: Some("refused requests and denied publishes".to_owned()),
+        max_messages: AUDIT_MAX_MESSAGES,
+        max_bytes: AUDIT_MAX_BYTES,
+        max_age: AUDIT_MAX_AGE,
+        compression: Some(Compression::S2),
+        deny_delete: true,
+        allow_direct: true,
+        ..plain(AUDIT.to_owned(), vec!["sv.audit.>".to_owned()], replicas)
+    }
+}
+
+/// With one value a key, a TTL shorter than the marker's is kept as it is. Markers need roll-ups.
+fn bucket(bucket: &str, replicas: usize) -> Config {
+    Config {
+        description: Some("values that expire".to_owned()),
+        storage: StorageType::Memory,
+        max_messages_per_subject: 1,
+        allow_message_ttl: true,
+        subject_delete_marker_ttl: Some(MARKER_TTL),
+        allow_rollup: true,
+        allow_direct: true,
+        ..plain(stream::bucket_stream(bucket), vec![stream::bucket_subject(bucket, ">")], replicas)
+    }
+}
+
+/// No age limit, since it would drop timers that lie further ahead; a due message carries a TTL of its
+/// own, and only the newest of each timer is kept. Schedules need roll-ups.
+fn timers(service: Service, replicas: usize) -> Config {
+    let subjects = vec![format!("sv.timer.{service}.>"), format!("sv.due.{service}.>")];
+    Config {
+        description: Some("timers, and those that are due".to_owned()),
+        max_messages_per_subject: 1,
+        allow_message_schedules: true,
+        allow_message_ttl: true,
+        allow_rollup: true,
+        allow_direct: true,
+        ..plain(stream::timers(service), subjects, replicas)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_loses_nothing_by_itself() {
+        let ledger = ledger(1);
+        assert_eq!((ledger.max_bytes, ledger.max_messages, ledger.max_messages_per_subject), (-1, -1, -1));
+        assert_eq!(ledger.max_age, Duration::ZERO);
+        assert!(ledger.deny_delete && !ledger.allow_rollup && !ledger.allow_message_ttl);
+        assert!(!ledger.allow_message_schedules && !ledger.allow_message_counter);
+    }
+
+    #[test]
+    fn every_stream_has_its_own_name_and_subjects() {
+        let all = all(1);
+        let names: BTreeSet<_> = all.iter().map(|stream| &stream.name).collect();
+        let subjects: BTreeSet<_> = all.iter().flat_map(|stream| &stream.subjects).collect();
+        assert_eq!(names.len(), all.len());
+        assert_eq!(subjects.len(), all.iter().map(|stream| stream.subjects.len()).sum::<usize>());
+    }
+}
