@@ -1,3 +1,4 @@
 //! What every service stands on. The only crate that names `async_nats`.
 
+pub mod config;
 pub mod rule;
