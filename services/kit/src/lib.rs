@@ -2,3 +2,4 @@
 
 pub mod config;
 pub mod rule;
+pub mod telemetry;
