@@ -1,5 +1,6 @@
 //! What every service stands on. The only crate that names `async_nats`.
 
 pub mod config;
+pub mod metrics;
 pub mod rule;
 pub mod telemetry;
