@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod metrics;
+pub mod probe;
 pub mod rule;
 pub mod telemetry;
