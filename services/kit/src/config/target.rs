@@ -111,3 +111,6 @@ fn from_home(path: &str, environment: &Environment) -> PathBuf {
         _ => path.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;
