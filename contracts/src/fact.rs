@@ -62,6 +62,41 @@ impl EntityName {
     }
 }
 
+impl EntityName {
+    /// Whether entities of this sort belong to the whole kluster instead of one mission.
+    pub const fn is_kluster_wide(self) -> bool {
+        matches!(self, Self::Agent | Self::Key | Self::Mission | Self::Contract)
+    }
+}
+
+/// The state of an entity, as its facts carry it.
+pub trait State: Serialize + serde::de::DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The sort of entity.
+    const ENTITY: EntityName;
+}
+
+impl State for agent::Agent {
+    const ENTITY: EntityName = EntityName::Agent;
+}
+impl State for agent::Key {
+    const ENTITY: EntityName = EntityName::Key;
+}
+impl State for session::Session {
+    const ENTITY: EntityName = EntityName::Session;
+}
+impl State for invite::Invite {
+    const ENTITY: EntityName = EntityName::Invite;
+}
+impl State for mission::Mission {
+    const ENTITY: EntityName = EntityName::Mission;
+}
+impl State for request::UserRequest {
+    const ENTITY: EntityName = EntityName::Request;
+}
+impl State for contract::Contract {
+    const ENTITY: EntityName = EntityName::Contract;
+}
+
 impl fmt::Display for EntityName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -8,6 +8,8 @@ use crate::{
     role::Role,
 };
 
+/// Shortest life of an invite in milliseconds.
+pub const MIN_INVITE_TTL_MS: u64 = 10_000;
 /// Longest life of an invite in milliseconds: 30 days.
 pub const MAX_INVITE_TTL_MS: u64 = 30 * 86_400_000;
 
@@ -22,6 +24,8 @@ pub struct Invite {
     pub role: Role,
     /// Who answers for the agent that redeems it.
     pub owner: Owner,
+    /// Unix time of its creation, in milliseconds.
+    pub created_at_ms: u64,
     /// Unix time after which it is void, in milliseconds.
     pub expires_at_ms: u64,
     /// Whether it can still be redeemed.

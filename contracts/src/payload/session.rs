@@ -18,6 +18,12 @@ pub const MAX_CREDENTIAL_TTL_MS: u64 = 86_400_000;
 pub const DEFAULT_CREDENTIAL_TTL_MS: u64 = 3_600_000;
 /// How long presence lasts after a heartbeat when a session asks for nothing else, in milliseconds.
 pub const DEFAULT_PRESENCE_TTL_MS: u64 = 30_000;
+/// Shortest presence after a heartbeat, in milliseconds.
+pub const MIN_PRESENCE_TTL_MS: u64 = 1_000;
+/// Longest presence after a heartbeat, in milliseconds: 24 hours.
+pub const MAX_PRESENCE_TTL_MS: u64 = 86_400_000;
+/// How the id of a task's credential starts.
+pub const TASK_PREFIX: &str = "task_";
 /// Most calls that a session's narrower list may name.
 pub const MAX_NARROWED_CALLS: usize = 100;
 

@@ -1,0 +1,87 @@
+//! Buckets: keys that die by themselves. The server expires them and leaves a marker, which followers
+//! of the bucket see ([`crate::follow::Delivery::is_expiry`]).
+//!
+//! Layout: stream `KV_<bucket>`, subjects `$KV.<bucket>.<key>`, one message a key. Every put carries
+//! its TTL: the client's own `update` would drop it for ever.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use selvedge_contracts::stream::{bucket_stream, bucket_subject};
+use serde_json::json;
+
+use crate::{
+    bus::Bus,
+    clock::Deadline,
+    jetstream::{AppendError, get, guard, publish},
+};
+
+/// One bucket.
+#[derive(Clone)]
+pub struct Bucket {
+    bus: Bus,
+    name: &'static str,
+}
+
+/// What a put expects to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever is there.
+    Anything,
+    /// The key at this revision; 0: no key.
+    Revision(u64),
+}
+
+/// A key's value and its revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// Sequence of the message in the bucket's stream.
+    pub revision: u64,
+    /// The bytes put.
+    pub bytes: Bytes,
+}
+
+impl Bucket {
+    /// The bucket `name`.
+    pub fn new(bus: Bus, name: &'static str) -> Self {
+        Self { bus, name }
+    }
+
+    /// Puts a key that dies `ttl_ms` from now (whole seconds on the bus, rounded up, at least one), and
+    /// answers with its revision.
+    ///
+    /// # Errors
+    /// [`AppendError::Contended`] if the key is not as expected; others as they say.
+    pub async fn put(&self, key: &str, bytes: Bytes, ttl_ms: u64, expect: Expect, deadline: Deadline) -> Result<u64, AppendError> {
+        let subject = bucket_subject(self.name, key);
+        let mut headers = match expect {
+            Expect::Anything => HeaderMap::new(),
+            Expect::Revision(revision) => guard(&subject, revision),
+        };
+        headers.insert("Nats-TTL", format!("{}s", ttl_ms.div_ceil(1_000).max(1)).as_str());
+        publish(&self.bus, &subject, headers, bytes, deadline).await
+    }
+
+    /// Deletes a key; its marker dies after a second.
+    ///
+    /// # Errors
+    /// [`AppendError`] if the bucket does not answer within the deadline.
+    pub async fn delete(&self, key: &str, deadline: Deadline) -> Result<(), AppendError> {
+        let mut headers = HeaderMap::new();
+        headers.insert("KV-Operation", "DEL");
+        headers.insert("Nats-TTL", "1s");
+        publish(&self.bus, &bucket_subject(self.name, key), headers, Bytes::new(), deadline).await?;
+        Ok(())
+    }
+
+    /// The key's value, from the leader of the bucket's stream; nothing if it is deleted, expired or was
+    /// never put.
+    ///
+    /// # Errors
+    /// A sentence, if the leader does not answer within the deadline.
+    pub async fn get(&self, key: &str, deadline: Deadline) -> Result<Option<Value>, String> {
+        let query = json!({ "last_by_subj": bucket_subject(self.name, key) });
+        let message = get(&self.bus, &bucket_stream(self.name), &query, deadline).await?;
+        let is_live = |headers: &HeaderMap| headers.get("KV-Operation").is_none() && headers.get("Nats-Marker-Reason").is_none();
+        Ok(message.filter(|message| is_live(&message.headers)).map(|message| Value { revision: message.sequence, bytes: message.payload }))
+    }
+}

@@ -1,0 +1,181 @@
+//! The asking side: one call under one deadline, sent again under the same id while that can help.
+
+use std::sync::Arc;
+
+use async_nats::{HeaderMap, Message};
+use selvedge_contracts::{
+    call::{CallType, Signature},
+    envelope::{Envelope, Form, JSON, PROTOBUF, digest, header},
+    fault::{CODE_HEADER, Fault},
+    id::Mission,
+    sender,
+    subject::Request,
+};
+
+use crate::{
+    bus::{Bus, BusError, error_chain},
+    clock::{Deadline, now_ms},
+    credential::Holder,
+    signature::Signer,
+};
+
+/// Asks services, as the holder of one credential.
+#[derive(Clone)]
+pub struct Client {
+    bus: Bus,
+    mission: Mission,
+    signer: Option<Arc<Signer>>,
+}
+
+/// An answer and the revision it rests on.
+#[derive(Debug, Clone)]
+pub struct Answered<T> {
+    /// The reply.
+    pub reply: T,
+    /// Ledger revision that it was read at, or that it made.
+    pub as_of: u64,
+}
+
+/// What a call may be asked with, beyond its payload.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Makes repeated calls the same call; a fresh one if absent.
+    pub idempotency_key: Option<String>,
+    /// Longest wait in milliseconds, retries included; the call's own if absent.
+    pub timeout_ms: Option<u64>,
+    /// The answer must be at least as new as this revision.
+    pub at_least: u64,
+}
+
+/// Longest wait for one sending, so that a lost reply leaves time for another, in milliseconds.
+const LONGEST_ATTEMPT_MS: u64 = 2_000;
+
+impl Client {
+    /// Asks in the credential's own mission.
+    pub fn new(bus: Bus, holder: &Holder) -> Self {
+        Self { bus, mission: holder.mission.clone(), signer: None }
+    }
+
+    /// Asks in another mission: what operators may do.
+    #[must_use]
+    pub fn in_mission(mut self, mission: Mission) -> Self {
+        self.mission = mission;
+        self
+    }
+
+    /// Signs the calls that must be signed.
+    #[must_use]
+    pub fn signing(mut self, signer: Signer) -> Self {
+        self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// The connection it uses.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Makes a call.
+    ///
+    /// # Errors
+    /// The service's [`Fault`], or one of its own: `denied` if the server refuses the subject,
+    /// `unavailable` if nobody answered within the deadline.
+    pub async fn call<C: CallType>(&self, request: &C::Request) -> Result<Answered<C::Reply>, Fault> {
+        self.call_with::<C>(request, &Options::default()).await
+    }
+
+    /// Makes a call with options.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_with<C: CallType>(
+        &self,
+        request: &C::Request,
+        options: &Options,
+    ) -> Result<Answered<C::Reply>, Fault> {
+        let payload = serde_json::to_vec(request).map_err(|error| Fault::invalid(format!("cannot write the request: {error}")))?;
+        let timeout_ms = options.timeout_ms.unwrap_or(C::CALL.deadline_ms);
+        let id = uuid::Uuid::now_v7().to_string();
+        let sent_at_ms = now_ms();
+        let envelope = Envelope {
+            kind: C::CALL.request_kind().to_string(),
+            mission: self.mission.to_string(),
+            sender: self.bus.me().caller.to_string(),
+            sent_at_ms,
+            deadline_at_ms: sent_at_ms + timeout_ms,
+            idempotency_key: options.idempotency_key.clone().unwrap_or_default(),
+            payload_digest: digest(&payload),
+            payload,
+            at_least: options.at_least,
+            id,
+            ..Envelope::default()
+        };
+        let deadline = Deadline::in_ms(timeout_ms);
+        let envelope = self.ask::<C>(envelope, deadline).await?;
+        let reply = serde_json::from_slice(&envelope.payload).map_err(|error| Fault::internal(format!("cannot read the reply: {error}")))?;
+        Ok(Answered { reply, as_of: envelope.as_of })
+    }
+
+    /// Sends until there is an answer, the deadline passes, or sending again cannot help.
+    async fn ask<C: CallType>(&self, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
+        let subject = self.subject::<C>().to_string();
+        let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
+        let mut attempt = 0;
+        loop {
+            let headers = self.headers::<C>(&subject, &body, &envelope)?;
+            let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(LONGEST_ATTEMPT_MS)).await;
+            let fault = match sent {
+                Ok(message) => match read(&message) {
+                    Err(fault) if fault.is_retryable() => fault,
+                    settled => return settled,
+                },
+                Err(BusError::Denied { subject }) => {
+                    return Err(Fault::denied(format!("this credential may not publish {subject}")));
+                }
+                Err(BusError::TooLarge { .. }) => return Err(Fault::invalid("the request is larger than a message may be")),
+                Err(error) => Fault::unavailable(error_chain(&error)),
+            };
+            if deadline.has_passed() {
+                return Err(fault);
+            }
+            deadline.back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    fn subject<C: CallType>(&self) -> Request {
+        let me = self.bus.me();
+        Request {
+            mission: self.mission.clone(),
+            caller: me.caller.clone(),
+            scope: me.scope.clone(),
+            service: C::CALL.service,
+            call: C::CALL.name.to_owned(),
+        }
+    }
+
+    fn headers<C: CallType>(&self, subject: &str, body: &[u8], envelope: &Envelope) -> Result<HeaderMap, Fault> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, PROTOBUF);
+        headers.insert(header::MESSAGE_ID, envelope.id.as_str());
+        if C::CALL.signature == Signature::Required {
+            let signer = self.signer.as_ref().ok_or_else(|| Fault::invalid(format!("{} must be signed, and no identity key is at hand", C::CALL)))?;
+            let signed = signer.sign(subject, body, now_ms()).map_err(|error| Fault::invalid(error.to_string()))?;
+            headers.insert(sender::HEADER, signed.as_str());
+        }
+        Ok(headers)
+    }
+}
+
+fn read(message: &Message) -> Result<Envelope, Fault> {
+    let header = |name: &str| message.headers.as_ref().and_then(|headers| headers.get(name)).map(|value| value.as_str());
+    if header(CODE_HEADER).is_some() {
+        let fault = serde_json::from_slice(&message.payload);
+        return Err(fault.unwrap_or_else(|error| Fault::internal(format!("cannot read the fault: {error}"))));
+    }
+    let unreadable = |error| Fault::internal(format!("cannot read the reply: {error}"));
+    match header(header::CONTENT_TYPE) {
+        Some(JSON) => Envelope::from_json(&message.payload).map_err(|error| unreadable(error.to_string())),
+        _ => Envelope::read(&message.payload, Some(PROTOBUF)).map(|(envelope, _)| envelope).map_err(|error| unreadable(error.to_string())),
+    }
+}

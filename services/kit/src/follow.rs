@@ -1,0 +1,193 @@
+//! Durable followers: work that follows from a fact, an expired key or a due timer, done by one replica
+//! of its service at a time, at least once, and resumed where it stopped.
+//!
+//! A message is acknowledged after its work is done, so a crash in between repeats the work: its facts
+//! carry a digest of the message, by which the repetition finds them. Consumers are made by `up` and
+//! `init`; a follower only fetches, and waits while its consumer is missing.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        self, AckKind,
+        consumer::{Consumer, pull},
+    },
+};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use selvedge_contracts::{envelope::Envelope, fault::Fault, id::Mission, role::Service, stream::Follower};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, warn};
+
+use crate::{
+    bus::{Bus, error_chain},
+    clock::Deadline,
+    ledger::{FactRecord, Ledger, RequestDigest, Unreadable},
+    service::Writer,
+    view::Feed,
+};
+
+/// One message of a follower.
+pub struct Delivery {
+    /// Its subject.
+    pub subject: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// Its place in its stream.
+    pub sequence: u64,
+    /// How often it has been delivered, this time included.
+    pub attempt: i64,
+    follower: Follower,
+    service: Service,
+    ledger: Ledger,
+    feed: Feed,
+}
+
+/// Messages that one replica works on at once.
+const CONCURRENCY: usize = 16;
+/// Messages fetched ahead.
+const FETCHED: usize = 64;
+/// Longest work on one message in milliseconds: less than the consumer's patience (30 s).
+const WORK_MS: u64 = 20_000;
+/// First and longest wait before a message that failed comes again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// Wait before a missing consumer is looked for again, in milliseconds.
+const MISSING_MS: u64 = 1_000;
+/// Most attempts of one write.
+const WRITE_ATTEMPTS: u32 = 16;
+
+impl Delivery {
+    /// The fact in it.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is none.
+    pub fn fact(&self) -> Result<FactRecord, Unreadable> {
+        FactRecord::of(&self.subject, self.sequence, None, &self.headers, &self.body)
+    }
+
+    /// Whether the server made it because a key's time ran out.
+    pub fn is_expiry(&self) -> bool {
+        self.headers.get("Nats-Marker-Reason").is_some_and(|reason| reason.as_str() == "MaxAge")
+    }
+
+    /// Records what follows from it, as the service itself; `cause` is the message that led here.
+    pub fn writer(&self, mission: &Mission, cause: &str, root: &str) -> Writer {
+        let key = format!("{}:{}", self.subject, self.sequence);
+        let digest = RequestDigest::new(self.service.name(), &self.follower.consumer(), &key);
+        Writer {
+            ledger: self.ledger.clone(),
+            feed: self.feed.clone(),
+            attempts: WRITE_ATTEMPTS,
+            deadline: Deadline::in_ms(WORK_MS),
+            digest: Some(digest),
+            origin: Envelope {
+                mission: mission.to_string(),
+                sender: self.service.name().to_owned(),
+                session: self.ledger.bus().me().scope.id.to_string(),
+                cause: cause.to_owned(),
+                root: root.to_owned(),
+                ..Envelope::default()
+            },
+            traceparent: None,
+            revision: 0.into(),
+        }
+    }
+}
+
+/// Runs a follower in a task of its own until `stop`.
+pub fn start<F, W>(follower: Follower, ledger: Ledger, feed: Feed, tasks: &TaskTracker, stop: CancellationToken, work: F)
+where
+    F: Fn(Arc<Delivery>) -> W + Send + Sync + 'static,
+    W: Future<Output = Result<(), Fault>> + Send,
+{
+    tasks.spawn(async move {
+        while !stop.is_cancelled() {
+            let bus = ledger.bus().clone();
+            if let Err(error) = follow(follower, &bus, &ledger, &feed, &stop, &work).await {
+                warn!(consumer = follower.consumer(), error, "follower waits");
+                let _ = stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(MISSING_MS))).await;
+            }
+        }
+    });
+}
+
+/// Works on messages until `stop` or until the consumer fails.
+async fn follow<F, W>(
+    follower: Follower,
+    bus: &Bus,
+    ledger: &Ledger,
+    feed: &Feed,
+    stop: &CancellationToken,
+    work: &F,
+) -> Result<(), String>
+where
+    F: Fn(Arc<Delivery>) -> W + Send + Sync,
+    W: Future<Output = Result<(), Fault>> + Send,
+{
+    let consumer: Consumer<pull::Config> = bus
+        .jetstream()
+        .get_consumer_from_stream(follower.consumer(), follower.stream())
+        .await
+        .map_err(|error| error_chain(&error))?;
+    let messages = consumer.stream().max_messages_per_batch(FETCHED).messages().await.map_err(|error| error_chain(&error))?;
+    let stopped = messages.take_until(stop.cancelled());
+    let mut working = std::pin::pin!(stopped.map(|message| async { Ok::<_, String>(handle(follower, ledger, feed, work, message.map_err(|error| error_chain(&error))?).await) }).buffer_unordered(CONCURRENCY));
+    while let Some(done) = working.next().await {
+        done?;
+    }
+    Ok(())
+}
+
+async fn handle<F, W>(follower: Follower, ledger: &Ledger, feed: &Feed, work: &F, message: jetstream::Message)
+where
+    F: Fn(Arc<Delivery>) -> W + Send + Sync,
+    W: Future<Output = Result<(), Fault>> + Send,
+{
+    let (sequence, attempt) = message.info().map_or((0, 1), |info| (info.stream_sequence, info.delivered));
+    let delivery = Delivery {
+        subject: message.subject.to_string(),
+        headers: message.headers.clone().unwrap_or_default(),
+        body: message.payload.clone(),
+        sequence,
+        attempt,
+        follower,
+        service: follower.service,
+        ledger: ledger.clone(),
+        feed: feed.clone(),
+    };
+    let done = tokio::time::timeout(Duration::from_millis(WORK_MS), work(Arc::new(delivery))).await;
+    let answer = match done.unwrap_or_else(|_| Err(Fault::unavailable("took too long"))) {
+        Ok(()) => AckKind::Ack,
+        Err(fault) if fault.is_retryable() => {
+            warn!(consumer = follower.consumer(), sequence, error = %fault, "will try again");
+            AckKind::Nak(Some(retry_in(attempt)))
+        }
+        Err(fault) => {
+            error!(consumer = follower.consumer(), sequence, error = %fault, "cannot be worked on, left behind");
+            AckKind::Term
+        }
+    };
+    if let Err(error) = message.ack_with(answer).await {
+        warn!(consumer = follower.consumer(), sequence, %error, "not acknowledged, will come again");
+    }
+}
+
+fn retry_in(attempt: i64) -> Duration {
+    let doublings = u32::try_from(attempt.clamp(1, 16) - 1).unwrap_or(0);
+    (RETRY.0 * 2_u32.pow(doublings)).min(RETRY.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_wait_longer_and_longer_up_to_a_bound() {
+        assert_eq!(retry_in(1), RETRY.0);
+        assert_eq!(retry_in(2), RETRY.0 * 2);
+        assert_eq!(retry_in(1_000), RETRY.1);
+    }
+}

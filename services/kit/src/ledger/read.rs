@@ -1,0 +1,190 @@
+//! Reading facts. Reads that decide go to the stream's leader; long scans go to any replica and are
+//! held against the leader's last revision by whoever asked for them.
+
+use async_nats::{HeaderMap, Message, StatusCode, Subscriber, jetstream::message::StreamMessage};
+use futures::StreamExt as _;
+use selvedge_contracts::{
+    stream::LEDGER,
+    subject::Entity,
+};
+use serde_json::json;
+
+use super::{FactRecord, Ledger, Unreadable};
+use crate::{
+    bus::BusError,
+    clock::Deadline,
+};
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The stream does not answer.
+    #[error("the ledger did not answer: {0}")]
+    Unavailable(String),
+    /// What stands there is no fact.
+    #[error("the ledger holds what is no fact")]
+    Unreadable(#[from] Unreadable),
+}
+
+impl From<BusError> for ReadError {
+    fn from(error: BusError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Facts that one request for a scan asks for.
+const SCAN_BATCH: usize = 500;
+
+impl Ledger {
+    /// The first fact of the entity after revision `after`, from the stream's leader.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub async fn next(&self, entity: &Entity, after: u64, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
+        let body = json!({ "seq": after + 1, "next_by_subj": entity.filter() });
+        self.get(body, deadline).await
+    }
+
+    /// The entity's last fact, from the stream's leader.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub async fn latest(&self, entity: &Entity, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
+        self.get(json!({ "last_by_subj": entity.filter() }), deadline).await
+    }
+
+    /// Revision of the last fact that matches `filter`, by the stream's leader; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub async fn last_matching(&self, filter: &str, deadline: Deadline) -> Result<u64, ReadError> {
+        let last = self.get(json!({ "last_by_subj": filter }), deadline).await?;
+        Ok(last.map_or(0, |fact| fact.revision))
+    }
+
+    async fn get(&self, query: serde_json::Value, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
+        let message = crate::jetstream::get(&self.bus, LEDGER, &query, deadline).await.map_err(ReadError::Unavailable)?;
+        let read = |m: StreamMessage| FactRecord::of(&m.subject, m.sequence, Some(m.time), &m.headers, &m.payload);
+        Ok(message.map(read).transpose()?)
+    }
+
+    /// The ledger's last revision, by its leader.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub async fn last_revision(&self, deadline: Deadline) -> Result<u64, ReadError> {
+        #[derive(serde::Deserialize)]
+        struct Info {
+            #[serde(default)]
+            state: State,
+            #[serde(default)]
+            error: Option<serde_json::Value>,
+        }
+        #[derive(Default, serde::Deserialize)]
+        struct State {
+            #[serde(default)]
+            last_seq: u64,
+        }
+        let subject = format!("$JS.API.STREAM.INFO.{LEDGER}");
+        let answer = self.bus.request(&subject, HeaderMap::new(), "".into(), deadline).await?;
+        match serde_json::from_slice(&answer.payload) {
+            Ok(Info { error: None, state }) => Ok(state.last_seq),
+            Ok(Info { error: Some(error), .. }) => Err(ReadError::Unavailable(error.to_string())),
+            Err(error) => Err(ReadError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// The facts of the entity after revision `after`, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the stream does not answer within the deadline.
+    pub async fn history(
+        &self,
+        entity: &Entity,
+        after: u64,
+        limit: usize,
+        deadline: Deadline,
+    ) -> Result<Vec<FactRecord>, ReadError> {
+        let mut facts = Vec::new();
+        self.scan(&entity.filter(), after, limit, deadline, |fact| facts.push(fact)).await?;
+        Ok(facts)
+    }
+
+    /// Reads the facts that match `filter` after revision `after`, at most `limit`, in order, from any
+    /// replica, and answers with the revision of the last one read (`after` if there is none). A
+    /// message that is no fact is skipped with a warning: it must not stop the rest.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] if the stream does not answer within the deadline.
+    pub async fn scan(
+        &self,
+        filter: &str,
+        after: u64,
+        limit: usize,
+        deadline: Deadline,
+        mut each: impl FnMut(FactRecord),
+    ) -> Result<u64, ReadError> {
+        let (mut read, mut last) = (0, after);
+        while read < limit {
+            let count = SCAN_BATCH.min(limit - read);
+            let inbox = self.bus.client().new_inbox();
+            let mut answers = self.bus.subscribe(&inbox, None).await?;
+            let query = json!({ "seq": last + 1, "batch": count, "next_by_subj": filter }).to_string();
+            let subject = format!("$JS.API.DIRECT.GET.{LEDGER}");
+            let asked = self.bus.client().publish_with_reply(subject, inbox, query.into()).await;
+            asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+            let page = read_page(&mut answers, deadline, &mut each).await?;
+            read += page.facts;
+            last = page.last.unwrap_or(last);
+            if page.facts < count || page.is_end {
+                break;
+            }
+        }
+        Ok(last)
+    }
+}
+
+struct Page {
+    facts: usize,
+    last: Option<u64>,
+    is_end: bool,
+}
+
+/// Reads answers up to the end-of-batch message (status 204 `EOB`) or "nothing there" (404).
+async fn read_page(
+    answers: &mut Subscriber,
+    deadline: Deadline,
+    each: &mut impl FnMut(FactRecord),
+) -> Result<Page, ReadError> {
+    let mut page = Page { facts: 0, last: None, is_end: false };
+    loop {
+        let next = tokio::time::timeout(deadline.remaining(), answers.next()).await;
+        let Ok(Some(message)) = next else {
+            return Err(ReadError::Unavailable("no answer within the deadline".to_owned()));
+        };
+        let status = message.status.map(|status: StatusCode| status.as_u16());
+        match status {
+            Some(404) => return Ok(Page { is_end: true, ..page }),
+            Some(204) => {
+                page.is_end = header_number(&message, "Nats-Num-Pending") == Some(0);
+                return Ok(page);
+            }
+            Some(code) if code != 200 => {
+                let words = message.description.map(|words| words.to_string()).unwrap_or_default();
+                return Err(ReadError::Unavailable(format!("{code} {words}")));
+            }
+            _ => {}
+        }
+        let headers = message.headers.as_ref();
+        page.last = headers.and_then(super::record::sequence).or(page.last);
+        page.facts += 1;
+        match FactRecord::read(&message.subject, headers.unwrap_or(&HeaderMap::new()), &message.payload) {
+            Ok(fact) => each(fact),
+            Err(error) => tracing::warn!(error = crate::bus::error_chain(&error), "skipped what is no fact"),
+        }
+    }
+}
+
+fn header_number(message: &Message, name: &str) -> Option<u64> {
+    message.headers.as_ref()?.get(name)?.as_str().parse().ok()
+}

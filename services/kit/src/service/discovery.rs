@@ -1,0 +1,66 @@
+//! `$SRV.PING/INFO/STATS` (NATS ADR-32), so that `nats micro ls|info|stats` and any client finds us.
+
+use selvedge_contracts::subject::REQUEST_PREFIX;
+use serde_json::{Value, json};
+
+use super::{Route, stats::Stats};
+
+/// Who answers.
+pub(super) struct Introduction {
+    pub(super) name: &'static str,
+    pub(super) instance: String,
+    pub(super) started: String,
+}
+
+/// Verbs of the protocol.
+pub(super) const VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
+
+/// The subjects on which one instance answers one verb.
+pub(super) fn subjects(verb: &str, name: &str, instance: &str) -> [String; 3] {
+    [format!("$SRV.{verb}"), format!("$SRV.{verb}.{name}"), format!("$SRV.{verb}.{name}.{instance}")]
+}
+
+impl Introduction {
+    /// The answer to one verb.
+    pub(super) fn answer<S>(&self, verb: &str, routes: &[Route<S>], stats: &[Stats]) -> Value {
+        let mut answer = json!({
+            "type": format!("io.nats.micro.v1.{}_response", verb.to_lowercase()),
+            "name": self.name,
+            "id": self.instance,
+            "version": env!("CARGO_PKG_VERSION"),
+            "metadata": {},
+        });
+        let endpoints: Vec<Value> = match verb {
+            "INFO" => routes.iter().map(|route| self.endpoint(route)).collect(),
+            "STATS" => routes.iter().zip(stats).map(|(route, stats)| self.measured(route, stats)).collect(),
+            _ => return answer,
+        };
+        if let Some(fields) = answer.as_object_mut() {
+            fields.insert("endpoints".to_owned(), endpoints.into());
+            match verb {
+                "INFO" => fields.insert("description".to_owned(), format!("Selvedge {}", self.name).into()),
+                _ => fields.insert("started".to_owned(), self.started.clone().into()),
+            };
+        }
+        answer
+    }
+
+    fn endpoint<S>(&self, route: &Route<S>) -> Value {
+        let call = &route.row;
+        json!({
+            "name": call.name,
+            "subject": format!("{REQUEST_PREFIX}.*.*.*.{}.{}", call.service, call.name),
+            "queue_group": self.name,
+            "metadata": { "summary": call.summary.trim(), "kind": call.request_kind().to_string() },
+        })
+    }
+
+    fn measured<S>(&self, route: &Route<S>, stats: &Stats) -> Value {
+        let mut endpoint = self.endpoint(route);
+        if let (Some(fields), Value::Object(numbers)) = (endpoint.as_object_mut(), stats.numbers()) {
+            fields.remove("metadata");
+            fields.extend(numbers);
+        }
+        endpoint
+    }
+}

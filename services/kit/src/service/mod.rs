@@ -1,0 +1,20 @@
+//! Running a service: one subscription in its queue group, requests judged with bounded concurrency,
+//! replies under the caller's own inbox, discovery, drain. A service brings its table of routes; all
+//! else on the path of a request is here, once.
+
+mod answer;
+mod call;
+mod discovery;
+mod judge;
+mod open;
+mod precondition;
+mod route;
+mod run;
+mod runtime;
+mod stats;
+mod write;
+
+pub use call::Call;
+pub use route::{Answer, Route, Routes};
+pub use run::{Limits, Running, ServiceError, Setup, start};
+pub use write::{Draft, Recorded, Writer};

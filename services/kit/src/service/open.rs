@@ -1,0 +1,162 @@
+//! Opening a request: from bytes to a judged envelope, or to a fault that names every field that is
+//! wrong. Pure: the clock and the views come as arguments.
+
+use async_nats::HeaderMap;
+use selvedge_contracts::{
+    call::Call as CallRow,
+    envelope::{Envelope, Form, MAX_IDEMPOTENCY_KEY_BYTES, MAX_PRECONDITIONS, digest, header},
+    fault::{Code, Detail, Fault},
+    subject::Request,
+};
+use serde_json::Value;
+
+use crate::ledger::RequestDigest;
+
+/// A body that was read, and the form in which it is to be answered.
+pub(super) struct Opened {
+    pub(super) envelope: Envelope,
+    pub(super) form: Form,
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::CONTENT_TYPE).map(|value| value.as_str())
+}
+
+/// Reads the envelope of a request and fills in what rides in headers or follows from the subject.
+pub(super) fn open(body: &[u8], headers: &HeaderMap) -> Result<Opened, Fault> {
+    let (mut envelope, form) = Envelope::read(body, content_type(headers)).map_err(|error| Fault::invalid(error.to_string()))?;
+    let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
+    if envelope.id.is_empty() {
+        envelope.id = text(header::MESSAGE_ID).unwrap_or_default();
+    }
+    if envelope.idempotency_key.is_empty() {
+        envelope.idempotency_key = text(header::IDEMPOTENCY_KEY).unwrap_or_default();
+    }
+    if let Some(at_least) = text(header::AT_LEAST) {
+        envelope.at_least = at_least.parse().map_err(|_| {
+            Fault::invalid("a header is wrong").at(header::AT_LEAST, "expected a ledger revision, a whole number")
+        })?;
+    }
+    Ok(Opened { envelope, form })
+}
+
+/// Every contradiction between the envelope and what its subject proves, and every bound it breaks.
+pub(super) fn contradictions(
+    envelope: &Envelope,
+    subject: &Request,
+    row: &CallRow,
+    task: Option<&str>,
+    root: Option<&str>,
+) -> Vec<Detail> {
+    let mut found = Vec::new();
+    let mut must_be = |at: &str, said: &str, is: &str| {
+        if !said.is_empty() && said != is {
+            let message = if is.is_empty() {
+                "says what the credential does not; leave it out".to_owned()
+            } else {
+                format!("expected {is:?}, as the credential says; leave it out or correct it")
+            };
+            found.push(Detail { at: at.to_owned(), message });
+        }
+    };
+    let scope = subject.scope.id.as_str();
+    must_be("kind", &envelope.kind, &row.request_kind().to_string());
+    must_be("sender", &envelope.sender, subject.caller.as_str());
+    must_be("mission", &envelope.mission, subject.mission.as_str());
+    must_be("session", &envelope.session, if task.is_some() { "" } else { scope });
+    must_be("task", &envelope.task, task.unwrap_or_default());
+    must_be("root", &envelope.root, root.unwrap_or_default());
+    must_be("cause", &envelope.cause, root.unwrap_or_default());
+    must_be("content_type", &envelope.content_type, selvedge_contracts::envelope::JSON);
+    found.extend(broken_bounds(envelope));
+    found
+}
+
+fn broken_bounds(envelope: &Envelope) -> Vec<Detail> {
+    let mut found = Vec::new();
+    let mut bound = |at: &str, length: usize, most: usize| {
+        if length > most {
+            found.push(Detail { at: at.to_owned(), message: format!("has length {length}; at most {most} is accepted") });
+        }
+    };
+    bound("idempotency_key", envelope.idempotency_key.len(), MAX_IDEMPOTENCY_KEY_BYTES);
+    bound("id", envelope.id.len(), MAX_IDEMPOTENCY_KEY_BYTES);
+    bound("preconditions", envelope.preconditions.len(), MAX_PRECONDITIONS);
+    if !envelope.payload_digest.is_empty() && envelope.payload_digest != digest(&envelope.payload) {
+        let message = "does not match the payload: expected its blake3, 32 bytes".to_owned();
+        found.push(Detail { at: "payload_digest".to_owned(), message });
+    }
+    found
+}
+
+/// What a repetition of the request is known by: its idempotency key, else its id, else the nonce of
+/// its signature; nothing for a bare payload without any.
+pub(super) fn request_digest(envelope: &Envelope, subject: &Request, row: &CallRow, nonce: Option<&str>) -> Option<RequestDigest> {
+    let key = [envelope.idempotency_key.as_str(), envelope.id.as_str(), nonce.unwrap_or_default()];
+    let key = key.into_iter().find(|key| !key.is_empty())?;
+    Some(RequestDigest::new(subject.caller.as_str(), &row.to_string(), key))
+}
+
+/// Holds the payload against its schema and reads it.
+pub(super) fn payload(text: &[u8], schema: &jsonschema::Validator) -> Result<Value, Fault> {
+    const MOST_VIOLATIONS: usize = 100;
+    let value: Value = serde_json::from_slice(text)
+        .map_err(|error| Fault::invalid("the payload is not JSON").at("", error.to_string()))?;
+    if schema.is_valid(&value) {
+        return Ok(value);
+    }
+    let details = schema
+        .iter_errors(&value)
+        .take(MOST_VIOLATIONS)
+        .map(|error| Detail { at: error.instance_path().to_string(), message: error.to_string() })
+        .collect();
+    Err(Fault { code: Code::Invalid, message: "the payload does not fit its schema".to_owned(), details })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use selvedge_contracts::{call, call::CallType as _};
+
+    fn subject() -> Request {
+        Request::parse("sv.req.demo.ada-1a2b3c4d.worker-session_01.registry.whoami").unwrap()
+    }
+
+    #[test]
+    fn a_body_cannot_say_who_sends_it() {
+        let row = &call::Whoami::CALL;
+        let honest = Envelope { sender: "ada-1a2b3c4d".into(), mission: "demo".into(), ..Envelope::default() };
+        assert_eq!(contradictions(&honest, &subject(), row, None, None), []);
+        let forged = Envelope {
+            kind: "registry.whoami/2".into(),
+            sender: "bob-1a2b3c4d".into(),
+            mission: "other".into(),
+            session: "session_02".into(),
+            task: "task_1".into(),
+            root: "request_1".into(),
+            idempotency_key: "k".repeat(200),
+            payload_digest: vec![1],
+            ..Envelope::default()
+        };
+        let found: Vec<_> = contradictions(&forged, &subject(), row, None, None).into_iter().map(|d| d.at).collect();
+        assert_eq!(found, ["kind", "sender", "mission", "session", "task", "root", "idempotency_key", "payload_digest"]);
+    }
+
+    #[test]
+    fn every_violation_is_listed_with_its_pointer() {
+        let schema = (call::AgentList::CALL.request_schema)().to_value();
+        let schema = jsonschema::validator_for(&schema).unwrap();
+        let fault = payload(br#"{"limit": 0, "mission": "a b", "colour": 1}"#, &schema).unwrap_err();
+        let at: Vec<_> = fault.details.iter().map(|d| d.at.as_str()).collect();
+        assert!(at.contains(&"/limit") && at.contains(&"/mission") && at.contains(&""), "{fault:?}");
+    }
+
+    #[test]
+    fn a_bare_payload_without_a_key_cannot_be_recognised() {
+        let row = &call::Whoami::CALL;
+        assert_eq!(request_digest(&Envelope::default(), &subject(), row, None), None);
+        let by_id = Envelope { id: "i".into(), ..Envelope::default() };
+        let by_key = Envelope { idempotency_key: "i".into(), id: "j".into(), ..Envelope::default() };
+        assert_eq!(request_digest(&by_id, &subject(), row, None), request_digest(&by_key, &subject(), row, None));
+    }
+}

@@ -1,0 +1,233 @@
+//! The loop of a service: receive, judge, hand to the route, reply.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use async_nats::{HeaderMap, Message, Subscriber};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::SelectAll};
+use selvedge_contracts::{
+    call::{CALLS, Call as CallRow},
+    envelope::Form,
+    fault::{Code, Fault},
+    subject::{self, Request},
+};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument as _, debug, info_span, warn};
+
+use super::{
+    Call, ServiceError, Setup, answer,
+    discovery::Introduction,
+    judge,
+    route::Handler,
+    stats::Stats,
+};
+use crate::{audit::Audit, bus::error_chain, clock::now_ms};
+
+/// A service at work: its tables, compiled, and what they share.
+pub(super) struct Runtime<S> {
+    pub(super) setup: Setup<S>,
+    pub(super) schemas: Vec<jsonschema::Validator>,
+    stats: Vec<Stats>,
+    index: HashMap<&'static str, usize>,
+    pub(super) rows: Vec<&'static CallRow>,
+    slots: Arc<Semaphore>,
+    audit: Audit,
+    pub(super) introduction: Introduction,
+}
+
+/// A message on its way through the service.
+pub(super) struct Work {
+    pub(super) message: Message,
+    pub(super) subject: Request,
+    pub(super) reply: String,
+    pub(super) route: usize,
+    pub(super) started: Instant,
+}
+
+impl<S: Send + Sync + 'static> Runtime<S> {
+    pub(super) fn new(setup: Setup<S>, audit: Audit) -> Result<Self, ServiceError> {
+        let rows: Vec<_> = CALLS.iter().filter(|call| call.service == setup.service).collect();
+        let index: HashMap<_, _> = setup.routes.iter().enumerate().map(|(i, route)| (route.row.name, i)).collect();
+        let unserved: Vec<_> = rows.iter().filter(|row| !index.contains_key(row.name)).map(ToString::to_string).collect();
+        if !unserved.is_empty() || index.len() != rows.len() || setup.routes.len() != rows.len() {
+            return Err(ServiceError::Routes { service: setup.service, calls: unserved.join(", ") });
+        }
+        // One order for routes, rows and schemas: that of the routes.
+        let find = |name| CALLS.iter().find(|row| row.service == setup.service && row.name == name);
+        let rows = setup.routes.iter().filter_map(|route| find(route.row.name)).collect();
+        let schemas = setup.routes.iter().map(|route| compile(&route.row)).collect::<Result<_, _>>()?;
+        let introduction = Introduction {
+            name: setup.service.name(),
+            instance: setup.ledger.bus().me().scope.id.to_string(),
+            started: crate::clock::rfc3339(now_ms()),
+        };
+        Ok(Self {
+            stats: setup.routes.iter().map(|_| Stats::default()).collect(),
+            slots: Arc::new(Semaphore::new(setup.limits.concurrency)),
+            schemas,
+            index,
+            rows,
+            audit,
+            introduction,
+            setup,
+        })
+    }
+
+    pub(super) async fn receive(self: Arc<Self>, mut requests: Subscriber, tasks: TaskTracker, stop: CancellationToken, received: CancellationToken) {
+        loop {
+            tokio::select! {
+                message = requests.next() => match message {
+                    Some(message) => self.take(message, &tasks).await,
+                    None => break,
+                },
+                () = stop.cancelled() => break,
+            }
+        }
+        // What the server sent before it knew that we leave is still ours to answer.
+        if requests.drain().await.is_ok() {
+            while let Ok(Some(message)) = tokio::time::timeout(Duration::from_millis(self.setup.limits.drain_ms), requests.next()).await {
+                self.take(message, &tasks).await;
+            }
+        }
+        received.cancel();
+    }
+
+    /// Judges one message. Reads are answered here and now; what waits gets a task and one of the slots.
+    async fn take(self: &Arc<Self>, message: Message, tasks: &TaskTracker) {
+        let started = Instant::now();
+        let Some((subject, reply)) = self.addressed(&message).await else { return };
+        let Some(&route) = self.index.get(subject.call.as_str()) else {
+            let fault = Fault::not_found(format!("{} has no call {:?}", subject.service, subject.call));
+            return self.refuse(&reply, &fault).await;
+        };
+        let work = Work { message, subject, reply, route, started };
+        match self.prepare(&work, None) {
+            Ok(judge::Prepared::Ready { call, payload, form }) => match &self.handler(route) {
+                Some(Handler::Read(handler)) => {
+                    let answer = handler(&self.setup.state, &call, payload);
+                    self.finish(&work, &call, form, answer).await;
+                }
+                _ => self.spawn(tasks, work, Some((call, payload, form))).await,
+            },
+            Ok(judge::Prepared::MustWait) => self.spawn(tasks, work, None).await,
+            Err(fault) => self.fail(&work, &fault).await,
+        }
+    }
+
+    fn handler(&self, route: usize) -> Option<&Handler<S>> {
+        self.setup.routes.get(route).map(|route| &route.handler)
+    }
+
+    /// The subject, and the reply subject if it is the sender's own.
+    async fn addressed(&self, message: &Message) -> Option<(Request, String)> {
+        let subject = Request::parse(&message.subject).map_err(|error| debug!(%error, "foreign subject")).ok()?;
+        let reply = message.reply.as_ref()?;
+        if !subject::is_reply_of(reply, &subject.inbox_prefix()) {
+            let fault = Fault::denied(format!("the reply subject {reply} lies outside the sender's inbox"));
+            self.audit.record(&subject, &fault);
+            return None;
+        }
+        Some((subject, reply.to_string()))
+    }
+
+    async fn spawn(self: &Arc<Self>, tasks: &TaskTracker, work: Work, ready: Option<(Call, Value, Form)>) {
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            let fault = Fault::busy(format!("{} calls are in flight; try again in a moment", self.setup.limits.concurrency));
+            return self.fail(&work, &fault).await;
+        };
+        let runtime = Arc::clone(self);
+        let span = info_span!("call", call = %work.subject.call, caller = %work.subject.caller, mission = %work.subject.mission);
+        tasks.spawn(async move { runtime.work(work, ready, slot).await }.instrument(span));
+    }
+
+    async fn work(&self, work: Work, ready: Option<(Call, Value, Form)>, _slot: OwnedSemaphorePermit) {
+        let prepared = match ready {
+            Some(ready) => Ok(ready),
+            None => self.prepare_slowly(&work).await,
+        };
+        let (call, payload, form) = match prepared {
+            Ok(prepared) => prepared,
+            Err(fault) => return self.fail(&work, &fault).await,
+        };
+        let deadline = call.deadline();
+        let call = Arc::new(call);
+        let answer = match self.handler(work.route) {
+            Some(Handler::Read(handler)) => handler(&self.setup.state, &call, payload),
+            Some(Handler::Wait(handler)) => {
+                let pending = handler(Arc::clone(&self.setup.state), Arc::clone(&call), payload);
+                tokio::time::timeout(deadline.remaining(), pending).await.unwrap_or_else(|_| {
+                    Err(Fault::unavailable("the deadline passed; the outcome is unknown: send the same request again"))
+                })
+            }
+            None => Err(Fault::internal("no handler")),
+        };
+        self.finish(&work, &call, form, answer).await;
+    }
+
+    async fn finish(&self, work: &Work, call: &Call, form: Form, answer: Result<Bytes, Fault>) {
+        let seen = call.writer.revision.load(Ordering::Relaxed);
+        let as_of = if seen == 0 { self.setup.feed.watermark() } else { seen };
+        match answer.and_then(|payload| answer::reply(call, form, payload, as_of)) {
+            Ok((headers, body)) => {
+                self.count(work, None);
+                self.send(&work.reply, headers, body).await;
+            }
+            Err(fault) => self.fail(work, &fault).await,
+        }
+    }
+
+    async fn fail(&self, work: &Work, fault: &Fault) {
+        if fault.code == Code::Denied {
+            self.audit.record(&work.subject, fault);
+        }
+        if answer::is_ours(fault.code) {
+            warn!(call = %work.subject.call, caller = %work.subject.caller, error = %fault, "call failed");
+        }
+        self.count(work, Some(fault));
+        self.refuse(&work.reply, fault).await;
+    }
+
+    fn count(&self, work: &Work, fault: Option<&Fault>) {
+        if let Some(stats) = self.stats.get(work.route) {
+            stats.count(work.started.elapsed(), fault);
+        }
+    }
+
+    async fn refuse(&self, reply: &str, fault: &Fault) {
+        let (headers, body) = answer::refusal(fault);
+        self.send(reply, headers, body).await;
+    }
+
+    async fn send(&self, reply: &str, headers: HeaderMap, body: Bytes) {
+        if let Err(error) = self.setup.ledger.bus().publish(reply.to_owned(), headers, body).await {
+            warn!(error = error_chain(&error), "reply lost");
+        }
+    }
+
+    pub(super) async fn discover(self: Arc<Self>, mut questions: SelectAll<Subscriber>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                question = questions.next() => {
+                    let Some(question) = question else { return };
+                    let verb = question.subject.split('.').nth(1).unwrap_or_default().to_owned();
+                    let answer = self.introduction.answer(&verb, &self.setup.routes, &self.stats);
+                    if let Some(reply) = question.reply {
+                        self.send(&reply, HeaderMap::new(), answer.to_string().into()).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn compile(row: &CallRow) -> Result<jsonschema::Validator, ServiceError> {
+    jsonschema::validator_for(&(row.request_schema)().to_value())
+        .map_err(|error| ServiceError::Schema { call: row.to_string(), reason: error.to_string() })
+}

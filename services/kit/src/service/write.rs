@@ -1,0 +1,284 @@
+//! The one way in which a service records: decide from the view, append under the guard, and on a
+//! conflict read the entity from the stream's leader and decide again, a bounded number of times.
+//!
+//! A repeated request finds its own fact by the digest it carries, also when the state has moved on
+//! since. A refusal, and "nothing to do", are confirmed against the leader before they are answered:
+//! the view may be behind.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use selvedge_contracts::{
+    envelope::{Envelope, digest},
+    fact::{FactKind, State},
+    fault::Fault,
+    payload::Recorded as Payload,
+    subject::Entity,
+};
+use serde::{Deserialize, de::IgnoredAny};
+use tracing::debug;
+
+use crate::{
+    bus::error_chain,
+    clock::{Deadline, now_ms},
+    ledger::{AppendError, FactRecord, Ledger, NewFact, ReadError, RequestDigest},
+    rule::{Change, Verdict},
+    view::{Entry, Feed, View},
+};
+
+/// An entity as a call left it.
+#[derive(Debug, Clone)]
+pub struct Recorded<S> {
+    /// Revision of its last fact.
+    pub revision: u64,
+    /// Its state.
+    pub state: Arc<S>,
+}
+
+/// One fact of several that are recorded together, under its own entity's guard.
+pub struct Draft {
+    entity: Entity,
+    fact: FactKind,
+    payload: Vec<u8>,
+    expected: u64,
+    put: Box<dyn Fn(u64, Option<RequestDigest>) + Send + Sync>,
+}
+
+impl Draft {
+    /// A draft of `change`, guarded by the revision that `view` has.
+    ///
+    /// # Errors
+    /// `internal` if the state cannot be written as JSON.
+    pub fn new<S: State>(view: &Arc<View<S>>, entity: Entity, change: Change<S>) -> Result<Self, Fault> {
+        let expected = view.get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision);
+        let (payload, state) = (payload_of(&change)?, Arc::new(change.state));
+        let (view, about) = (Arc::clone(view), entity.clone());
+        let put = Box::new(move |revision, request| view.put(&about, revision, Arc::clone(&state), request));
+        Ok(Self { entity, fact: change.fact, payload, expected, put })
+    }
+}
+
+/// Writes facts on behalf of one request or one followed message: everything that follows from it
+/// carries its origin.
+pub struct Writer {
+    pub(crate) ledger: Ledger,
+    pub(crate) feed: Feed,
+    /// Most attempts of one write.
+    pub(crate) attempts: u32,
+    /// One deadline for all of it.
+    pub(crate) deadline: Deadline,
+    /// What a repetition is known by.
+    pub(crate) digest: Option<RequestDigest>,
+    /// The envelope that every fact starts from: who asked, under what, because of what.
+    pub(crate) origin: Envelope,
+    /// Trace context to pass on.
+    pub(crate) traceparent: Option<String>,
+    /// Revision of the last fact that was recorded or read.
+    pub(crate) revision: AtomicU64,
+}
+
+impl Writer {
+    /// Records what `decide` makes of the entity's current state, and answers with the state after it.
+    ///
+    /// # Errors
+    /// The refusal of `decide`; `busy` if others kept being first; `unavailable` if the ledger does not
+    /// answer within the deadline.
+    pub async fn record<S: State>(
+        &self,
+        view: &Arc<View<S>>,
+        entity: &Entity,
+        mut decide: impl FnMut(Option<&S>) -> Result<Verdict<S>, Fault> + Send,
+    ) -> Result<Recorded<S>, Fault> {
+        let mut is_confirmed = false;
+        for attempt in 0..self.attempts {
+            let current = view.get(&entity.mission, &entity.id);
+            if let Some(earlier) = self.earlier(entity, current.as_ref()).await? {
+                self.saw(earlier.revision);
+                return Ok(earlier);
+            }
+            match decide(current.as_ref().map(|entry| entry.state.as_ref())) {
+                Ok(Verdict::Changed(change)) => match self.append(view, entity, &current, change).await? {
+                    Some(recorded) => return Ok(recorded),
+                    None => self.deadline.back_off(attempt).await,
+                },
+                settled if is_confirmed => return self.settle(settled, current),
+                _ => is_confirmed = true,
+            }
+            if self.deadline.has_passed() {
+                break;
+            }
+            self.refresh(entity).await?;
+        }
+        Err(self.gave_up(entity))
+    }
+
+    /// Records several facts, all or none. `decide` drafts them from the views; `first` is the entity
+    /// by whose history a repetition is recognised.
+    ///
+    /// # Errors
+    /// As [`Call::record`].
+    pub async fn record_all(
+        &self,
+        first: &Entity,
+        mut decide: impl FnMut() -> Result<Vec<Draft>, Fault> + Send,
+    ) -> Result<(), Fault> {
+        let mut is_confirmed = false;
+        for attempt in 0..self.attempts {
+            match decide() {
+                Ok(drafts) if !drafts.is_empty() => match self.append_all(&drafts).await? {
+                    Some(revision) => {
+                        self.saw(revision);
+                        return Ok(());
+                    }
+                    None => {
+                        self.deadline.back_off(attempt).await;
+                        for draft in &drafts {
+                            self.refresh(&draft.entity).await?;
+                        }
+                    }
+                },
+                Ok(_) if is_confirmed => return Ok(()),
+                Err(refusal) if is_confirmed => return Err(refusal),
+                _ => {
+                    is_confirmed = true;
+                    self.refresh(first).await?;
+                }
+            }
+            if self.deadline.has_passed() {
+                break;
+            }
+        }
+        Err(self.gave_up(first))
+    }
+
+    fn settle<S>(&self, settled: Result<Verdict<S>, Fault>, current: Option<Entry<S>>) -> Result<Recorded<S>, Fault> {
+        settled?;
+        let Some(Entry { revision, state, .. }) = current else {
+            return Err(Fault::internal("a rule finds nothing to do about what does not exist"));
+        };
+        self.saw(revision);
+        Ok(Recorded { revision, state })
+    }
+
+    /// Appends one change; answers with nothing if the entity has moved on or the outcome is unknown.
+    async fn append<S: State>(
+        &self,
+        view: &Arc<View<S>>,
+        entity: &Entity,
+        current: &Option<Entry<S>>,
+        change: Change<S>,
+    ) -> Result<Option<Recorded<S>>, Fault> {
+        let expected = current.as_ref().map_or(0, |entry| entry.revision);
+        let fact = self.new_fact(entity.clone(), change.fact, payload_of(&change)?);
+        match self.ledger.append(&fact, expected, self.attempt_deadline()).await {
+            Ok(revision) => {
+                let state = Arc::new(change.state);
+                view.put(entity, revision, Arc::clone(&state), self.digest);
+                self.saw(revision);
+                Ok(Some(Recorded { revision, state }))
+            }
+            Err(error) => undecided(entity, error),
+        }
+    }
+
+    async fn append_all(&self, drafts: &[Draft]) -> Result<Option<u64>, Fault> {
+        let facts: Vec<_> = drafts
+            .iter()
+            .map(|draft| (self.new_fact(draft.entity.clone(), draft.fact, draft.payload.clone()), draft.expected))
+            .collect();
+        let appended = match facts.as_slice() {
+            [(fact, expected)] => self.ledger.append(fact, *expected, self.attempt_deadline()).await,
+            several => self.ledger.append_batch(several, self.attempt_deadline()).await,
+        };
+        match appended {
+            Ok(last) => {
+                let first = last + 1 - drafts.len() as u64;
+                for (draft, revision) in drafts.iter().zip(first..) {
+                    (draft.put)(revision, self.digest);
+                }
+                Ok(Some(last))
+            }
+            Err(error) => drafts.first().map_or(Ok(None), |draft| undecided(&draft.entity, error)),
+        }
+    }
+
+    /// Part of the deadline for one append, so that one lost answer leaves time to look and retry.
+    fn attempt_deadline(&self) -> Deadline {
+        const LONGEST_APPEND_MS: u64 = 2_000;
+        self.deadline.at_most_ms(LONGEST_APPEND_MS)
+    }
+
+    fn new_fact(&self, entity: Entity, fact: FactKind, payload: Vec<u8>) -> NewFact {
+        let about = format!("{entity}.{}", fact.name);
+        let envelope = Envelope {
+            id: self.digest.unwrap_or_else(RequestDigest::random).derive(&about).to_string(),
+            kind: fact.kind().to_string(),
+            sent_at_ms: now_ms(),
+            payload_digest: digest(&payload),
+            payload,
+            ..self.origin.clone()
+        };
+        NewFact { entity, fact, envelope, request: self.digest, traceparent: self.traceparent.clone() }
+    }
+
+    /// Says that the answer rests on this revision.
+    pub fn saw(&self, revision: u64) {
+        self.revision.fetch_max(revision, Ordering::Relaxed);
+    }
+
+    /// The state after the fact that an earlier sending of this very request recorded, if one did.
+    async fn earlier<S: State>(&self, entity: &Entity, current: Option<&Entry<S>>) -> Result<Option<Recorded<S>>, Fault> {
+        let Some(request) = self.digest.filter(|request| current.is_some_and(|entry| entry.may_hold(*request))) else {
+            return Ok(None);
+        };
+        let history = self.ledger.history(entity, 0, usize::MAX, self.deadline).await.map_err(unreadable)?;
+        let found = history.into_iter().rev().find(|fact| fact.request == Some(request));
+        found.map(|fact| state_after(&fact)).transpose()
+    }
+
+    async fn refresh(&self, entity: &Entity) -> Result<(), Fault> {
+        self.feed.refresh(entity, self.deadline).await.map_err(unreadable)
+    }
+
+    fn gave_up(&self, entity: &Entity) -> Fault {
+        if self.deadline.has_passed() {
+            return Fault::unavailable("the deadline passed; the outcome is unknown: send the same request again");
+        }
+        Fault::busy(format!("others kept changing {}; try again", entity.id))
+    }
+}
+
+/// Nothing if the entity must be read again, the fault if that would not help.
+fn undecided<T>(entity: &Entity, error: AppendError) -> Result<Option<T>, Fault> {
+    match error {
+        AppendError::Contended | AppendError::Unavailable(_) => {
+            debug!(%entity, error = error_chain(&error), "reading again");
+            Ok(None)
+        }
+        AppendError::Denied { .. } => Err(Fault::denied(format!("this service {error}"))),
+        AppendError::Rejected { .. } | AppendError::Unwritable(_) => Err(Fault::internal(error_chain(&error))),
+    }
+}
+
+fn unreadable(error: ReadError) -> Fault {
+    Fault::unavailable(format!("{}; try again", error_chain(&error)))
+}
+
+fn payload_of<S: State>(change: &Change<S>) -> Result<Vec<u8>, Fault> {
+    let payload = Payload { change: &change.change, state: &change.state };
+    serde_json::to_vec(&payload).map_err(|error| Fault::internal(format!("cannot write the state: {error}")))
+}
+
+fn state_after<S: State>(fact: &FactRecord) -> Result<Recorded<S>, Fault> {
+    #[derive(Deserialize)]
+    struct After<S> {
+        #[serde(rename = "change")]
+        _change: IgnoredAny,
+        state: S,
+    }
+    let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)
+        .map_err(|error| Fault::internal(format!("revision {}: {error}", fact.revision)))?;
+    Ok(Recorded { revision: fact.revision, state: Arc::new(state) })
+}

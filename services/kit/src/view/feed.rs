@@ -1,0 +1,227 @@
+//! The feed: keeps a service's views up with the ledger, without a consumer.
+//!
+//! Facts arrive republished (`sv.live.>`), in ledger order and without gaps; the feed counts. Where a
+//! number is missing (a lost connection, a full buffer, a change of the stream's leader) it reads the
+//! missing facts from the stream. So everything up to the watermark is in the views, always.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{Message, Subscriber};
+use futures::StreamExt as _;
+use selvedge_contracts::{
+    fact::EntityName,
+    subject::{Entity, LIVE_PREFIX, facts_of},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::Apply;
+use crate::{
+    bus::{BusError, error_chain},
+    clock::Deadline,
+    ledger::{FactRecord, Ledger, ReadError},
+};
+
+/// Keeps views up with the ledger.
+#[derive(Clone)]
+pub struct Feed {
+    ledger: Ledger,
+    views: Arc<[Arc<dyn Apply>]>,
+    watermark: watch::Sender<u64>,
+    current: Arc<AtomicBool>,
+}
+
+/// Why the views could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The bus refused the subscription.
+    #[error("cannot hear committed facts")]
+    Subscribe(#[from] BusError),
+    /// The ledger did not answer.
+    #[error("cannot read the ledger")]
+    Read(#[from] ReadError),
+}
+
+/// How often a feed that hears nothing asks the leader whether it missed something, in milliseconds: a
+/// stream that changes its leader may store a fact and not republish it.
+const RECHECK_MS: u64 = 5_000;
+/// Longest wait for one reading of the ledger, in milliseconds.
+const READ_MS: u64 = 30_000;
+
+impl Feed {
+    /// A feed of these views.
+    pub fn new(ledger: Ledger, views: Vec<Arc<dyn Apply>>) -> Self {
+        Self { ledger, views: views.into(), watermark: watch::Sender::new(0), current: Arc::default() }
+    }
+
+    /// Revision up to which every fact is in the views.
+    pub fn watermark(&self) -> u64 {
+        *self.watermark.borrow()
+    }
+
+    /// Whether the views are kept up: false while the feed reads what it missed.
+    pub fn is_current(&self) -> bool {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the views hold everything up to `revision`.
+    ///
+    /// Answers false if the deadline passes first.
+    pub async fn reaches(&self, revision: u64, deadline: Deadline) -> bool {
+        let mut watermark = self.watermark.subscribe();
+        let reached = watermark.wait_for(|at| *at >= revision);
+        tokio::time::timeout(deadline.remaining(), reached).await.is_ok()
+    }
+
+    /// Reads what the leader knows of one entity beyond its view.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub async fn refresh(&self, entity: &Entity, deadline: Deadline) -> Result<(), ReadError> {
+        let Some(view) = self.view(entity.name) else { return Ok(()) };
+        let mut known = view.revision_of(entity);
+        while let Some(fact) = self.ledger.next(entity, known, deadline).await? {
+            known = fact.revision;
+            apply(view.as_ref(), &fact);
+        }
+        Ok(())
+    }
+
+    /// Builds the views, then keeps them up in a task of its own until `stop`. The views hold all that
+    /// was recorded before this call when it answers.
+    ///
+    /// # Errors
+    /// [`FeedError`] if the ledger cannot be read.
+    pub async fn start(
+        &self,
+        tasks: &tokio_util::task::TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<(), FeedError> {
+        let live = self.ledger.bus().subscribe(&format!("{LIVE_PREFIX}.>"), None).await?;
+        // The subscription must stand before the last revision is asked for, or facts in between are missed.
+        self.ledger.bus().flush(Deadline::in_ms(READ_MS)).await;
+        self.catch_up(Deadline::in_ms(READ_MS)).await?;
+        let feed = self.clone();
+        tasks.spawn(async move { feed.run(live, stop).await });
+        Ok(())
+    }
+
+    fn view(&self, name: EntityName) -> Option<&Arc<dyn Apply>> {
+        self.views.iter().find(|view| view.entity() == name)
+    }
+
+    async fn run(self, mut live: Subscriber, stop: CancellationToken) {
+        let mut connects = self.ledger.bus().connects();
+        let mut recheck = tokio::time::interval(Duration::from_millis(RECHECK_MS));
+        recheck.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut checked_at = self.watermark();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                message = live.next() => match message {
+                    Some(message) => self.hear(&message).await,
+                    None => return,
+                },
+                Ok(()) = connects.changed() => self.catch_up_or_warn().await,
+                _ = recheck.tick() => {
+                    if checked_at == self.watermark() {
+                        self.catch_up_or_warn().await;
+                    }
+                    checked_at = self.watermark();
+                }
+            }
+        }
+    }
+
+    /// Takes in one republished fact.
+    async fn hear(&self, message: &Message) {
+        let Some(revision) = message.headers.as_ref().and_then(crate::ledger::sequence) else { return };
+        let known = self.watermark();
+        if revision <= known {
+            return;
+        }
+        if revision > known + 1 {
+            debug!(known, revision, "missed facts");
+            self.catch_up_or_warn().await;
+            if self.watermark() >= revision {
+                return;
+            }
+        }
+        self.take(message);
+        if self.watermark() == revision - 1 {
+            self.watermark.send_replace(revision);
+        }
+    }
+
+    fn take(&self, message: &Message) {
+        let name = message.subject.split('.').nth(3).and_then(|name| name.parse().ok());
+        let Some(view) = name.and_then(|name| self.view(name)) else { return };
+        let Some(headers) = &message.headers else { return };
+        match FactRecord::read(&message.subject, headers, &message.payload) {
+            Ok(fact) => apply(view.as_ref(), &fact),
+            Err(error) => warn!(error = error_chain(&error), "skipped what is no fact"),
+        }
+    }
+
+    async fn catch_up_or_warn(&self) {
+        if let Err(error) = self.catch_up(Deadline::in_ms(READ_MS)).await {
+            self.current.store(false, Ordering::Relaxed);
+            warn!(error = error_chain(&error), "views are behind the ledger");
+        }
+    }
+
+    /// Reads everything from the watermark to the leader's last revision.
+    async fn catch_up(&self, deadline: Deadline) -> Result<(), ReadError> {
+        let last = self.ledger.last_revision(deadline).await?;
+        let from = self.watermark();
+        let mut attempt = 0;
+        while from < last && !self.read_up_to(from, last, deadline).await? {
+            if deadline.has_passed() {
+                return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
+            }
+            deadline.back_off(attempt).await;
+            attempt += 1;
+        }
+        self.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
+        self.current.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Reads the facts of every view after `from` and says whether they reach up to `last`: a replica
+    /// that lags answers with less than the leader has, so the leader is asked for the last one of each
+    /// sort first.
+    async fn read_up_to(&self, from: u64, last: u64, deadline: Deadline) -> Result<bool, ReadError> {
+        let mut read = 0_u64;
+        for view in self.views.iter() {
+            let filter = facts_of(view.entity());
+            let newest = self.ledger.last_matching(&filter, deadline).await?;
+            if newest <= from {
+                continue;
+            }
+            let each = |fact| {
+                read += 1;
+                apply(view.as_ref(), &fact);
+            };
+            if self.ledger.scan(&filter, from, usize::MAX, deadline, each).await? < newest {
+                return Ok(false);
+            }
+        }
+        if read > 0 {
+            info!(facts = read, from, to = last, "views caught up");
+        }
+        Ok(true)
+    }
+}
+
+fn apply(view: &dyn Apply, fact: &FactRecord) {
+    if let Err(error) = view.apply(fact) {
+        warn!(revision = fact.revision, kind = fact.envelope.kind, %error, "skipped a fact with a foreign payload");
+    }
+}

@@ -1,0 +1,189 @@
+//! Views: the newest state of every entity of one sort, in memory, rebuilt from the ledger and kept up
+//! by its feed. Never the truth: every write is guarded, so a view that is behind only costs a retry.
+
+mod feed;
+
+pub use feed::{Feed, FeedError};
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use selvedge_contracts::{
+    fact::{EntityName, State},
+    id::{EntityId, Mission},
+    subject::Entity,
+};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::ledger::{FactRecord, RequestDigest};
+
+/// The newest state of every entity of one sort.
+pub struct View<S> {
+    entities: RwLock<BTreeMap<(Mission, EntityId), Entry<S>>>,
+}
+
+/// One entity, as a view knows it.
+#[derive(Clone)]
+pub struct Entry<S> {
+    /// Revision of its last fact.
+    pub revision: u64,
+    /// Its state after that fact.
+    pub state: Arc<S>,
+    /// Short digests of the requests that led to its facts; a hit is verified in the ledger.
+    requests: Vec<u64>,
+}
+
+impl<S> Entry<S> {
+    /// Whether the entity's history probably holds a fact of this request.
+    pub(crate) fn may_hold(&self, request: RequestDigest) -> bool {
+        self.requests.contains(&request.short())
+    }
+}
+
+/// A view, whatever it is of.
+pub trait Apply: Send + Sync + 'static {
+    /// The sort of entity it is of.
+    fn entity(&self) -> EntityName;
+    /// Takes in one fact; one that it has already, or an older one, changes nothing but what it
+    /// remembers of requests.
+    ///
+    /// # Errors
+    /// The payload is not what the fact's kind says.
+    fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error>;
+    /// Revision of the entity's last fact that it has taken in; 0 if none.
+    fn revision_of(&self, entity: &Entity) -> u64;
+}
+
+impl<S: State> Default for View<S> {
+    fn default() -> Self {
+        Self { entities: RwLock::default() }
+    }
+}
+
+impl<S: State> View<S> {
+    /// The entity, if there is one.
+    pub fn get(&self, mission: &Mission, id: &EntityId) -> Option<Entry<S>> {
+        let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
+        entities.get(&(mission.clone(), id.clone())).cloned()
+    }
+
+    /// The entity's state, if there is one.
+    pub fn state(&self, mission: &Mission, id: &EntityId) -> Option<Arc<S>> {
+        self.get(mission, id).map(|entry| entry.state)
+    }
+
+    /// How many entities there are.
+    pub fn len(&self) -> usize {
+        self.entities.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A page of the states in one mission that `keep` wants, in order of id: at most `limit` of them
+    /// after `after`, and whether there are more.
+    pub fn page(
+        &self,
+        mission: &Mission,
+        after: Option<&EntityId>,
+        limit: usize,
+        keep: impl Fn(&S) -> bool,
+    ) -> (Vec<Arc<S>>, bool) {
+        let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
+        let start = match after {
+            Some(id) => Bound::Excluded((mission.clone(), id.clone())),
+            None => Bound::Excluded((mission.clone(), EntityId::least())),
+        };
+        let mut found = entities
+            .range((start, Bound::Unbounded))
+            .take_while(|((of, _), _)| of == mission)
+            .map(|(_, entry)| &entry.state)
+            .filter(|state| keep(state));
+        let states: Vec<_> = found.by_ref().take(limit).cloned().collect();
+        (states, found.next().is_some())
+    }
+
+    /// Takes in a state that this process has just recorded.
+    pub(crate) fn put(&self, entity: &Entity, revision: u64, state: Arc<S>, request: Option<RequestDigest>) {
+        let key = (entity.mission.clone(), entity.id.clone());
+        let mut entities = self.entities.write().unwrap_or_else(PoisonError::into_inner);
+        let entry = entities.entry(key).or_insert_with(|| Entry { revision, state: Arc::clone(&state), requests: vec![] });
+        if let Some(request) = request.filter(|request| !entry.may_hold(*request)) {
+            entry.requests.push(request.short());
+        }
+        if revision > entry.revision {
+            entry.revision = revision;
+            entry.state = state;
+        }
+    }
+}
+
+impl<S: State> Apply for View<S> {
+    fn entity(&self) -> EntityName {
+        S::ENTITY
+    }
+
+    fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
+        #[derive(Deserialize)]
+        struct After<S> {
+            #[serde(rename = "change")]
+            _change: IgnoredAny,
+            state: S,
+        }
+        let entity = &fact.fact.entity;
+        if self.get(&entity.mission, &entity.id).is_some_and(|known| known.revision == fact.revision) {
+            return Ok(());
+        }
+        let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)?;
+        self.put(entity, fact.revision, Arc::new(state), fact.request);
+        Ok(())
+    }
+
+    fn revision_of(&self, entity: &Entity) -> u64 {
+        self.get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use selvedge_contracts::payload::mission::Mission as Named;
+
+    fn entity(id: &str) -> Entity {
+        Entity { mission: Mission::kluster(), name: EntityName::Mission, id: EntityId::new(id).unwrap() }
+    }
+
+    fn named(id: &str, title: &str) -> Arc<Named> {
+        Arc::new(Named { id: Mission::new(id).unwrap(), title: title.into(), created_at_ms: 0 })
+    }
+
+    #[test]
+    fn the_newest_state_stays_whatever_the_order() {
+        let view = View::default();
+        view.put(&entity("a"), 7, named("a", "new"), None);
+        let request = RequestDigest::new("x", "y", "z");
+        view.put(&entity("a"), 3, named("a", "old"), Some(request));
+        let entry = view.get(&Mission::kluster(), &EntityId::new("a").unwrap()).unwrap();
+        assert_eq!((entry.revision, entry.state.title.as_str()), (7, "new"));
+        assert!(entry.may_hold(request), "an older fact's request is remembered");
+    }
+
+    #[test]
+    fn a_page_goes_on_after_the_last_one() {
+        let view = View::default();
+        for (revision, id) in ["a", "b", "c"].iter().enumerate() {
+            view.put(&entity(id), revision as u64 + 1, named(id, ""), None);
+        }
+        let (first, more) = view.page(&Mission::kluster(), None, 2, |_| true);
+        assert_eq!((first.len(), more), (2, true));
+        let after = EntityId::from(&first[1].id);
+        let (rest, more) = view.page(&Mission::kluster(), Some(&after), 2, |_| true);
+        assert_eq!((rest[0].id.as_str(), rest.len(), more), ("c", 1, false));
+        assert!(view.page(&Mission::new("demo").unwrap(), None, 2, |_| true).0.is_empty());
+    }
+}
