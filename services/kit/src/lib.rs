@@ -1,23 +1,27 @@
 //! What every service stands on: the connection, the ledger and its views, the path of a request,
-//! durable followers, timers, buckets with TTL, credentials and signatures. The only crate that names
-//! `async_nats`.
+//! durable followers, timers, buckets with TTL, credentials and signatures, configuration and
+//! telemetry. The only crate that names `async_nats`.
 //!
 //! Never decides anything: rules are the services' own.
 
 pub mod audit;
+pub mod authority;
 pub mod bucket;
 pub mod bus;
 pub mod client;
 pub mod clock;
+pub mod config;
 pub mod credential;
 pub mod follow;
 pub mod identity;
 mod jetstream;
 pub mod ledger;
-pub mod authority;
+pub mod metrics;
+pub mod probe;
 pub mod provision;
 pub mod rule;
 pub mod service;
 pub mod signature;
+pub mod telemetry;
 pub mod timer;
 pub mod view;

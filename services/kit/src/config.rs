@@ -1,0 +1,135 @@
+//! The settings: what they are, and from which layers they come.
+//!
+//! Owns the sections of `deploy/selvedge.toml`, which is compiled in as the bottom layer, and the
+//! order of the layers above it: a file, then variables `SELVEDGE_<SECTION>__<KEY>`. Never reads the
+//! environment itself (it is an argument, see [`Environment`]) and never writes a file.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+mod environment;
+mod error;
+mod layer;
+mod nats_context;
+mod setting;
+mod target;
+
+pub use environment::Environment;
+pub use error::Error;
+pub use setting::{LogFormat, SyncInterval};
+pub use target::{Origin, Target};
+
+/// The commented file with every setting and its default, as `selvedge init` may print it.
+pub const DEFAULTS: &str = include_str!("../../../deploy/selvedge.toml");
+
+/// Every setting. What each is for stands in `deploy/selvedge.toml`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How to reach nats-server.
+    pub nats: Nats,
+    /// The nats-server that `selvedge up` starts.
+    pub server: Server,
+    /// Bounds of every service.
+    pub service: Service,
+    /// Logs, metrics, probes.
+    pub telemetry: Telemetry,
+}
+
+/// How to reach nats-server. [`Nats::target`] says where that is.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nats {
+    /// Servers, separated by commas, if set here.
+    #[serde(deserialize_with = "setting::text_or_none")]
+    pub url: Option<String>,
+    /// A `.creds` file, if set here.
+    #[serde(deserialize_with = "setting::path_or_none")]
+    pub creds: Option<PathBuf>,
+    /// Bound on one attempt to connect.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub connect_timeout_ms: u64,
+    /// Bound on one answer of nats-server.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub request_timeout_ms: u64,
+}
+
+/// The child nats-server of `selvedge up`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address to listen on.
+    #[serde(deserialize_with = "setting::ip_address")]
+    pub host: IpAddr,
+    /// Port for clients; 0 takes a free one.
+    pub port: u16,
+    /// Port of the HTTP monitoring; 0 is off.
+    pub monitor_port: u16,
+    /// When a write is flushed to disk.
+    #[serde(deserialize_with = "setting::sync_interval")]
+    pub sync_interval: SyncInterval,
+    /// Copies of every stream: 1 or 3.
+    #[serde(deserialize_with = "setting::one_or_three")]
+    pub replicas: u8,
+    /// Bound on the disk space of all streams, if there is one.
+    #[serde(deserialize_with = "setting::positive_or_none")]
+    pub max_store_bytes: Option<NonZeroU64>,
+}
+
+/// Bounds of every service.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Most requests handled at once.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub max_in_flight: usize,
+    /// Most requests waiting for their turn.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub queue_depth: usize,
+    /// Longest wait for requests in flight at a stop.
+    pub drain_ms: u64,
+    /// Most times a write is decided anew after a conflict.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub write_attempts: u32,
+}
+
+/// Logs, metrics, probes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telemetry {
+    /// What is logged, in the directives of `tracing_subscriber::EnvFilter`.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+    /// Address for `/metrics`, `/livez` and `/readyz`, if they are on.
+    #[serde(deserialize_with = "setting::socket_address_or_none")]
+    pub listen: Option<SocketAddr>,
+}
+
+impl Config {
+    /// The settings: the defaults, below `file` (or else the first of `./selvedge.toml` and
+    /// `./.selvedge/selvedge.toml` in `directory` that exists), below the variables of `environment`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a setting that does not exist or is no value of its type; the
+    /// error names the key and the file or variable.
+    pub fn load(
+        file: Option<&Path>,
+        directory: &Path,
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let file = match file {
+            Some(path) => Some(path.to_path_buf()),
+            None => layer::file_in(directory),
+        };
+        layer::extract(file.as_deref(), environment)
+    }
+}
+
+#[cfg(test)]
+mod tests;

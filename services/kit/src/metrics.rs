@@ -1,0 +1,124 @@
+//! What the process counts, for Prometheus.
+//!
+//! Owns every metric's name and labels. Never looks a label up while a request runs: handles are made
+//! once, at start, by [`Metrics::call`] and [`Metrics::entity`], and what they do is a few atomic
+//! additions. Labels are only words of the tables of contracts, so their number is bounded.
+
+use std::sync::Arc;
+
+use prometheus_client::{
+    encoding::text,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use selvedge_contracts::{fact::EntityName, role::Service};
+
+mod call;
+mod entity;
+
+pub use call::{CallMetrics, InFlight, Snapshot};
+pub use entity::{Append, EntityMetrics};
+
+/// The media type of [`Metrics::text`].
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the buckets of request times: a read takes fractions of a millisecond, the longest
+/// deadline of a call is a minute.
+const REQUEST_BUCKETS: [f64; 18] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0, 60.0,
+];
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// All metrics of the process. A clone is the same metrics.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    families: Families,
+    audit_dropped: Counter,
+    registry: Arc<Registry>,
+}
+
+#[derive(Clone, Debug)]
+struct Families {
+    requests: Family<Labels<3>, Counter>,
+    request_seconds: Family<Labels<2>, Histogram>,
+    in_flight: Family<Labels<2>, Gauge>,
+    ledger_appends: Family<Labels<2>, Counter>,
+    conflicts: Family<Labels<1>, Counter>,
+    view_revision: Family<Labels<1>, Gauge>,
+    view_lag: Family<Labels<1>, Gauge>,
+}
+
+impl Default for Families {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
+            in_flight: Family::default(),
+            ledger_appends: Family::default(),
+            conflicts: Family::default(),
+            view_revision: Family::default(),
+            view_lag: Family::default(),
+        }
+    }
+}
+
+impl Families {
+    #[rustfmt::skip]
+    fn register(&self, registry: &mut Registry) {
+        registry.register("requests", "Requests answered, by the code of the answer", self.requests.clone());
+        registry.register_with_unit("request", "Time from taking a request up to its answer", Unit::Seconds, self.request_seconds.clone());
+        registry.register("requests_in_flight", "Requests being handled", self.in_flight.clone());
+        registry.register("ledger_appends", "Appends to the ledger that came to an end, by outcome", self.ledger_appends.clone());
+        registry.register("conflicts", "Appends refused because another writer was first", self.conflicts.clone());
+        registry.register("view_revision", "Ledger sequence up to which the view has followed", self.view_revision.clone());
+        registry.register("view_lag", "Ledger sequences the view is behind", self.view_lag.clone());
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let families = Families::default();
+        let audit_dropped = Counter::default();
+        let mut registry = Registry::with_prefix("selvedge");
+        families.register(&mut registry);
+        let help = "Entries that did not fit the queue to the audit stream";
+        registry.register("audit_dropped", help, audit_dropped.clone());
+        Self {
+            families,
+            audit_dropped,
+            registry: Arc::new(registry),
+        }
+    }
+}
+
+impl Metrics {
+    /// The handle for the call `name` of `service`. All its series exist from then on, at zero, so
+    /// that a first fault shows as a rise. Two handles for one call count into the same series, but
+    /// have each their own [`CallMetrics::snapshot`].
+    pub fn call(&self, service: Service, name: &'static str) -> CallMetrics {
+        CallMetrics::new(&self.families, service.name(), name)
+    }
+
+    /// The handle for the ledger's and the view's part in one sort of entity.
+    pub fn entity(&self, name: EntityName) -> EntityMetrics {
+        EntityMetrics::new(&self.families, name.name())
+    }
+
+    /// Counts an audit entry that had to be dropped.
+    pub fn audit_dropped(&self) {
+        self.audit_dropped.inc();
+    }
+
+    /// All metrics as OpenMetrics text, which Prometheus reads.
+    pub fn text(&self) -> String {
+        let mut page = String::new();
+        // Writing to a String does not fail.
+        let _ = text::encode(&mut page, &self.registry);
+        page
+    }
+}
+
+#[cfg(test)]
+mod tests;
