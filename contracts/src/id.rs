@@ -405,7 +405,8 @@ pub type ContractName = Token<ContractNameShape>;
 impl ContractName {
     /// The entity that holds version `version` of this contract: a version is one entity, made once.
     pub fn version_id(&self, version: u32) -> EntityId {
-        Token(format!("{}:{version}", self.as_str().replace('.', ":")).into(), PhantomData)
+        // Of fixed width, so that ids sort as versions do.
+        Token(format!("{}:{version:05}", self.as_str().replace('.', ":")).into(), PhantomData)
     }
 }
 
@@ -447,7 +448,7 @@ mod tests {
     fn a_contract_version_is_one_subject_token() {
         let name = ContractName::new("research.summary").unwrap();
         let id = name.version_id(2);
-        assert_eq!(id.as_str(), "research:summary:2");
+        assert_eq!(id.as_str(), "research:summary:00002");
         assert_eq!(EntityId::new(id.as_str()).unwrap(), id);
     }
 

@@ -13,6 +13,7 @@
 )]
 
 mod bus;
+pub mod fabric;
 mod server;
 pub mod wait;
 

@@ -51,7 +51,7 @@ pub struct Session {
     pub request: Option<RequestId>,
     /// Key pair of the credential now in use.
     pub credential_key: PublicKey,
-    /// How long presence lasts after a heartbeat, in milliseconds.
+    /// How long presence lasts after a heartbeat, in milliseconds; 0: its presence is not watched.
     pub presence_ttl_ms: u64,
     /// Unix time of its start, in milliseconds.
     pub started_at_ms: u64,

@@ -1,11 +1,6 @@
 //! The audit stream: refused requests, so that attempts to escalate are visible. Bounded twice: the
 //! queue here drops what it cannot hold (and counts it), the stream discards its oldest.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
 use async_nats::HeaderMap;
 use selvedge_contracts::{
     fault::Fault,
@@ -20,6 +15,7 @@ use tracing::warn;
 use crate::{
     bus::{Bus, error_chain},
     clock::now_ms,
+    metrics::Metrics,
 };
 
 /// Records that wait to be sent.
@@ -30,12 +26,12 @@ const QUEUE: usize = 1_024;
 pub struct Audit {
     service: Service,
     queue: mpsc::Sender<(String, String)>,
-    dropped: Arc<AtomicU64>,
+    metrics: Metrics,
 }
 
 impl Audit {
     /// Starts the task that writes, until `stop`.
-    pub fn start(bus: Bus, service: Service, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+    pub fn start(bus: Bus, service: Service, metrics: Metrics, tasks: &TaskTracker, stop: CancellationToken) -> Self {
         let (queue, mut records) = mpsc::channel::<(String, String)>(QUEUE);
         tasks.spawn(async move {
             loop {
@@ -49,7 +45,7 @@ impl Audit {
                 }
             }
         });
-        Self { service, queue, dropped: Arc::default() }
+        Self { service, queue, metrics }
     }
 
     /// Records that `request` was refused.
@@ -62,12 +58,7 @@ impl Audit {
             "subject": request.to_string(),
         });
         if self.queue.try_send((subject, body.to_string())).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.metrics.audit_dropped();
         }
-    }
-
-    /// Records that the queue could not hold.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
     }
 }

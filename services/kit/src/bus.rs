@@ -4,22 +4,20 @@
 //! A publish that the server denies is silent on the wire (the client would only time out), so the
 //! connection's error events are matched with the requests that wait.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_nats::{
     Client, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind, ServerError, Subscriber,
 };
 use bytes::Bytes;
-use selvedge_contracts::{
-    id::Caller,
-    role::Scope,
-    subject,
-};
-use std::sync::Mutex;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::{clock::Deadline, credential::Login};
+use crate::{authority::Identity, clock::Deadline, credential::Login};
 
 /// How the connection is made.
 #[derive(Debug, Clone)]
@@ -36,17 +34,8 @@ pub struct Options {
 #[derive(Clone)]
 pub struct Bus {
     client: Client,
-    me: Arc<Me>,
+    me: Arc<Identity>,
     signals: Signals,
-}
-
-/// Who a credential makes us.
-#[derive(Debug, Clone)]
-pub struct Me {
-    /// Our token in subjects.
-    pub caller: Caller,
-    /// The credential's role and scope.
-    pub scope: Scope,
 }
 
 /// What the connection tells besides messages.
@@ -99,7 +88,7 @@ pub enum BusError {
 pub enum ConnectError {
     /// The credential cannot be used.
     #[error("cannot use the credential")]
-    Credential(#[from] crate::credential::CredentialError),
+    Credential(#[from] crate::authority::Error),
     /// The server cannot be reached or refuses us.
     #[error("cannot connect to {url}: {reason}")]
     Refused {
@@ -123,7 +112,7 @@ impl Bus {
     /// # Errors
     /// [`ConnectError`] if the credential is unusable or the server cannot be reached within the timeout.
     pub async fn connect(options: &Options, login: Login) -> Result<Self, ConnectError> {
-        let me = login.me()?;
+        let me = login.identity()?;
         let signals = Signals::new();
         let heard = signals.clone();
         let client = ConnectOptions::with_auth_callback(move |nonce| {
@@ -131,7 +120,7 @@ impl Bus {
             async move { login.answer(&nonce).map_err(async_nats::AuthError::new) }
         })
         .name(&options.name)
-        .custom_inbox_prefix(subject::inbox_prefix(&me.caller, &me.scope))
+        .custom_inbox_prefix(me.inbox_prefix())
         .connection_timeout(Duration::from_millis(options.connect_timeout_ms))
         .request_timeout(None)
         .subscription_capacity(SUBSCRIPTION_CAPACITY)
@@ -150,7 +139,7 @@ impl Bus {
     }
 
     /// Who we are.
-    pub fn me(&self) -> &Me {
+    pub fn me(&self) -> &Identity {
         &self.me
     }
 

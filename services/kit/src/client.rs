@@ -15,7 +15,6 @@ use selvedge_contracts::{
 use crate::{
     bus::{Bus, BusError, error_chain},
     clock::{Deadline, now_ms},
-    credential::Holder,
     signature::Signer,
 };
 
@@ -52,8 +51,8 @@ const LONGEST_ATTEMPT_MS: u64 = 2_000;
 
 impl Client {
     /// Asks in the credential's own mission.
-    pub fn new(bus: Bus, holder: &Holder) -> Self {
-        Self { bus, mission: holder.mission.clone(), signer: None }
+    pub fn new(bus: Bus) -> Self {
+        Self { mission: bus.me().mission.clone(), bus, signer: None }
     }
 
     /// Asks in another mission: what operators may do.
@@ -100,7 +99,7 @@ impl Client {
         let envelope = Envelope {
             kind: C::CALL.request_kind().to_string(),
             mission: self.mission.to_string(),
-            sender: self.bus.me().caller.to_string(),
+            sender: self.bus.me().agent.to_string(),
             sent_at_ms,
             deadline_at_ms: sent_at_ms + timeout_ms,
             idempotency_key: options.idempotency_key.clone().unwrap_or_default(),
@@ -147,7 +146,7 @@ impl Client {
         let me = self.bus.me();
         Request {
             mission: self.mission.clone(),
-            caller: me.caller.clone(),
+            caller: me.agent.clone(),
             scope: me.scope.clone(),
             service: C::CALL.service,
             call: C::CALL.name.to_owned(),

@@ -23,7 +23,7 @@ use tracing::{error, warn};
 use crate::{
     bus::{Bus, error_chain},
     clock::Deadline,
-    ledger::{FactRecord, Ledger, RequestDigest, Unreadable},
+    ledger::{FactRecord, Ledger, Unreadable},
     service::Writer,
     view::Feed,
 };
@@ -56,8 +56,6 @@ const WORK_MS: u64 = 20_000;
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 /// Wait before a missing consumer is looked for again, in milliseconds.
 const MISSING_MS: u64 = 1_000;
-/// Most attempts of one write.
-const WRITE_ATTEMPTS: u32 = 16;
 
 impl Delivery {
     /// The fact in it.
@@ -75,25 +73,16 @@ impl Delivery {
 
     /// Records what follows from it, as the service itself; `cause` is the message that led here.
     pub fn writer(&self, mission: &Mission, cause: &str, root: &str) -> Writer {
-        let key = format!("{}:{}", self.subject, self.sequence);
-        let digest = RequestDigest::new(self.service.name(), &self.follower.consumer(), &key);
-        Writer {
-            ledger: self.ledger.clone(),
-            feed: self.feed.clone(),
-            attempts: WRITE_ATTEMPTS,
-            deadline: Deadline::in_ms(WORK_MS),
-            digest: Some(digest),
-            origin: Envelope {
-                mission: mission.to_string(),
-                sender: self.service.name().to_owned(),
-                session: self.ledger.bus().me().scope.id.to_string(),
-                cause: cause.to_owned(),
-                root: root.to_owned(),
-                ..Envelope::default()
-            },
-            traceparent: None,
-            revision: 0.into(),
-        }
+        let origin = Envelope {
+            mission: mission.to_string(),
+            sender: self.service.name().to_owned(),
+            session: self.ledger.bus().me().scope.id.to_string(),
+            cause: cause.to_owned(),
+            root: root.to_owned(),
+            ..Envelope::default()
+        };
+        let key = format!("{}:{}:{}", self.follower.consumer(), self.subject, self.sequence);
+        Writer::own(self.ledger.clone(), self.feed.clone(), Deadline::in_ms(WORK_MS), origin, &key)
     }
 }
 

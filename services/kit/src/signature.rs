@@ -138,6 +138,16 @@ pub fn verify_text(key: &PublicKey, text: &str, signature: &[u8]) -> Result<(), 
     pair.verify(text.as_bytes(), signature).map_err(|_| SignatureError::Mismatch)
 }
 
+/// The bytes of an unpadded base64url text.
+pub fn decode_base64url(text: &str) -> Option<Vec<u8>> {
+    data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).ok()
+}
+
+/// Bytes as unpadded base64url.
+pub fn encode_base64url(bytes: &[u8]) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(bytes)
+}
+
 fn sha256(body: &[u8]) -> [u8; 32] {
     Sha256::digest(body).into()
 }

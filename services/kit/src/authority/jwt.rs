@@ -189,7 +189,7 @@ pub fn scoped_user(
     user: &PublicKey,
     life: Life,
 ) -> Result<String, Error> {
-    let name = format!("{}.{role}-{}", tags.agent, tags.scope);
+    let name = user_name(role, tags);
     let nats = json!({
         "type": "user", "version": VERSION, "issuer_account": account, "tags": tags.claims(),
         "pub": {}, "sub": {},
@@ -197,16 +197,22 @@ pub fn scoped_user(
     sign(signer, user_subject(&name, user, life), nats)
 }
 
-/// A user's token, signed by the account's own key, that may do everything in that account.
+/// A user's token, signed by the account's own key, that may do everything in that account. It speaks
+/// as an operator.
 ///
 /// # Errors
 /// [`Error::Signing`] if the account's key has no seed.
-pub fn full_user(account: &KeyPair, name: &str, user: &PublicKey, life: Life) -> Result<String, Error> {
+pub fn full_user(account: &KeyPair, tags: &Tags, user: &PublicKey, life: Life) -> Result<String, Error> {
     let nats = json!({
-        "type": "user", "version": VERSION, "pub": {}, "sub": {},
+        "type": "user", "version": VERSION, "tags": tags.claims(), "pub": {}, "sub": {},
         "subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED,
     });
-    sign(account, user_subject(name, user, life), nats)
+    sign(account, user_subject(&user_name(Role::Operator, tags), user, life), nats)
+}
+
+/// Holder, role and scope in one name, from which a holder reads its role.
+fn user_name(role: Role, tags: &Tags) -> String {
+    format!("{}.{role}-{}", tags.agent, tags.scope)
 }
 
 fn user_subject<'a>(name: &'a str, user: &'a PublicKey, life: Life) -> Subject<'a> {

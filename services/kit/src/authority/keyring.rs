@@ -15,11 +15,11 @@ use std::{
 };
 
 use nkeys::KeyPair;
-use selvedge_contracts::id::{KlusterName, PublicKey};
+use selvedge_contracts::id::{Caller, KlusterName, Mission, PublicKey, ScopeId};
 
 use super::{
     Credential, Error, Kluster, files,
-    jwt::{self, JetStream, Life},
+    jwt::{self, JetStream, Life, Tags},
     key::{self, Sort},
     kluster,
 };
@@ -127,7 +127,8 @@ impl Keyring {
     /// [`Error::Signing`] if the key cannot be used.
     pub fn system_credential(&self, life: Life) -> Result<Credential, Error> {
         let user = KeyPair::new_user();
-        Credential::new(jwt::full_user(&self.system, "system", &key::public(&user)?, life)?, &user)
+        let tags = Tags { mission: Mission::kluster(), agent: Caller::new("system")?, scope: ScopeId::new("key")? };
+        Credential::new(jwt::full_user(&self.system, &tags, &key::public(&user)?, life)?, &user)
     }
 
     /// Public key of nats-server's own account.

@@ -113,7 +113,8 @@ impl Kluster {
     /// [`Error::Signing`] if the account's key cannot be used.
     pub fn provision_credential(&self, life: Life) -> Result<Credential, Error> {
         let user = KeyPair::new_user();
-        Credential::new(jwt::full_user(&self.account, "provision", &key::public(&user)?, life)?, &user)
+        let tags = Tags { mission: Mission::kluster(), agent: Caller::new("provision")?, scope: ScopeId::new("key")? };
+        Credential::new(jwt::full_user(&self.account, &tags, &key::public(&user)?, life)?, &user)
     }
 
     pub(super) fn refresh(&self, operator: &KeyPair, now_ms: u64) -> Result<String, Error> {

@@ -18,6 +18,7 @@ use crate::{
     identity::Standing,
     ledger::{Ledger, RequestDigest},
     signature::Verified,
+    view::Entry,
 };
 
 /// One request on its way to its handler.
@@ -84,6 +85,11 @@ impl Call {
     /// The digest that ids made by this call derive from; random where the request cannot be repeated.
     pub fn digest_or_random(&self) -> RequestDigest {
         self.writer.digest.unwrap_or_else(RequestDigest::random)
+    }
+
+    /// Whether an earlier sending of this very request probably led to one of the entity's facts.
+    pub fn has_recorded<S>(&self, entry: &Entry<S>) -> bool {
+        self.writer.digest.is_some_and(|digest| entry.may_hold(digest))
     }
 
     /// When its answer is worth nothing any more.

@@ -3,7 +3,8 @@
 use selvedge_contracts::subject::REQUEST_PREFIX;
 use serde_json::{Value, json};
 
-use super::{Route, stats::Stats};
+use super::Route;
+use crate::metrics::CallMetrics;
 
 /// Who answers.
 pub(super) struct Introduction {
@@ -22,7 +23,7 @@ pub(super) fn subjects(verb: &str, name: &str, instance: &str) -> [String; 3] {
 
 impl Introduction {
     /// The answer to one verb.
-    pub(super) fn answer<S>(&self, verb: &str, routes: &[Route<S>], stats: &[Stats]) -> Value {
+    pub(super) fn answer<S>(&self, verb: &str, routes: &[Route<S>], stats: &[CallMetrics]) -> Value {
         let mut answer = json!({
             "type": format!("io.nats.micro.v1.{}_response", verb.to_lowercase()),
             "name": self.name,
@@ -49,18 +50,27 @@ impl Introduction {
         let call = &route.row;
         json!({
             "name": call.name,
-            "subject": format!("{REQUEST_PREFIX}.*.*.*.{}.{}", call.service, call.name),
+            "subject": subject_of(route),
             "queue_group": self.name,
             "metadata": { "summary": call.summary.trim(), "kind": call.request_kind().to_string() },
         })
     }
 
-    fn measured<S>(&self, route: &Route<S>, stats: &Stats) -> Value {
-        let mut endpoint = self.endpoint(route);
-        if let (Some(fields), Value::Object(numbers)) = (endpoint.as_object_mut(), stats.numbers()) {
-            fields.remove("metadata");
-            fields.extend(numbers);
-        }
-        endpoint
+    fn measured<S>(&self, route: &Route<S>, stats: &CallMetrics) -> Value {
+        let seen = stats.snapshot();
+        json!({
+            "name": route.row.name,
+            "subject": subject_of(route),
+            "queue_group": self.name,
+            "num_requests": seen.requests,
+            "num_errors": seen.errors,
+            "last_error": seen.last_error,
+            "processing_time": seen.processing_ns,
+            "average_processing_time": seen.average_processing_ns(),
+        })
     }
+}
+
+fn subject_of<S>(route: &Route<S>) -> String {
+    format!("{REQUEST_PREFIX}.*.*.*.{}", route.row)
 }

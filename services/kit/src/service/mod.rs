@@ -11,7 +11,6 @@ mod precondition;
 mod route;
 mod run;
 mod runtime;
-mod stats;
 mod write;
 
 pub use call::Call;

@@ -14,6 +14,7 @@ use crate::{
     clock::Deadline,
     identity::Directory,
     ledger::Ledger,
+    metrics::Metrics,
     view::Feed,
 };
 
@@ -35,6 +36,8 @@ pub struct Setup<S> {
     pub account: String,
     /// Bounds.
     pub limits: Limits,
+    /// Where its work is counted.
+    pub metrics: Metrics,
 }
 
 /// Bounds of a service.
@@ -99,7 +102,7 @@ pub async fn start<S: Send + Sync + 'static>(setup: Setup<S>, tasks: TaskTracker
     let bus = setup.ledger.bus().clone();
     let (name, drain_ms, ledger) = (setup.service.name(), setup.limits.drain_ms, setup.ledger.clone());
     setup.feed.start(&tasks, stop.clone()).await?;
-    let audit = Audit::start(bus.clone(), setup.service, &tasks, stop.clone());
+    let audit = Audit::start(bus.clone(), setup.service, setup.metrics.clone(), &tasks, stop.clone());
     let runtime = Arc::new(Runtime::new(setup, audit)?);
     let mut questions = SelectAll::new();
     for verb in discovery::VERBS {

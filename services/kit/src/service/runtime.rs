@@ -18,22 +18,21 @@ use selvedge_contracts::{
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument as _, debug, info_span, warn};
+use tracing::{Instrument as _, debug, debug_span, warn};
 
 use super::{
     Call, ServiceError, Setup, answer,
     discovery::Introduction,
     judge,
     route::Handler,
-    stats::Stats,
 };
-use crate::{audit::Audit, bus::error_chain, clock::now_ms};
+use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics};
 
 /// A service at work: its tables, compiled, and what they share.
 pub(super) struct Runtime<S> {
     pub(super) setup: Setup<S>,
     pub(super) schemas: Vec<jsonschema::Validator>,
-    stats: Vec<Stats>,
+    stats: Vec<CallMetrics>,
     index: HashMap<&'static str, usize>,
     pub(super) rows: Vec<&'static CallRow>,
     slots: Arc<Semaphore>,
@@ -68,7 +67,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             started: crate::clock::rfc3339(now_ms()),
         };
         Ok(Self {
-            stats: setup.routes.iter().map(|_| Stats::default()).collect(),
+            stats: setup.routes.iter().map(|route| setup.metrics.call(setup.service, route.row.name)).collect(),
             slots: Arc::new(Semaphore::new(setup.limits.concurrency)),
             schemas,
             index,
@@ -142,7 +141,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             return self.fail(&work, &fault).await;
         };
         let runtime = Arc::clone(self);
-        let span = info_span!("call", call = %work.subject.call, caller = %work.subject.caller, mission = %work.subject.mission);
+        let span = debug_span!("call", call = %work.subject.call, caller = %work.subject.caller, mission = %work.subject.mission);
         tasks.spawn(async move { runtime.work(work, ready, slot).await }.instrument(span));
     }
 
@@ -195,7 +194,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
     fn count(&self, work: &Work, fault: Option<&Fault>) {
         if let Some(stats) = self.stats.get(work.route) {
-            stats.count(work.started.elapsed(), fault);
+            stats.record(fault.map_or(Ok(()), Err), work.started.elapsed());
         }
     }
 

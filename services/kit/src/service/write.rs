@@ -24,6 +24,7 @@ use crate::{
     bus::error_chain,
     clock::{Deadline, now_ms},
     ledger::{AppendError, FactRecord, Ledger, NewFact, ReadError, RequestDigest},
+    metrics::Append,
     rule::{Change, Verdict},
     view::{Entry, Feed, View},
 };
@@ -79,7 +80,26 @@ pub struct Writer {
     pub(crate) revision: AtomicU64,
 }
 
+/// Most attempts of one write that no request asked for.
+const OWN_ATTEMPTS: u32 = 16;
+
 impl Writer {
+    /// A writer for work that no request asked for: what follows from a message, or what an operator's
+    /// command sets up. `key` names the work, so that its repetition is known.
+    pub fn own(ledger: Ledger, feed: Feed, deadline: Deadline, origin: Envelope, key: &str) -> Self {
+        let digest = RequestDigest::new(&origin.sender, "own", key);
+        Self {
+            ledger,
+            feed,
+            attempts: OWN_ATTEMPTS,
+            deadline,
+            digest: Some(digest),
+            origin,
+            traceparent: None,
+            revision: AtomicU64::new(0),
+        }
+    }
+
     /// Records what `decide` makes of the entity's current state, and answers with the state after it.
     ///
     /// # Errors
@@ -174,12 +194,19 @@ impl Writer {
         let fact = self.new_fact(entity.clone(), change.fact, payload_of(&change)?);
         match self.ledger.append(&fact, expected, self.attempt_deadline()).await {
             Ok(revision) => {
+                self.count(entity, Append::Stored);
                 let state = Arc::new(change.state);
                 view.put(entity, revision, Arc::clone(&state), self.digest);
                 self.saw(revision);
                 Ok(Some(Recorded { revision, state }))
             }
-            Err(error) => undecided(entity, error),
+            Err(error) => self.undecided(entity, error),
+        }
+    }
+
+    fn count(&self, entity: &Entity, outcome: Append) {
+        if let Some(metrics) = self.feed.metrics(entity.name) {
+            metrics.appended(outcome);
         }
     }
 
@@ -196,11 +223,12 @@ impl Writer {
             Ok(last) => {
                 let first = last + 1 - drafts.len() as u64;
                 for (draft, revision) in drafts.iter().zip(first..) {
+                    self.count(&draft.entity, Append::Stored);
                     (draft.put)(revision, self.digest);
                 }
                 Ok(Some(last))
             }
-            Err(error) => drafts.first().map_or(Ok(None), |draft| undecided(&draft.entity, error)),
+            Err(error) => drafts.first().map_or(Ok(None), |draft| self.undecided(&draft.entity, error)),
         }
     }
 
@@ -238,6 +266,26 @@ impl Writer {
         found.map(|fact| state_after(&fact)).transpose()
     }
 
+    /// Nothing if the entity must be read again, the fault if that would not help.
+    fn undecided<T>(&self, entity: &Entity, error: AppendError) -> Result<Option<T>, Fault> {
+        match error {
+            AppendError::Contended | AppendError::Unavailable(_) => {
+                if let (AppendError::Contended, Some(metrics)) = (&error, self.feed.metrics(entity.name)) {
+                    metrics.conflicted();
+                }
+                debug!(%entity, error = error_chain(&error), "reading again");
+                Ok(None)
+            }
+            other => {
+                self.count(entity, Append::Failed);
+                Err(match other {
+                    AppendError::Denied { .. } => Fault::denied(format!("this service {other}")),
+                    other => Fault::internal(error_chain(&other)),
+                })
+            }
+        }
+    }
+
     async fn refresh(&self, entity: &Entity) -> Result<(), Fault> {
         self.feed.refresh(entity, self.deadline).await.map_err(unreadable)
     }
@@ -247,18 +295,6 @@ impl Writer {
             return Fault::unavailable("the deadline passed; the outcome is unknown: send the same request again");
         }
         Fault::busy(format!("others kept changing {}; try again", entity.id))
-    }
-}
-
-/// Nothing if the entity must be read again, the fault if that would not help.
-fn undecided<T>(entity: &Entity, error: AppendError) -> Result<Option<T>, Fault> {
-    match error {
-        AppendError::Contended | AppendError::Unavailable(_) => {
-            debug!(%entity, error = error_chain(&error), "reading again");
-            Ok(None)
-        }
-        AppendError::Denied { .. } => Err(Fault::denied(format!("this service {error}"))),
-        AppendError::Rejected { .. } | AppendError::Unwritable(_) => Err(Fault::internal(error_chain(&error))),
     }
 }
 

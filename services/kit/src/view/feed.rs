@@ -27,13 +27,14 @@ use crate::{
     bus::{BusError, error_chain},
     clock::Deadline,
     ledger::{FactRecord, Ledger, ReadError},
+    metrics::{EntityMetrics, Metrics},
 };
 
 /// Keeps views up with the ledger.
 #[derive(Clone)]
 pub struct Feed {
     ledger: Ledger,
-    views: Arc<[Arc<dyn Apply>]>,
+    views: Arc<[(Arc<dyn Apply>, EntityMetrics)]>,
     watermark: watch::Sender<u64>,
     current: Arc<AtomicBool>,
 }
@@ -57,8 +58,9 @@ const READ_MS: u64 = 30_000;
 
 impl Feed {
     /// A feed of these views.
-    pub fn new(ledger: Ledger, views: Vec<Arc<dyn Apply>>) -> Self {
-        Self { ledger, views: views.into(), watermark: watch::Sender::new(0), current: Arc::default() }
+    pub fn new(ledger: Ledger, views: Vec<Arc<dyn Apply>>, metrics: &Metrics) -> Self {
+        let views = views.into_iter().map(|view| (Arc::clone(&view), metrics.entity(view.entity()))).collect();
+        Self { ledger, views, watermark: watch::Sender::new(0), current: Arc::default() }
     }
 
     /// Revision up to which every fact is in the views.
@@ -114,7 +116,12 @@ impl Feed {
     }
 
     fn view(&self, name: EntityName) -> Option<&Arc<dyn Apply>> {
-        self.views.iter().find(|view| view.entity() == name)
+        self.views.iter().map(|(view, _)| view).find(|view| view.entity() == name)
+    }
+
+    /// Counters of one sort of entity, if there is a view of it.
+    pub(crate) fn metrics(&self, name: EntityName) -> Option<&EntityMetrics> {
+        self.views.iter().find(|(view, _)| view.entity() == name).map(|(_, metrics)| metrics)
     }
 
     async fn run(self, mut live: Subscriber, stop: CancellationToken) {
@@ -190,6 +197,9 @@ impl Feed {
             attempt += 1;
         }
         self.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
+        for (_, metrics) in self.views.iter() {
+            metrics.viewed(self.watermark(), last);
+        }
         self.current.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -199,7 +209,7 @@ impl Feed {
     /// sort first.
     async fn read_up_to(&self, from: u64, last: u64, deadline: Deadline) -> Result<bool, ReadError> {
         let mut read = 0_u64;
-        for view in self.views.iter() {
+        for (view, _) in self.views.iter() {
             let filter = facts_of(view.entity());
             let newest = self.ledger.last_matching(&filter, deadline).await?;
             if newest <= from {

@@ -108,6 +108,12 @@ impl<S: State> View<S> {
         (states, found.next().is_some())
     }
 
+    /// Every state, in every mission, that `keep` wants.
+    pub fn all(&self, keep: impl Fn(&S) -> bool) -> Vec<Arc<S>> {
+        let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
+        entities.values().map(|entry| &entry.state).filter(|state| keep(state)).cloned().collect()
+    }
+
     /// Takes in a state that this process has just recorded.
     pub(crate) fn put(&self, entity: &Entity, revision: u64, state: Arc<S>, request: Option<RequestDigest>) {
         let key = (entity.mission.clone(), entity.id.clone());

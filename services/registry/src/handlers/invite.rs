@@ -1,0 +1,26 @@
+//! Invites.
+
+use std::sync::Arc;
+
+use selvedge_contracts::{
+    fact::EntityName,
+    fault::Fault,
+    id::EntityId,
+    payload::invite::{InviteCreate, InviteReply},
+    subject::Entity,
+};
+use selvedge_contracts::id::Mission;
+use selvedge_kit::service::{Answer, Call};
+
+use crate::{invite as rule, state::Registry};
+
+pub(super) async fn create(state: Arc<Registry>, call: Arc<Call>, request: InviteCreate) -> Answer<InviteReply> {
+    if state.missions.state(&Mission::kluster(), &EntityId::from(&request.mission)).is_none() {
+        let fault = Fault::not_found(format!("there is no mission {}", request.mission));
+        return Err(fault.at("/mission", "expected a mission; `selvedge mission create` makes one"));
+    }
+    let entity = Entity { mission: request.mission.clone(), name: EntityName::Invite, id: EntityId::from(&request.id) };
+    let decide = |current: Option<&_>| rule::create(current, &request, call.now_ms);
+    let recorded = call.writer.record(&state.invites, &entity, decide).await?;
+    Ok(InviteReply { invite: recorded.state.as_ref().clone() })
+}

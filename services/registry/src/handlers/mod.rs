@@ -1,0 +1,50 @@
+//! The handlers: load, ask the rule, record, answer. One file per noun.
+
+mod agent;
+mod contract;
+mod history;
+mod invite;
+mod mission;
+mod request;
+mod session;
+
+use selvedge_contracts::{call, payload::{DEFAULT_PAGE, MAX_PAGE}};
+use selvedge_kit::service::{Route, Routes};
+
+use crate::state::Registry;
+
+/// Which handler serves which call.
+pub(crate) fn routes() -> Routes<Registry> {
+    vec![
+        Route::read::<call::Whoami>(agent::whoami),
+        Route::wait::<call::Join, _>(agent::join),
+        Route::wait::<call::Register, _>(agent::register),
+        Route::read::<call::AgentList>(agent::list),
+        Route::read::<call::AgentShow>(agent::show),
+        Route::wait::<call::AgentRotate, _>(agent::rotate),
+        Route::wait::<call::AgentRekey, _>(agent::rekey),
+        Route::wait::<call::AgentRetire, _>(agent::retire),
+        Route::wait::<call::SessionStart, _>(session::start),
+        Route::wait::<call::CredentialRenew, _>(session::renew),
+        Route::wait::<call::Heartbeat, _>(session::heartbeat),
+        Route::wait::<call::SessionEnd, _>(session::end),
+        Route::read::<call::SessionList>(session::list),
+        Route::wait::<call::TaskGrant, _>(session::grant),
+        Route::wait::<call::InviteCreate, _>(invite::create),
+        Route::wait::<call::MissionCreate, _>(mission::create),
+        Route::read::<call::MissionList>(mission::list),
+        Route::wait::<call::RequestOpen, _>(request::open),
+        Route::wait::<call::RequestClose, _>(request::close),
+        Route::read::<call::RequestList>(request::list),
+        Route::wait::<call::ContractAdd, _>(contract::add),
+        Route::read::<call::ContractList>(contract::list),
+        Route::read::<call::ContractShow>(contract::show),
+        Route::read::<call::ContractCheck>(contract::check),
+        Route::wait::<call::History, _>(history::history),
+    ]
+}
+
+/// Items of one page.
+fn page_size(limit: Option<u32>) -> usize {
+    limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE) as usize
+}

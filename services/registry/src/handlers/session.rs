@@ -1,0 +1,130 @@
+//! Sessions and tasks' credentials: start, grant, renew, heartbeat, end, list.
+
+use std::sync::Arc;
+
+use selvedge_contracts::{
+    fault::Fault,
+    id::{EntityId, Mission, RequestId, ScopeId},
+    payload::{
+        Nothing,
+        request::RequestStatus,
+        session::{CredentialRenew, Heartbeat, Session, SessionEnd, SessionEnded, SessionList, SessionReply, SessionStart, Sessions, TaskGrant},
+    },
+};
+use selvedge_kit::{
+    authority::jwt::Life,
+    bucket::Expect,
+    service::{Answer, Call},
+};
+
+use super::{agent::agent_of, page_size};
+use crate::{
+    session as rule,
+    state::{Registry, presence_key, session_entity},
+};
+
+pub(super) async fn start(state: Arc<Registry>, call: Arc<Call>, request: SessionStart) -> Answer<SessionReply> {
+    let agent = call.agent_id()?;
+    check_request(&state, call.mission(), request.request.as_ref())?;
+    let digest = call.digest_or_random().derive("session");
+    let id = ScopeId::new(&format!("session_{}", digest.id_hex())).map_err(|error| Fault::internal(error.to_string()))?;
+    let entity = session_entity(call.mission(), &id);
+    let decide = |current: Option<&Session>| {
+        let agent = agent_of(&state, &agent)?.state;
+        rule::start(current, &id, &agent, call.mission(), &request, call.now_ms)
+    };
+    let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
+    opened(&state, &call, &recorded.state).await
+}
+
+pub(super) async fn grant(state: Arc<Registry>, call: Arc<Call>, request: TaskGrant) -> Answer<SessionReply> {
+    check_request(&state, call.mission(), request.request.as_ref())?;
+    let entity = session_entity(call.mission(), &request.task);
+    let decide = |current: Option<&Session>| {
+        let agent = agent_of(&state, &request.agent)?.state;
+        rule::grant(current, &agent, call.mission(), &request, call.now_ms)
+    };
+    let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
+    opened(&state, &call, &recorded.state).await
+}
+
+pub(super) async fn renew(state: Arc<Registry>, call: Arc<Call>, request: CredentialRenew) -> Answer<SessionReply> {
+    let id = &call.session()?.id;
+    let decide = |current: Option<&Session>| rule::renew(current.ok_or_else(|| no_session(id))?, &request, call.now_ms);
+    let recorded = call.writer.record(&state.directory.sessions, &session_entity(call.mission(), id), decide).await?;
+    opened(&state, &call, &recorded.state).await
+}
+
+/// Marks the session present and signs its credential.
+async fn opened(state: &Registry, call: &Call, session: &Session) -> Answer<SessionReply> {
+    if !session.is_open(call.now_ms) {
+        return Err(Fault::conflict(format!("session {} is over; start a new one", session.id)));
+    }
+    mark_present(state, call, session).await?;
+    let life = Life { now_ms: call.now_ms, expires_at_ms: session.expires_at_ms };
+    let Session { role, mission, agent, id, credential_key, .. } = session;
+    let credential = state.credential(*role, mission, agent, id, credential_key, life)?;
+    Ok(SessionReply { session: session.clone(), credential })
+}
+
+async fn mark_present(state: &Registry, call: &Call, session: &Session) -> Answer<()> {
+    if session.presence_ttl_ms == 0 {
+        return Ok(());
+    }
+    let key = presence_key(&session.mission, &session.agent, &session.id);
+    let put = state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Anything, call.deadline()).await;
+    put.map_err(|error| Fault::unavailable(format!("presence cannot be marked: {error}")))?;
+    Ok(())
+}
+
+pub(super) async fn heartbeat(state: Arc<Registry>, call: Arc<Call>, _: Nothing) -> Answer<Heartbeat> {
+    let session = call.session()?;
+    mark_present(&state, &call, session).await?;
+    let present_until_ms = call.now_ms + session.presence_ttl_ms;
+    Ok(Heartbeat { present_until_ms, expires_at_ms: session.expires_at_ms })
+}
+
+pub(super) async fn end(state: Arc<Registry>, call: Arc<Call>, request: SessionEnd) -> Answer<SessionEnded> {
+    let id = request.session.as_ref().unwrap_or(&call.subject.scope.id);
+    let mission = match (&request.mission, &call.standing.session) {
+        (Some(mission), _) => mission.clone(),
+        (None, Some(own)) if own.id == *id => own.mission.clone(),
+        _ => call.mission().clone(),
+    };
+    let decide = |current: Option<&Session>| {
+        let session = current.ok_or_else(|| no_session(id))?;
+        rule::may_end(&call.subject.caller, &call.subject.scope, session)?;
+        Ok(rule::end(session, request.reason.as_deref()))
+    };
+    let ended = call.writer.record(&state.directory.sessions, &session_entity(&mission, id), decide).await?;
+    let session = ended.state.as_ref().clone();
+    let key = presence_key(&session.mission, &session.agent, &session.id);
+    // The key would die by itself; deleting it only spares the follower an expiry that changes nothing.
+    let _ = state.presence.delete(&key, call.deadline()).await;
+    Ok(SessionEnded { session })
+}
+
+pub(super) fn list(state: &Registry, call: &Call, request: SessionList) -> Answer<Sessions> {
+    let SessionList { mission, agent, status, after, limit } = request;
+    let mission = mission.unwrap_or_else(|| call.mission().clone());
+    let keep = |session: &Session| {
+        agent.as_ref().is_none_or(|agent| *agent == session.agent) && status.is_none_or(|status| status == session.status)
+    };
+    let after = after.as_ref().map(EntityId::from);
+    let (sessions, more) = state.directory.sessions.page(&mission, after.as_ref(), page_size(limit), keep);
+    Ok(Sessions { sessions: sessions.iter().map(|session| session.as_ref().clone()).collect(), more })
+}
+
+/// Whether the user request that a session names exists and is open.
+fn check_request(state: &Registry, mission: &Mission, request: Option<&RequestId>) -> Answer<()> {
+    let Some(id) = request else { return Ok(()) };
+    match state.requests.state(mission, &EntityId::from(id)) {
+        Some(found) if found.status == RequestStatus::Open => Ok(()),
+        Some(_) => Err(Fault::conflict(format!("user request {id} is closed"))),
+        None => Err(Fault::not_found(format!("there is no user request {id} in {mission}")).at("/request", "expected an open request; registry.request_list shows them")),
+    }
+}
+
+fn no_session(id: &ScopeId) -> Fault {
+    Fault::not_found(format!("there is no session {id}; registry.session_list shows those there are"))
+}
