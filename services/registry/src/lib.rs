@@ -4,10 +4,15 @@
 //! answers with a verdict or a refusal. Rules never wait, read a clock or draw a number.
 
 pub(crate) mod agent;
+pub(crate) mod canonical;
+pub(crate) mod checker;
+mod cost;
 #[cfg(test)]
 mod fixture;
 pub(crate) mod invite;
 pub(crate) mod mission;
 pub(crate) mod page;
+mod reference;
 pub(crate) mod request;
+mod schema;
 pub(crate) mod session;
