@@ -6,6 +6,8 @@
 pub(crate) mod agent;
 pub(crate) mod canonical;
 pub(crate) mod checker;
+pub(crate) mod compatibility;
+pub(crate) mod contract;
 mod cost;
 #[cfg(test)]
 mod fixture;
