@@ -1,1 +1,3 @@
 //! The selvedge binary: up, serve, init and the command line.
+
+pub mod nats_child;
