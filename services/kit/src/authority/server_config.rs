@@ -15,6 +15,10 @@ pub const MAX_PAYLOAD_BYTES: u32 = 2 << 20;
 /// Longest a write to a slow client may block before it is dropped.
 const WRITE_DEADLINE: &str = "10s";
 
+/// How often a server asks the others for tokens it has missed: until then, one that was away takes
+/// credentials that were revoked meanwhile.
+const RESOLVER_INTERVAL: &str = "10s";
+
 /// When nats-server writes to the disk what it acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
@@ -85,7 +89,7 @@ impl ServerConfig {
         lines.push(format!("operator: {}", keyring.operator_jwt()?));
         lines.push(format!("system_account: {}", keyring.system_account()));
         let accounts = path(&self.folder.join("accounts"));
-        lines.push(format!("resolver: {{ type: full, dir: {accounts}, allow_delete: false, interval: \"2m\" }}"));
+        lines.push(format!("resolver: {{ type: full, dir: {accounts}, allow_delete: false, interval: \"{RESOLVER_INTERVAL}\" }}"));
         lines.push("resolver_preload: {".to_owned());
         lines.extend(keyring.accounts()?.into_iter().map(|(key, token)| format!("  {key}: {token}")));
         lines.push("}".to_owned());
