@@ -1,4 +1,4 @@
-//! The command `selvedge`.
+//! The `selvedge` binary.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,10 @@ use selvedge::nats_child::{SUBCOMMAND, become_nats_server};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == SUBCOMMAND)
-        && let Err(error) = become_nats_server(arguments)
-    {
+    if arguments.next().is_some_and(|first| first == SUBCOMMAND) {
+        let Err(error) = become_nats_server(arguments);
         eprintln!("nats-server: {error}");
+        return ExitCode::FAILURE;
     }
-    ExitCode::FAILURE
+    selvedge::cli::run()
 }

@@ -1,0 +1,50 @@
+//! The command line: its grammar, and the way from it to a command.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use selvedge_contracts::id::KlusterName;
+use selvedge_kit::config::{Config, Environment};
+
+use crate::{connect::Context, exit::Failure, home::Home, output::Format};
+
+/// A coordination fabric for fleets of AI agents, on NATS JetStream.
+#[derive(Debug, Parser)]
+#[command(name = "selvedge", version, propagate_version = true)]
+pub struct Cli {
+    /// Folder of the fabric; else the nearest .selvedge at or above the current folder.
+    #[arg(long, global = true, env = "SELVEDGE_HOME", value_name = "FOLDER")]
+    home: Option<PathBuf>,
+    /// Settings file; else selvedge.toml in the fabric's folder.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Kluster meant.
+    #[arg(long, global = true, default_value = "main", env = "SELVEDGE_KLUSTER")]
+    kluster: KlusterName,
+    /// How results are shown.
+    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    match perform(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.code(),
+    }
+}
+
+fn perform(cli: Cli) -> Result<(), Failure> {
+    let directory = std::env::current_dir().context("cannot tell the current folder")?;
+    let environment = Environment::of_process();
+    let home = Home::find(cli.home.as_deref(), &directory);
+    let config = Config::load(cli.config.as_deref(), &directory, &environment).context("cannot read the settings")?;
+    let _context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
+    match cli.command {}
+}
