@@ -1,7 +1,7 @@
 //! Makes and updates the streams, buckets and consumers of a kluster, as `up` and `init` do.
 //!
 //! Never takes anything away: where an existing stream differs in a way that would lose data, it is
-//! left as it is and the difference is an error. What each stream looks like stands in [`streams`].
+//! left as it is and the difference is an error. What each stream looks like stands in `streams.rs`.
 
 mod api;
 mod consumers;
