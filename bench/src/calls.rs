@@ -10,7 +10,8 @@ use async_nats::{Client as Nats, jetstream};
 use futures::StreamExt as _;
 use selvedge_contracts::{
     call,
-    payload::{Nothing, request::RequestOpen},
+    id::AgentId,
+    payload::{agent::AgentShow, request::RequestOpen},
     role::Role,
 };
 use selvedge_kit::client::Client;
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Size of a raw reply, about that of the read call's.
-const REPLY_BYTES: usize = 900;
+const REPLY_BYTES: usize = 500;
 /// Size of a raw message, about that of the fact that the write call records.
 const FACT_BYTES: usize = 900;
 
@@ -31,6 +32,7 @@ struct Subjects {
     raw: Nats,
     js: jetstream::Context,
     client: Client,
+    agent: AgentId,
     next: Arc<AtomicU64>,
 }
 
@@ -63,6 +65,7 @@ async fn start(options: Options) -> (Fabric, Subjects) {
         raw: fabric.bus.connect_as_root().await,
         js: jetstream::new(fabric.bus.connect_as_root().await),
         client: session.client,
+        agent: planner.record.id.clone(),
         next: Arc::default(),
     };
     raw_responder(fabric.bus.connect_as_root().await).await;
@@ -74,7 +77,7 @@ fn print(name: &str, callers: usize, [reply, publish, read, write]: &[Series; 4]
     head(&format!("{name}, {callers} callers"));
     reply.print("raw request-reply");
     publish.print("raw publish with acknowledgement");
-    read.print("read call (`registry.whoami`)");
+    read.print("read call (`registry.agent_show`)");
     write.print("one-fact write (`registry.request_open`)");
     println!();
     let parts_p50 = reply.p50_us() + publish.p50_us();
@@ -120,11 +123,11 @@ impl Subjects {
     }
 
     async fn read(&self, callers: usize, seconds: f64) -> Sample {
-        let client = self.client.clone();
+        let (client, agent) = (self.client.clone(), self.agent.clone());
         let operation = move |_| {
-            let client = client.clone();
+            let (client, show) = (client.clone(), AgentShow { agent: agent.clone() });
             async move {
-                client.call::<call::Whoami>(&Nothing {}).await.expect("an answer");
+                client.call::<call::AgentShow>(&show).await.expect("an answer");
             }
         };
         closed_loop(callers, seconds, operation).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_nats::{HeaderMap, Message};
 use selvedge_contracts::{
     call::{CallType, Signature},
-    envelope::{Envelope, Form, JSON, PROTOBUF, digest, header},
+    envelope::{Envelope, Form, JSON, PROTOBUF, header},
     fault::{CODE_HEADER, Fault},
     id::Mission,
     sender,
@@ -103,7 +103,6 @@ impl Client {
             sent_at_ms,
             deadline_at_ms: sent_at_ms + timeout_ms,
             idempotency_key: options.idempotency_key.clone().unwrap_or_default(),
-            payload_digest: digest(&payload),
             payload,
             at_least: options.at_least,
             id,
@@ -121,7 +120,7 @@ impl Client {
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
         let mut attempt = 0;
         loop {
-            let headers = self.headers::<C>(&subject, &body, &envelope)?;
+            let headers = self.headers::<C>(&subject, &body)?;
             let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(LONGEST_ATTEMPT_MS)).await;
             let fault = match sent {
                 Ok(message) => match read(&message) {
@@ -153,10 +152,8 @@ impl Client {
         }
     }
 
-    fn headers<C: CallType>(&self, subject: &str, body: &[u8], envelope: &Envelope) -> Result<HeaderMap, Fault> {
+    fn headers<C: CallType>(&self, subject: &str, body: &[u8]) -> Result<HeaderMap, Fault> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, PROTOBUF);
-        headers.insert(header::MESSAGE_ID, envelope.id.as_str());
         if C::CALL.signature == Signature::Required {
             let signer = self.signer.as_ref().ok_or_else(|| Fault::invalid(format!("{} must be signed, and no identity key is at hand", C::CALL)))?;
             let signed = signer.sign(subject, body, now_ms()).map_err(|error| Fault::invalid(error.to_string()))?;

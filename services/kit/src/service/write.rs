@@ -138,7 +138,7 @@ impl Writer {
     /// by whose history a repetition is recognised.
     ///
     /// # Errors
-    /// As [`Call::record`].
+    /// As [`Writer::record`].
     pub async fn record_all(
         &self,
         first: &Entity,
