@@ -16,7 +16,7 @@ use async_nats::{Message, Subscriber};
 use futures::StreamExt as _;
 use selvedge_contracts::{
     fact::EntityName,
-    subject::{Entity, LIVE_PREFIX, facts_of},
+    subject::{Entity, Fact, LIVE_PREFIX, facts_of},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -163,15 +163,18 @@ impl Feed {
                 return;
             }
         }
-        self.take(message);
+        self.take(message, revision);
         if self.watermark() == revision - 1 {
             self.0.watermark.send_replace(revision);
         }
     }
 
-    fn take(&self, message: &Message) {
-        let name = message.subject.split('.').nth(3).and_then(|name| name.parse().ok());
-        let Some(view) = name.and_then(|name| self.view(name)) else { return };
+    fn take(&self, message: &Message, revision: u64) {
+        let Ok(fact) = Fact::parse(&message.subject) else { return };
+        let Some(view) = self.view(fact.entity.name) else { return };
+        if view.revision_of(&fact.entity) == revision {
+            return; // recorded here, and taken in then
+        }
         let Some(headers) = &message.headers else { return };
         match FactRecord::read(&message.subject, headers, &message.payload) {
             Ok(fact) => apply(view.as_ref(), &fact),
