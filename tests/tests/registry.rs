@@ -4,3 +4,5 @@
 
 #[path = "registry/identity.rs"]
 mod identity;
+#[path = "registry/renewal.rs"]
+mod renewal;

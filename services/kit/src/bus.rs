@@ -44,8 +44,15 @@ struct Shared {
 #[derive(Clone)]
 struct Signals {
     denials: Arc<Mutex<VecDeque<(u64, String)>>>,
-    denied: watch::Sender<u64>,
+    happened: watch::Sender<Happened>,
     connects: watch::Sender<u64>,
+}
+
+/// Counts of what happened on the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Happened {
+    denials: u64,
+    connects: u64,
 }
 
 /// Why a request on the bus got no answer.
@@ -103,6 +110,8 @@ pub enum ConnectError {
 
 /// Denials kept for those who wait; older ones are nobody's any more.
 const KEPT_DENIALS: usize = 256;
+/// How long after a reconnection an answer to an earlier request is still waited for, in milliseconds.
+const RECONNECT_GRACE_MS: u64 = 100;
 /// Messages that one subscription may hold before the server's next ones are dropped.
 const SUBSCRIPTION_CAPACITY: usize = 65_536;
 /// How long the client waits between attempts to reconnect, at most, in milliseconds.
@@ -214,8 +223,8 @@ impl Bus {
         body: Bytes,
         deadline: Deadline,
     ) -> Result<Message, BusError> {
-        let mut denied = self.0.signals.denied.subscribe();
-        let since = *denied.borrow_and_update();
+        let mut happened = self.0.signals.happened.subscribe();
+        let since = *happened.borrow_and_update();
         let request = Request::new().headers(headers).payload(body).timeout(None);
         let answer = self.0.client.send_request(subject.to_owned(), request);
         tokio::pin!(answer);
@@ -224,9 +233,16 @@ impl Bus {
         loop {
             tokio::select! {
                 answer = &mut answer => return answer.map_err(|error| failed(subject, &error)),
-                Ok(()) = denied.changed() => if self.0.signals.was_denied(subject, since) {
-                    return Err(BusError::Denied { subject: subject.to_owned() });
-                },
+                Ok(()) = happened.changed() => {
+                    if self.0.signals.was_denied(subject, since.denials) {
+                        return Err(BusError::Denied { subject: subject.to_owned() });
+                    }
+                    if happened.borrow_and_update().connects != since.connects {
+                        // What was sent before may have been lost with the connection, or its answer.
+                        let grace = deadline.at_most_ms(RECONNECT_GRACE_MS).remaining();
+                        timer.as_mut().reset(tokio::time::Instant::now() + grace);
+                    }
+                }
                 () = &mut timer => return Err(BusError::TimedOut { subject: subject.to_owned() }),
             }
         }
@@ -247,14 +263,17 @@ impl Signals {
     fn new() -> Self {
         Self {
             denials: Arc::default(),
-            denied: watch::Sender::new(0),
+            happened: watch::Sender::default(),
             connects: watch::Sender::new(0),
         }
     }
 
     fn hear(&self, event: &Event) {
         match event {
-            Event::Connected => self.connects.send_modify(|count| *count += 1),
+            Event::Connected => {
+                self.happened.send_modify(|happened| happened.connects += 1);
+                self.connects.send_modify(|count| *count += 1);
+            }
             Event::ServerError(ServerError::Other(text)) => match denied_subject(text) {
                 Some(subject) => {
                     warn!(subject, "the server denied a publish");
@@ -268,13 +287,13 @@ impl Signals {
     }
 
     fn deny(&self, subject: &str) {
-        self.denied.send_modify(|count| {
-            *count += 1;
+        self.happened.send_modify(|happened| {
+            happened.denials += 1;
             let mut denials = self.denials.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if denials.len() == KEPT_DENIALS {
                 denials.pop_front();
             }
-            denials.push_back((*count, subject.to_owned()));
+            denials.push_back((happened.denials, subject.to_owned()));
         });
     }
 
@@ -321,7 +340,7 @@ mod tests {
     fn only_denials_after_the_request_count() {
         let signals = Signals::new();
         signals.deny("a");
-        let since = *signals.denied.borrow();
+        let since = signals.happened.borrow().denials;
         assert!(!signals.was_denied("a", since));
         signals.deny("a");
         assert!(signals.was_denied("a", since));

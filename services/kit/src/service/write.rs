@@ -26,6 +26,7 @@ use crate::{
     ledger::{AppendError, FactRecord, Ledger, NewFact, ReadError, RequestDigest},
     metrics::Append,
     rule::{Change, Verdict},
+    telemetry::trace_context,
     view::{Entry, Feed, View},
 };
 
@@ -247,7 +248,8 @@ impl Writer {
             payload,
             ..self.origin.clone()
         };
-        NewFact { entity, fact, envelope, request: self.digest, traceparent: self.traceparent.clone() }
+        let traceparent = trace_context::inject(&tracing::Span::current());
+        NewFact { entity, fact, envelope, request: self.digest, traceparent: traceparent.or_else(|| self.traceparent.clone()) }
     }
 
     /// Says that the answer rests on this revision.

@@ -144,6 +144,9 @@ impl Feed {
                         self.catch_up_or_warn().await;
                     }
                     checked_at = self.watermark();
+                    for (_, metrics) in &self.0.views {
+                        metrics.viewed(checked_at, checked_at);
+                    }
                 }
             }
         }
