@@ -98,16 +98,21 @@ impl Fabric {
 
     /// Invites somebody to `demo`, and answers with the invite's credential.
     pub async fn invite(&self, role: Role, owner: &str) -> Credential {
+        self.invite_to("demo", role, owner).await
+    }
+
+    /// Invites somebody to a mission, and answers with the invite's credential.
+    pub async fn invite_to(&self, mission: &str, role: Role, owner: &str) -> Credential {
         let id = InviteId::new(&format!("invite_{}", random_hex())).unwrap();
         let create = InviteCreate {
             id: id.clone(),
-            mission: Mission::new("demo").unwrap(),
+            mission: Mission::new(mission).unwrap(),
             role,
             owner: Owner::new(owner).unwrap(),
             ttl_ms: 60_000,
         };
         self.operator.call::<call::InviteCreate>(&create).await.expect("an invite");
-        self.bus.credential(Role::Join, "demo", id.as_str(), id.as_str())
+        self.bus.credential(Role::Join, mission, id.as_str(), id.as_str())
     }
 
     /// Redeems an invite for an identity key.

@@ -14,6 +14,7 @@
 
 mod bus;
 pub mod fabric;
+pub mod raw;
 mod server;
 pub mod wait;
 

@@ -135,7 +135,12 @@ impl Bus {
         .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>())
         .await
         .map_err(|error| ConnectError::Refused { url: options.url.clone(), reason: error_chain(&error) })?;
-        Ok(Self { client, me: Arc::new(me), signals })
+        let bus = Self { client, me: Arc::new(me), signals };
+        // The first connection is told late; requests would take it for a new one and be sent again.
+        let mut connects = bus.connects();
+        let first = connects.wait_for(|count| *count > 0);
+        let _ = tokio::time::timeout(Duration::from_millis(options.connect_timeout_ms), first).await;
+        Ok(bus)
     }
 
     /// Who we are.
@@ -213,6 +218,7 @@ impl Bus {
         deadline: Deadline,
     ) -> Result<Message, BusError> {
         let mut denied = self.signals.denied.subscribe();
+        let mut connects = self.signals.connects.subscribe();
         let since = *denied.borrow_and_update();
         let request = Request::new().headers(headers).payload(body).timeout(None);
         let answer = self.client.send_request(subject.to_owned(), request);
@@ -225,6 +231,10 @@ impl Bus {
                 Ok(()) = denied.changed() => if self.signals.was_denied(subject, since) {
                     return Err(BusError::Denied { subject: subject.to_owned() });
                 },
+                // The answer may have been on its way when the connection was lost: it will not come again.
+                Ok(()) = connects.changed() => {
+                    return Err(BusError::Failed { subject: subject.to_owned(), reason: "the connection was lost meanwhile".to_owned() });
+                }
                 () = &mut timer => return Err(BusError::TimedOut { subject: subject.to_owned() }),
             }
         }

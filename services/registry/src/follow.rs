@@ -65,7 +65,9 @@ async fn end_sessions(state: &Registry, delivery: &Delivery) -> Result<(), Fault
     let fact = delivery.fact().map_err(|error| Fault::invalid(error.to_string()))?;
     let agent = AgentId::new(fact.fact.entity.id.as_str()).map_err(|error| Fault::invalid(error.to_string()))?;
     let reason = format!("the agent was {}", fact.fact.kind);
-    for open in open_sessions(state, |session| session.agent == agent && session.started_at_ms <= fact.envelope.sent_at_ms) {
+    delivery.is_in_view().await?;
+    // By revision, not by time: replicas' clocks differ. A session recorded later was checked then.
+    for open in open_sessions(state, |session, revision| session.agent == agent && revision < fact.revision) {
         let entity = session_entity(&open.mission, &open.id);
         let writer = delivery.writer(&open.mission, &fact.envelope.id, &fact.envelope.root);
         let decide = |current: Option<&Session>| current.map(|session| session::end(session, Some(&reason))).ok_or_else(gone);
@@ -74,8 +76,8 @@ async fn end_sessions(state: &Registry, delivery: &Delivery) -> Result<(), Fault
     Ok(())
 }
 
-fn open_sessions(state: &Registry, keep: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
-    state.directory.sessions.all(|session| session.status == SessionStatus::Open && keep(session))
+fn open_sessions(state: &Registry, keep: impl Fn(&Session, u64) -> bool) -> Vec<Arc<Session>> {
+    state.directory.sessions.all(|session, revision| session.status == SessionStatus::Open && keep(session, revision))
 }
 
 /// Arms the timer of an invite that was made.
@@ -132,7 +134,7 @@ async fn lose(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
 /// the time of one TTL to say that it lives.
 pub(crate) async fn mark_open_sessions(state: &Registry) {
     let now_ms = now_ms();
-    for session in open_sessions(state, |session| session.is_open(now_ms) && session.presence_ttl_ms > 0) {
+    for session in open_sessions(state, |session, _| session.is_open(now_ms) && session.presence_ttl_ms > 0) {
         let key = presence_key(&session.mission, &session.agent, &session.id);
         let put = state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Revision(0), Deadline::in_ms(STEP_MS));
         match put.await {
