@@ -4,6 +4,8 @@
 
 #[path = "registry/agents.rs"]
 mod agents;
+#[path = "registry/bad_input.rs"]
+mod bad_input;
 #[path = "registry/forms.rs"]
 mod forms;
 #[path = "registry/idempotency.rs"]
@@ -14,5 +16,7 @@ mod identity;
 mod joining;
 #[path = "registry/requests.rs"]
 mod requests;
+#[path = "registry/rights.rs"]
+mod rights;
 #[path = "registry/sessions.rs"]
 mod sessions;
