@@ -15,7 +15,9 @@
 mod bus;
 pub mod fabric;
 pub mod raw;
+pub mod replica;
 mod server;
+pub mod valve;
 pub mod wait;
 
 pub use bus::{Bus, Nodes, Options};
