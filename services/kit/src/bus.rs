@@ -6,7 +6,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,11 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::{authority::Identity, clock::Deadline, credential::Login};
+use crate::{
+    authority::Identity,
+    clock::{Deadline, now_ms},
+    credential::Login,
+};
 
 /// How the connection is made.
 #[derive(Debug, Clone)]
@@ -44,6 +51,7 @@ struct Signals {
     denials: Arc<Mutex<VecDeque<(u64, String)>>>,
     denied: watch::Sender<u64>,
     connects: watch::Sender<u64>,
+    connected_at_ms: Arc<AtomicU64>,
 }
 
 /// Why a request on the bus got no answer.
@@ -164,6 +172,11 @@ impl Bus {
         self.signals.connects.subscribe()
     }
 
+    /// How long the present connection has stood, in milliseconds.
+    pub fn connected_for_ms(&self) -> u64 {
+        now_ms().saturating_sub(self.signals.connected_at_ms.load(Ordering::Relaxed))
+    }
+
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
@@ -257,12 +270,16 @@ impl Signals {
             denials: Arc::default(),
             denied: watch::Sender::new(0),
             connects: watch::Sender::new(0),
+            connected_at_ms: Arc::default(),
         }
     }
 
     fn hear(&self, event: &Event) {
         match event {
-            Event::Connected => self.connects.send_modify(|count| *count += 1),
+            Event::Connected => {
+                self.connected_at_ms.store(now_ms(), Ordering::Relaxed);
+                self.connects.send_modify(|count| *count += 1);
+            }
             Event::ServerError(ServerError::Other(text)) => match denied_subject(text) {
                 Some(subject) => {
                     warn!(subject, "the server denied a publish");

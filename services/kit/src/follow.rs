@@ -71,6 +71,12 @@ impl Delivery {
         self.headers.get("Nats-Marker-Reason").is_some_and(|reason| reason.as_str() == "MaxAge")
     }
 
+    /// How long this service has been connected, in milliseconds: what expired before could not be
+    /// prevented.
+    pub fn connected_for_ms(&self) -> u64 {
+        self.ledger.bus().connected_for_ms()
+    }
+
     /// Waits until the views hold everything up to this fact: they hear of it on another way than we.
     ///
     /// # Errors
