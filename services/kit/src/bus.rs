@@ -6,7 +6,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,11 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::{authority::Identity, clock::Deadline, credential::Login};
+use crate::{
+    authority::Identity,
+    clock::{Deadline, now_ms},
+    credential::Login,
+};
 
 /// How the connection is made.
 #[derive(Debug, Clone)]
@@ -46,6 +53,7 @@ struct Signals {
     denials: Arc<Mutex<VecDeque<(u64, String)>>>,
     happened: watch::Sender<Happened>,
     connects: watch::Sender<u64>,
+    connected_at_ms: Arc<AtomicU64>,
 }
 
 /// Counts of what happened on the connection.
@@ -146,7 +154,12 @@ impl Bus {
         .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>())
         .await
         .map_err(|error| ConnectError::Refused { url: options.url.clone(), reason: error_chain(&error) })?;
-        Ok(Self(Arc::new(Shared { client, me, signals })))
+        let bus = Self(Arc::new(Shared { client, me, signals }));
+        // The first connection is told late; requests would take it for a new one and be sent again.
+        let mut connects = bus.connects();
+        let first = connects.wait_for(|count| *count > 0);
+        let _ = tokio::time::timeout(Duration::from_millis(options.connect_timeout_ms), first).await;
+        Ok(bus)
     }
 
     /// Who we are.
@@ -168,6 +181,11 @@ impl Bus {
     /// Counts connections made, so that whoever missed messages in between can catch up.
     pub fn connects(&self) -> watch::Receiver<u64> {
         self.0.signals.connects.subscribe()
+    }
+
+    /// How long the present connection has stood, in milliseconds.
+    pub fn connected_for_ms(&self) -> u64 {
+        now_ms().saturating_sub(self.0.signals.connected_at_ms.load(Ordering::Relaxed))
     }
 
     /// Whether the connection is up.
@@ -265,12 +283,14 @@ impl Signals {
             denials: Arc::default(),
             happened: watch::Sender::default(),
             connects: watch::Sender::new(0),
+            connected_at_ms: Arc::default(),
         }
     }
 
     fn hear(&self, event: &Event) {
         match event {
             Event::Connected => {
+                self.connected_at_ms.store(now_ms(), Ordering::Relaxed);
                 self.happened.send_modify(|happened| happened.connects += 1);
                 self.connects.send_modify(|count| *count += 1);
             }
