@@ -32,9 +32,11 @@ pub struct Options {
 
 /// A connection whose credential says who we are.
 #[derive(Clone)]
-pub struct Bus {
+pub struct Bus(Arc<Shared>);
+
+struct Shared {
     client: Client,
-    me: Arc<Identity>,
+    me: Identity,
     signals: Signals,
 }
 
@@ -141,38 +143,38 @@ impl Bus {
         .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>())
         .await
         .map_err(|error| refused(&options.url, &error))?;
-        Ok(Self { client, me: Arc::new(me), signals })
+        Ok(Self(Arc::new(Shared { client, me, signals })))
     }
 
     /// Who we are.
     pub fn me(&self) -> &Identity {
-        &self.me
+        &self.0.me
     }
 
     /// The client underneath, for the rest of the kit.
     pub(crate) fn client(&self) -> &Client {
-        &self.client
+        &self.0.client
     }
 
     /// JetStream over this connection, for durable consumers.
     pub(crate) fn jetstream(&self) -> async_nats::jetstream::Context {
         const TIMEOUT: Duration = Duration::from_secs(5);
-        async_nats::jetstream::context::ContextBuilder::new().timeout(TIMEOUT).build(self.client.clone())
+        async_nats::jetstream::context::ContextBuilder::new().timeout(TIMEOUT).build(self.0.client.clone())
     }
 
     /// Counts connections made, so that whoever missed messages in between can catch up.
     pub fn connects(&self) -> watch::Receiver<u64> {
-        self.signals.connects.subscribe()
+        self.0.signals.connects.subscribe()
     }
 
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
+        self.0.client.connection_state() == async_nats::connection::State::Connected
     }
 
     /// Reconnects with a fresh answer of the credential, as after a renewal. Requests in flight go on.
     pub async fn reconnect(&self) {
-        if let Err(error) = self.client.force_reconnect().await {
+        if let Err(error) = self.0.client.force_reconnect().await {
             warn!(%error, "cannot reconnect");
         }
     }
@@ -180,7 +182,7 @@ impl Bus {
     /// Sends everything that waits and says when it is on its way.
     pub async fn flush(&self, deadline: Deadline) {
         // A connection that is down has nothing to flush to; the deadline ends the wait.
-        let _ = tokio::time::timeout(deadline.remaining(), self.client.flush()).await;
+        let _ = tokio::time::timeout(deadline.remaining(), self.0.client.flush()).await;
     }
 
     /// Subscribes to `subject`, in the queue group if one is named.
@@ -189,8 +191,8 @@ impl Bus {
     /// [`BusError::Failed`] if the connection is closed.
     pub async fn subscribe(&self, subject: &str, group: Option<&str>) -> Result<Subscriber, BusError> {
         let subscribed = match group {
-            Some(group) => self.client.queue_subscribe(subject.to_owned(), group.to_owned()).await,
-            None => self.client.subscribe(subject.to_owned()).await,
+            Some(group) => self.0.client.queue_subscribe(subject.to_owned(), group.to_owned()).await,
+            None => self.0.client.subscribe(subject.to_owned()).await,
         };
         subscribed.map_err(|error| BusError::Failed { subject: subject.to_owned(), reason: error.to_string() })
     }
@@ -200,7 +202,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Failed`] if the connection is closed or the message too large.
     pub async fn publish(&self, subject: String, headers: HeaderMap, body: Bytes) -> Result<(), BusError> {
-        self.client
+        self.0.client
             .publish_with_headers(subject.clone(), headers, body)
             .await
             .map_err(|error| BusError::Failed { subject, reason: error.to_string() })
@@ -218,17 +220,17 @@ impl Bus {
         body: Bytes,
         deadline: Deadline,
     ) -> Result<Message, BusError> {
-        let mut denied = self.signals.denied.subscribe();
+        let mut denied = self.0.signals.denied.subscribe();
         let since = *denied.borrow_and_update();
         let request = Request::new().headers(headers).payload(body).timeout(None);
-        let answer = self.client.send_request(subject.to_owned(), request);
+        let answer = self.0.client.send_request(subject.to_owned(), request);
         tokio::pin!(answer);
         let timer = tokio::time::sleep(deadline.remaining());
         tokio::pin!(timer);
         loop {
             tokio::select! {
                 answer = &mut answer => return answer.map_err(|error| failed(subject, &error)),
-                Ok(()) = denied.changed() => if self.signals.was_denied(subject, since) {
+                Ok(()) = denied.changed() => if self.0.signals.was_denied(subject, since) {
                     return Err(BusError::Denied { subject: subject.to_owned() });
                 },
                 () = &mut timer => return Err(BusError::TimedOut { subject: subject.to_owned() }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_nats::{HeaderMap, Message};
 use selvedge_contracts::{
     call::{Call, CallType, Signature},
-    envelope::{Envelope, Form, JSON, PROTOBUF, digest, header},
+    envelope::{Envelope, Form, JSON, PROTOBUF, header},
     fault::{CODE_HEADER, Fault},
     id::Mission,
     sender,
@@ -124,7 +124,6 @@ impl Client {
             sent_at_ms,
             deadline_at_ms: sent_at_ms + timeout_ms,
             idempotency_key: options.idempotency_key.clone().unwrap_or_default(),
-            payload_digest: digest(&payload),
             payload,
             at_least: options.at_least,
             id,
@@ -139,7 +138,7 @@ impl Client {
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
         let mut attempt = 0;
         loop {
-            let headers = self.headers(call, &subject, &body, &envelope)?;
+            let headers = self.headers(call, &subject, &body)?;
             let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(LONGEST_ATTEMPT_MS)).await;
             let fault = match sent {
                 Ok(message) => match read(&message) {
@@ -171,10 +170,8 @@ impl Client {
         }
     }
 
-    fn headers(&self, call: &Call, subject: &str, body: &[u8], envelope: &Envelope) -> Result<HeaderMap, Fault> {
+    fn headers(&self, call: &Call, subject: &str, body: &[u8]) -> Result<HeaderMap, Fault> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, PROTOBUF);
-        headers.insert(header::MESSAGE_ID, envelope.id.as_str());
         if call.signature == Signature::Required {
             let signer = self.signer.as_ref().ok_or_else(|| Fault::invalid(format!("{call} must be signed, and no identity key is at hand")))?;
             let signed = signer.sign(subject, body, now_ms()).map_err(|error| Fault::invalid(error.to_string()))?;

@@ -12,6 +12,7 @@ pub mod exit;
 pub mod home;
 mod input;
 mod join_token;
+pub mod nats_child;
 pub mod output;
 mod paging;
 mod revoke;

@@ -23,6 +23,7 @@ use tracing::{Instrument as _, debug, debug_span, warn};
 use super::{
     Call, ServiceError, Setup, answer,
     discovery::Introduction,
+    call::Names,
     judge,
     route::Handler,
 };
@@ -34,7 +35,7 @@ pub(super) struct Runtime<S> {
     pub(super) schemas: Vec<jsonschema::Validator>,
     stats: Vec<CallMetrics>,
     index: HashMap<&'static str, usize>,
-    pub(super) rows: Vec<&'static CallRow>,
+    pub(super) rows: Vec<(&'static CallRow, Arc<Names>)>,
     slots: Arc<Semaphore>,
     audit: Audit,
     pub(super) introduction: Introduction,
@@ -59,7 +60,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
         // One order for routes, rows and schemas: that of the routes.
         let find = |name| CALLS.iter().find(|row| row.service == setup.service && row.name == name);
-        let rows = setup.routes.iter().filter_map(|route| find(route.row.name)).collect();
+        let named = |row: &'static CallRow| (row, Arc::new(Names::of(row)));
+        let rows = setup.routes.iter().filter_map(|route| find(route.row.name)).map(named).collect();
         let schemas = setup.routes.iter().map(|route| compile(&route.row)).collect::<Result<_, _>>()?;
         let introduction = Introduction {
             name: setup.service.name(),

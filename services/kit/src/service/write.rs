@@ -11,7 +11,7 @@ use std::sync::{
 };
 
 use selvedge_contracts::{
-    envelope::{Envelope, digest},
+    envelope::Envelope,
     fact::{FactKind, State},
     fault::Fault,
     payload::Recorded as Payload,
@@ -138,7 +138,7 @@ impl Writer {
     /// by whose history a repetition is recognised.
     ///
     /// # Errors
-    /// As [`Call::record`].
+    /// As [`Writer::record`].
     pub async fn record_all(
         &self,
         first: &Entity,
@@ -244,7 +244,6 @@ impl Writer {
             id: self.digest.unwrap_or_else(RequestDigest::random).derive(&about).to_string(),
             kind: fact.kind().to_string(),
             sent_at_ms: now_ms(),
-            payload_digest: digest(&payload),
             payload,
             ..self.origin.clone()
         };
