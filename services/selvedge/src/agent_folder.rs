@@ -44,16 +44,30 @@ pub(crate) struct AgentFolder {
 
 impl AgentFolder {
     /// Makes the folder, or renews what it says.
-    pub(crate) fn keep(home: &Home, kluster: &KlusterName, record: Record, key: &UserKey) -> Result<Self, Failure> {
+    pub(crate) fn keep(
+        home: &Home,
+        kluster: &KlusterName,
+        record: Record,
+        key: &UserKey,
+    ) -> Result<Self, Failure> {
         key.write(&home.identity(kluster, &record.id))?;
         Self::adopt(home, kluster, record)
     }
 
     /// Makes the folder of an agent whose key is not here, or renews what it says.
-    pub(crate) fn adopt(home: &Home, kluster: &KlusterName, record: Record) -> Result<Self, Failure> {
-        let folder = Self { home: home.clone(), kluster: kluster.clone(), record };
+    pub(crate) fn adopt(
+        home: &Home,
+        kluster: &KlusterName,
+        record: Record,
+    ) -> Result<Self, Failure> {
+        let folder = Self {
+            home: home.clone(),
+            kluster: kluster.clone(),
+            record,
+        };
         files::make_folder(&folder.path())?;
-        let text = serde_json::to_string_pretty(&folder.record).context("cannot write the agent's record")?;
+        let text = serde_json::to_string_pretty(&folder.record)
+            .context("cannot write the agent's record")?;
         files::write(&folder.path().join(RECORD), &text)?;
         Ok(folder)
     }
@@ -61,20 +75,36 @@ impl AgentFolder {
     /// Every agent registered from here, in order of id. A folder without a record is none.
     pub(crate) fn all(home: &Home, kluster: &KlusterName) -> Result<Vec<Self>, Failure> {
         let folder = home.agents(kluster);
-        let paths = files::names(&folder)?.into_iter().map(|name| folder.join(name).join(RECORD));
-        paths.filter(|path| path.exists()).map(|path| Self::read(home, kluster, &path)).collect()
+        let paths = files::names(&folder)?
+            .into_iter()
+            .map(|name| folder.join(name).join(RECORD));
+        paths
+            .filter(|path| path.exists())
+            .map(|path| Self::read(home, kluster, &path))
+            .collect()
     }
 
     fn read(home: &Home, kluster: &KlusterName, path: &Path) -> Result<Self, Failure> {
         let record = serde_json::from_str(&files::read(path)?)
             .with_context(|| format!("{} is no agent's record", path.display()))?;
-        Ok(Self { home: home.clone(), kluster: kluster.clone(), record })
+        Ok(Self {
+            home: home.clone(),
+            kluster: kluster.clone(),
+            record,
+        })
     }
 
     /// The agents that `text` may mean: the one with this id, else those of this name.
-    pub(crate) fn meant(home: &Home, kluster: &KlusterName, text: &str) -> Result<Vec<Self>, Failure> {
+    pub(crate) fn meant(
+        home: &Home,
+        kluster: &KlusterName,
+        text: &str,
+    ) -> Result<Vec<Self>, Failure> {
         let mut all = Self::all(home, kluster)?;
-        if let Some(at) = all.iter().position(|folder| folder.record.id.as_str() == text) {
+        if let Some(at) = all
+            .iter()
+            .position(|folder| folder.record.id.as_str() == text)
+        {
             return Ok(vec![all.swap_remove(at)]);
         }
         all.retain(|folder| folder.record.name.as_str() == text);
@@ -98,7 +128,11 @@ impl AgentFolder {
     }
 
     /// The agent's id, if it is registered from here; else `text` must be one.
-    pub(crate) fn id_meant(home: &Home, kluster: &KlusterName, text: &str) -> Result<AgentId, Failure> {
+    pub(crate) fn id_meant(
+        home: &Home,
+        kluster: &KlusterName,
+        text: &str,
+    ) -> Result<AgentId, Failure> {
         if Self::meant(home, kluster, text)?.is_empty()
             && let Ok(id) = AgentId::new(text)
         {
@@ -108,7 +142,9 @@ impl AgentFolder {
     }
 
     fn path(&self) -> PathBuf {
-        self.home.agents(&self.kluster).join(self.record.id.as_str())
+        self.home
+            .agents(&self.kluster)
+            .join(self.record.id.as_str())
     }
 
     /// File of its identity key.
@@ -137,7 +173,11 @@ impl AgentFolder {
 
     /// Its right to start sessions in a mission.
     pub(crate) fn door(&self, mission: &Mission) -> Result<Credential, Failure> {
-        Ok(Credential::read(&self.home.door(&self.kluster, &self.record.id, mission))?)
+        Ok(Credential::read(&self.home.door(
+            &self.kluster,
+            &self.record.id,
+            mission,
+        ))?)
     }
 
     /// Keeps its right to start sessions in a mission.
@@ -147,20 +187,27 @@ impl AgentFolder {
 
     /// File of its session's credential.
     pub(crate) fn creds_path(&self, mission: &Mission) -> PathBuf {
-        self.home.session_creds(&self.kluster, &self.record.id, mission)
+        self.home
+            .session_creds(&self.kluster, &self.record.id, mission)
     }
 
     /// Missions in which it may start sessions.
     pub(crate) fn missions(&self) -> Result<Vec<Mission>, Failure> {
         let names = files::names(&self.path())?;
-        let missions = names.iter().filter_map(|name| Mission::new(name.strip_suffix(DOOR_SUFFIX)?).ok());
+        let missions = names
+            .iter()
+            .filter_map(|name| Mission::new(name.strip_suffix(DOOR_SUFFIX)?).ok());
         Ok(missions.collect())
     }
 
     /// The mission named, else the only one there is.
     pub(crate) fn mission(&self, named: Option<&Mission>) -> Result<Mission, Failure> {
         let known = self.missions()?;
-        let list = known.iter().map(Mission::as_str).collect::<Vec<_>>().join(", ");
+        let list = known
+            .iter()
+            .map(Mission::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
         let agent = &self.record.id;
         match (named, known.as_slice()) {
             (Some(named), _) if known.contains(named) => Ok(named.clone()),
@@ -169,7 +216,9 @@ impl AgentFolder {
                 self.record.name
             ))),
             (None, [only]) => Ok(only.clone()),
-            (None, _) => Err(Failure::usage(format!("{agent} is in several missions; say --mission, one of: {list}"))),
+            (None, _) => Err(Failure::usage(format!(
+                "{agent} is in several missions; say --mission, one of: {list}"
+            ))),
         }
     }
 }
@@ -209,20 +258,30 @@ mod tests {
 
     fn found(home: &Home, text: &str) -> Result<String, String> {
         let found = AgentFolder::find(home, &kluster(), text);
-        found.map(|folder| folder.record.id.to_string()).map_err(|error| error.to_string())
+        found
+            .map(|folder| folder.record.id.to_string())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn an_agent_is_found_by_id_and_by_a_name_that_only_it_has() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::find(Some(folder.path()), folder.path());
-        assert!(found(&home, "ada").unwrap_err().contains("selvedge agent register"));
+        assert!(
+            found(&home, "ada")
+                .unwrap_err()
+                .contains("selvedge agent register")
+        );
         keep(&home, "ada-1a2b3c4d");
         keep(&home, "bob-1a2b3c4d");
         keep(&home, "bob-2a2b3c4d");
         assert_eq!(found(&home, "ada").unwrap(), "ada-1a2b3c4d");
         assert_eq!(found(&home, "bob-2a2b3c4d").unwrap(), "bob-2a2b3c4d");
-        assert!(found(&home, "bob").unwrap_err().contains("say which by its id"));
+        assert!(
+            found(&home, "bob")
+                .unwrap_err()
+                .contains("say which by its id")
+        );
     }
 
     #[test]
@@ -239,14 +298,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::find(Some(folder.path()), folder.path());
         let agent = keep(&home, "ada-1a2b3c4d");
-        let (demo, other) = (Mission::new("demo").unwrap(), Mission::new("other").unwrap());
-        let open = |mission| files::write(&home.door(&kluster(), &agent.record.id, mission), "x").unwrap();
+        let (demo, other) = (
+            Mission::new("demo").unwrap(),
+            Mission::new("other").unwrap(),
+        );
+        let open =
+            |mission| files::write(&home.door(&kluster(), &agent.record.id, mission), "x").unwrap();
         open(&demo);
         files::write(&agent.creds_path(&other), "no door").unwrap();
         assert_eq!(agent.mission(None).unwrap(), demo);
-        assert!(agent.mission(Some(&other)).unwrap_err().to_string().contains("only to: demo"));
+        assert!(
+            agent
+                .mission(Some(&other))
+                .unwrap_err()
+                .to_string()
+                .contains("only to: demo")
+        );
         open(&other);
-        assert!(agent.mission(None).unwrap_err().to_string().contains("demo, other"));
+        assert!(
+            agent
+                .mission(None)
+                .unwrap_err()
+                .to_string()
+                .contains("demo, other")
+        );
     }
 
     #[test]
@@ -255,7 +330,10 @@ mod tests {
         let home = Home::find(Some(folder.path()), folder.path());
         let agent = keep(&home, "ada-1a2b3c4d");
         let before = agent.identity().unwrap().public().unwrap();
-        let next = UserKey::read_or_create(&agent.next_identity_path()).unwrap().public().unwrap();
+        let next = UserKey::read_or_create(&agent.next_identity_path())
+            .unwrap()
+            .public()
+            .unwrap();
         agent.promote_next_identity().unwrap();
         assert_eq!(agent.identity().unwrap().public().unwrap(), next);
         let old = UserKey::read(&agent.path().join("identity.nk.old")).unwrap();

@@ -32,7 +32,14 @@ pub struct Cli {
     #[arg(long, global = true, default_value = "main", env = "SELVEDGE_KLUSTER")]
     kluster: KlusterName,
     /// How results are shown.
-    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     output: Format,
     #[command(subcommand)]
     command: Command,
@@ -91,16 +98,22 @@ fn perform(cli: Cli) -> Done {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
     let home = Home::find(cli.home.as_deref(), &directory);
-    let mut config =
-        Config::load(cli.config.as_deref(), &directory, &environment).context("cannot read the settings")?;
+    let mut config = Config::load(cli.config.as_deref(), &directory, &environment)
+        .context("cannot read the settings")?;
     if environment.get(LOG_VARIABLE).is_none() && config.telemetry.log == DEFAULT_LOG {
         config.telemetry.log = cli.command.default_log().to_owned();
     }
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
     // Dropped after the runtime's work is done, and outside of it: it waits for the last spans.
-    let _telemetry =
-        telemetry::init(&config.telemetry, "selvedge", &environment).context("cannot set up logs and traces")?;
-    let context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
+    let _telemetry = telemetry::init(&config.telemetry, "selvedge", &environment)
+        .context("cannot set up logs and traces")?;
+    let context = Context {
+        home,
+        config,
+        environment,
+        kluster: cli.kluster,
+        output: cli.output,
+    };
     runtime.block_on(dispatch(cli.command, &context))
 }
 
@@ -121,7 +134,12 @@ mod tests {
 
     #[test]
     fn the_default_log_is_that_of_the_settings() {
-        let config = Config::load(None, std::path::Path::new("/nowhere"), &Environment::default()).unwrap();
+        let config = Config::load(
+            None,
+            std::path::Path::new("/nowhere"),
+            &Environment::default(),
+        )
+        .unwrap();
         assert_eq!(config.telemetry.log, DEFAULT_LOG);
     }
 
@@ -131,12 +149,17 @@ mod tests {
             let path = format!("{path} {}", command.get_name());
             assert!(command.get_about().is_some(), "{path} has no help");
             if command.get_subcommands().next().is_none() {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 if !help.contains("selvedge ") {
                     found.push(path.clone());
                 }
             }
-            command.get_subcommands().for_each(|inner| leaves(inner, &path, found));
+            command
+                .get_subcommands()
+                .for_each(|inner| leaves(inner, &path, found));
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "", &mut found);

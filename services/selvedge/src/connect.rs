@@ -58,11 +58,17 @@ impl Context {
 
     /// The same; `known` is what an agent or a token remembers, and comes before defaults.
     fn url_or(&self, known: Option<&str>) -> Result<String, Failure> {
-        let target = self.config.nats.target(&self.environment).context("cannot tell which server is meant")?;
+        let target = self
+            .config
+            .nats
+            .target(&self.environment)
+            .context("cannot tell which server is meant")?;
         if matches!(target.origin, Origin::Setting | Origin::Variable) {
             return Ok(target.url);
         }
-        let up = std::fs::read(self.home.up_state()).ok().and_then(|text| serde_json::from_slice::<UpState>(&text).ok());
+        let up = std::fs::read(self.home.up_state())
+            .ok()
+            .and_then(|text| serde_json::from_slice::<UpState>(&text).ok());
         let known = known.map(str::to_owned);
         Ok(up.map(|up| up.url).or(known).unwrap_or(target.url))
     }
@@ -103,7 +109,12 @@ impl Context {
     ///
     /// # Errors
     /// As [`Context::connect_at`].
-    pub(crate) async fn connect_signing(&self, known: &str, login: Login, key: &UserKey) -> Result<Client, Failure> {
+    pub(crate) async fn connect_signing(
+        &self,
+        known: &str,
+        login: Login,
+        key: &UserKey,
+    ) -> Result<Client, Failure> {
         let claims = login.credential()?.claims()?;
         let signer = key.signer(claims.account())?;
         Ok(self.connect_at(Some(known), login).await?.signing(signer))
@@ -167,6 +178,9 @@ impl Context {
     /// The same in another kluster.
     #[must_use]
     pub fn in_kluster(&self, kluster: &KlusterName) -> Self {
-        Self { kluster: kluster.clone(), ..self.clone() }
+        Self {
+            kluster: kluster.clone(),
+            ..self.clone()
+        }
     }
 }

@@ -95,7 +95,9 @@ impl Failure {
         }
         let text = match output {
             Format::Human => self.human(),
-            Format::Json | Format::Jsonl => serde_json::to_string(&self.fault()).unwrap_or_else(|_| self.human()),
+            Format::Json | Format::Jsonl => {
+                serde_json::to_string(&self.fault()).unwrap_or_else(|_| self.human())
+            }
         };
         // Nobody is left to be told that standard error is closed.
         let _ = writeln!(io::stderr().lock(), "{text}");
@@ -104,9 +106,15 @@ impl Failure {
 
     /// Whoever read our output has read enough: `selvedge tap | head -1`.
     fn is_closed_pipe(&self) -> bool {
-        let Self::Other(error) = self else { return false };
-        let found = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-        found.into_iter().any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        let Self::Other(error) = self else {
+            return false;
+        };
+        let found = error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>());
+        found
+            .into_iter()
+            .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     fn human(&self) -> String {
@@ -117,11 +125,19 @@ impl Failure {
                     "" => detail.message.clone(),
                     at => format!("{at}: {}", detail.message),
                 };
-                (format!("error: {fault}"), fault.details.iter().map(line).collect())
+                (
+                    format!("error: {fault}"),
+                    fault.details.iter().map(line).collect(),
+                )
             }
-            Self::Other(error) => {
-                (format!("error: {error}"), error.chain().skip(1).map(|cause| format!("because: {cause}")).collect())
-            }
+            Self::Other(error) => (
+                format!("error: {error}"),
+                error
+                    .chain()
+                    .skip(1)
+                    .map(|cause| format!("because: {cause}"))
+                    .collect(),
+            ),
         };
         for line in lines {
             text.push_str("\n  ");
@@ -146,7 +162,10 @@ mod tests {
     #[test]
     fn an_error_shows_every_detail_and_cause() {
         let fault = Failure::from(Fault::invalid("no").at("/ttl_ms", "too long").at("", "odd"));
-        assert_eq!(fault.human(), "error: invalid: no\n  /ttl_ms: too long\n  odd");
+        assert_eq!(
+            fault.human(),
+            "error: invalid: no\n  /ttl_ms: too long\n  odd"
+        );
         let other = Failure::from(anyhow::anyhow!("inner").context("outer"));
         assert_eq!(other.human(), "error: outer\n  because: inner");
         assert_eq!(other.fault(), Fault::internal("outer: inner"));

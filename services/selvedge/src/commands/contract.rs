@@ -8,8 +8,8 @@ use selvedge_contracts::{
     fault::{Detail, Fault},
     id::ContractName,
     payload::contract::{
-        Compatibility, Contract as Record, ContractAdd, ContractCheck, ContractList, ContractShow, ContractSummary,
-        ContractVerdict, ContractVersion,
+        Compatibility, Contract as Record, ContractAdd, ContractCheck, ContractList, ContractShow,
+        ContractSummary, ContractVerdict, ContractVersion,
     },
 };
 
@@ -55,10 +55,24 @@ pub(crate) struct Add {
 
 impl Add {
     async fn run(self, context: &Context) -> Done {
-        let wanted = ContractAdd { name: self.name, schema: input::json(&self.file)? };
-        let added = context.operator().await?.call::<call::ContractAdd>(&wanted).await?.reply.contract;
+        let wanted = ContractAdd {
+            name: self.name,
+            schema: input::json(&self.file)?,
+        };
+        let added = context
+            .operator()
+            .await?
+            .call::<call::ContractAdd>(&wanted)
+            .await?
+            .reply
+            .contract;
         context.output.print(&added, |added| {
-            format!("{}/{}\n{}", added.name, added.version, compatibility(&added.compatibility))
+            format!(
+                "{}/{}\n{}",
+                added.name,
+                added.version,
+                compatibility(&added.compatibility)
+            )
         })?;
         Ok(())
     }
@@ -68,14 +82,28 @@ fn compatibility(compatibility: &Compatibility) -> String {
     match compatibility {
         Compatibility::First => "first version".to_owned(),
         Compatibility::Compatible => "compatible with the version before".to_owned(),
-        Compatibility::Breaking { reasons } => format!("breaks the version before:\n{}", lines(reasons)),
-        Compatibility::Unknown { reasons } => format!("cannot be compared with the version before:\n{}", lines(reasons)),
+        Compatibility::Breaking { reasons } => {
+            format!("breaks the version before:\n{}", lines(reasons))
+        }
+        Compatibility::Unknown { reasons } => format!(
+            "cannot be compared with the version before:\n{}",
+            lines(reasons)
+        ),
     }
 }
 
 fn lines(details: &[Detail]) -> String {
-    let at = |detail: &Detail| if detail.at.is_empty() { "(document)".to_owned() } else { detail.at.clone() };
-    details.iter().map(|detail| format!("{}: {}\n", at(detail), detail.message)).collect()
+    let at = |detail: &Detail| {
+        if detail.at.is_empty() {
+            "(document)".to_owned()
+        } else {
+            detail.at.clone()
+        }
+    };
+    details
+        .iter()
+        .map(|detail| format!("{}: {}\n", at(detail), detail.message))
+        .collect()
 }
 
 /// List contracts and their versions.
@@ -93,15 +121,26 @@ impl List {
     async fn run(self, context: &Context) -> Done {
         let operator = context.operator().await?;
         let ask = async |after| {
-            let wanted = ContractList { name: self.name.clone(), after, limit: None };
+            let wanted = ContractList {
+                name: self.name.clone(),
+                after,
+                limit: None,
+            };
             let reply = operator.call::<call::ContractList>(&wanted).await?.reply;
             Ok((reply.contracts, reply.more))
         };
-        let key = |contract: &ContractSummary| ContractVersion { name: contract.name.clone(), version: contract.version };
+        let key = |contract: &ContractSummary| ContractVersion {
+            name: contract.name.clone(),
+            version: contract.version,
+        };
         let contracts = paging::all(key, ask).await?;
         context.output.print_all(&contracts, |contracts| {
             let rows: Vec<_> = contracts.iter().map(row).collect();
-            table(["contract", "version", "compatibility", "digest"], &rows, "no contracts")
+            table(
+                ["contract", "version", "compatibility", "digest"],
+                &rows,
+                "no contracts",
+            )
         })?;
         Ok(())
     }
@@ -114,7 +153,12 @@ fn row(contract: &ContractSummary) -> [String; 4] {
         Compatibility::Breaking { .. } => "breaking",
         Compatibility::Unknown { .. } => "unknown",
     };
-    [contract.name.to_string(), contract.version.to_string(), is.to_owned(), contract.digest.clone()]
+    [
+        contract.name.to_string(),
+        contract.version.to_string(),
+        is.to_owned(),
+        contract.digest.clone(),
+    ]
 }
 
 /// Show one version of a contract.
@@ -131,7 +175,13 @@ impl Show {
     async fn run(self, context: &Context) -> Done {
         let ContractReference { name, version } = self.contract;
         let wanted = ContractShow { name, version };
-        let shown = context.operator().await?.call::<call::ContractShow>(&wanted).await?.reply.contract;
+        let shown = context
+            .operator()
+            .await?
+            .call::<call::ContractShow>(&wanted)
+            .await?
+            .reply
+            .contract;
         context.output.print(&shown, human)?;
         Ok(())
     }
@@ -139,11 +189,18 @@ impl Show {
 
 fn human(contract: &Record) -> String {
     let head = fields(&[
-        ("contract", format!("{}/{}", contract.name, contract.version)),
+        (
+            "contract",
+            format!("{}/{}", contract.name, contract.version),
+        ),
         ("added", instant(contract.added_at_ms)),
         ("digest", contract.digest.clone()),
     ]);
-    format!("{head}{}\n{:#}", compatibility(&contract.compatibility).trim_end(), contract.schema)
+    format!(
+        "{head}{}\n{:#}",
+        compatibility(&contract.compatibility).trim_end(),
+        contract.schema
+    )
 }
 
 /// Hold a document against a contract; exit code 2 if it does not fit.
@@ -163,15 +220,30 @@ pub(crate) struct Check {
 impl Check {
     async fn run(self, context: &Context) -> Done {
         let ContractReference { name, version } = self.contract;
-        let wanted = ContractCheck { name, version, document: input::json(&self.file)? };
-        let verdict = context.operator().await?.call::<call::ContractCheck>(&wanted).await?.reply;
-        context.output.print(&verdict, |verdict: &ContractVerdict| match verdict.valid {
-            true => format!("valid {}/{}", verdict.name, verdict.version),
-            false => lines(&verdict.violations),
-        })?;
+        let wanted = ContractCheck {
+            name,
+            version,
+            document: input::json(&self.file)?,
+        };
+        let verdict = context
+            .operator()
+            .await?
+            .call::<call::ContractCheck>(&wanted)
+            .await?
+            .reply;
+        context
+            .output
+            .print(&verdict, |verdict: &ContractVerdict| match verdict.valid {
+                true => format!("valid {}/{}", verdict.name, verdict.version),
+                false => lines(&verdict.violations),
+            })?;
         if verdict.valid {
             return Ok(());
         }
-        Err(Fault::invalid(format!("the document does not fit {}/{}", verdict.name, verdict.version)).into())
+        Err(Fault::invalid(format!(
+            "the document does not fit {}/{}",
+            verdict.name, verdict.version
+        ))
+        .into())
     }
 }

@@ -43,30 +43,46 @@ impl Log {
         let (_, facts) = paging::find(&operator, self.mission.as_ref(), self.entity, &id).await?;
         context.output.print_all(&facts, |facts| {
             let rows: Vec<_> = facts.iter().map(row).collect();
-            table(["revision", "time", "kind", "who", "under", "cause", "request", "signed"], &rows, "nothing")
+            table(
+                [
+                    "revision", "time", "kind", "who", "under", "cause", "request", "signed",
+                ],
+                &rows,
+                "nothing",
+            )
         })?;
         Ok(())
     }
 
     fn entity_id(&self, context: &Context) -> Result<EntityId, Failure> {
         match self.entity {
-            EntityName::Agent => {
-                Ok(EntityId::from(&AgentFolder::id_meant(&context.home, &context.kluster, &self.id)?))
-            }
+            EntityName::Agent => Ok(EntityId::from(&AgentFolder::id_meant(
+                &context.home,
+                &context.kluster,
+                &self.id,
+            )?)),
             EntityName::Contract if self.id.contains('/') => {
                 let reference: ContractReference = self.id.parse().map_err(Failure::Usage)?;
-                reference.entity().ok_or_else(|| Failure::usage("say NAME/VERSION"))
+                reference
+                    .entity()
+                    .ok_or_else(|| Failure::usage("say NAME/VERSION"))
             }
-            EntityName::Contract if !self.id.contains(':') => {
-                Err(Failure::usage("every version has a history of its own: say NAME/VERSION"))
-            }
+            EntityName::Contract if !self.id.contains(':') => Err(Failure::usage(
+                "every version has a history of its own: say NAME/VERSION",
+            )),
             _ => EntityId::new(&self.id).map_err(|error| Failure::usage(error.to_string())),
         }
     }
 }
 
 fn row(fact: &FactLine) -> [String; 8] {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let or_dash = |text: &str| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
     [
         fact.revision.to_string(),
         instant(fact.at_ms),

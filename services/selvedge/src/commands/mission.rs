@@ -40,9 +40,19 @@ pub(crate) struct Create {
 
 impl Create {
     async fn run(self, context: &Context) -> Done {
-        let wanted = MissionCreate { mission: self.name, title: self.title };
-        let reply = context.operator().await?.call::<call::MissionCreate>(&wanted).await?.reply;
-        context.output.print(&reply.mission, |mission| format!("mission {}", mission.id))?;
+        let wanted = MissionCreate {
+            mission: self.name,
+            title: self.title,
+        };
+        let reply = context
+            .operator()
+            .await?
+            .call::<call::MissionCreate>(&wanted)
+            .await?
+            .reply;
+        context
+            .output
+            .print(&reply.mission, |mission| format!("mission {}", mission.id))?;
         Ok(())
     }
 }
@@ -59,10 +69,18 @@ impl List {
         let missions = paging::missions(&context.operator().await?).await?;
         context.output.print_all(&missions, |missions| {
             let row = |mission: &selvedge_contracts::payload::mission::Mission| {
-                [mission.id.to_string(), instant(mission.created_at_ms), mission.title.clone()]
+                [
+                    mission.id.to_string(),
+                    instant(mission.created_at_ms),
+                    mission.title.clone(),
+                ]
             };
             let rows: Vec<_> = missions.iter().map(row).collect();
-            table(["mission", "created", "title"], &rows, "no missions; `selvedge mission create NAME` makes one")
+            table(
+                ["mission", "created", "title"],
+                &rows,
+                "no missions; `selvedge mission create NAME` makes one",
+            )
         })?;
         Ok(())
     }

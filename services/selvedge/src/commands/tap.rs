@@ -1,7 +1,9 @@
 //! `selvedge tap`: what happens, as it happens.
 
 use clap::Args;
-use selvedge_contracts::{envelope::Envelope, fact::EntityName, fault::Fault, id::Mission, subject::Request};
+use selvedge_contracts::{
+    envelope::Envelope, fact::EntityName, fault::Fault, id::Mission, subject::Request,
+};
 use selvedge_kit::{
     ledger::FactRecord,
     tap::{Refusal, Seen, Source, What},
@@ -54,9 +56,15 @@ impl Tap {
             agent: self.agent.as_ref().map(|text| named(context, text)),
         };
         let operator = context.operator().await?;
-        let tap = selvedge_kit::tap::Tap::open(operator.bus(), &self.sources(), self.mission.as_ref()).await;
+        let tap =
+            selvedge_kit::tap::Tap::open(operator.bus(), &self.sources(), self.mission.as_ref())
+                .await;
         let mut tap = tap.map_err(|error| Fault::unavailable(error.to_string()))?;
-        let paint = if is_coloured(context.environment.get("NO_COLOR")) { Paint::Ansi } else { Paint::Plain };
+        let paint = if is_coloured(context.environment.get("NO_COLOR")) {
+            Paint::Ansi
+        } else {
+            Paint::Plain
+        };
         let stop = stop::on_signal()?;
         if context.output == Format::Human {
             hint("watching; Ctrl-C ends");
@@ -70,7 +78,11 @@ impl Tap {
     }
 
     fn sources(&self) -> Vec<Source> {
-        let asked = [(self.facts, Source::Facts), (self.requests, Source::Requests), (self.audit, Source::Audit)];
+        let asked = [
+            (self.facts, Source::Facts),
+            (self.requests, Source::Requests),
+            (self.audit, Source::Audit),
+        ];
         // An entity has facts alone.
         let only_facts = self.entity.is_some();
         let all = !only_facts && asked.iter().all(|(is_asked, _)| !is_asked);
@@ -83,7 +95,8 @@ impl Tap {
 
 /// An id stands for itself: invites and services ask too.
 fn named(context: &Context, text: &str) -> String {
-    AgentFolder::find(&context.home, &context.kluster, text).map_or_else(|_| text.to_owned(), |folder| folder.record.id.to_string())
+    AgentFolder::find(&context.home, &context.kluster, text)
+        .map_or_else(|_| text.to_owned(), |folder| folder.record.id.to_string())
 }
 
 struct Filter {
@@ -93,7 +106,11 @@ struct Filter {
 
 impl Filter {
     fn lets_through(&self, what: &What) -> bool {
-        let is_agent = |found: &[&str]| self.agent.as_deref().is_none_or(|agent| found.contains(&agent));
+        let is_agent = |found: &[&str]| {
+            self.agent
+                .as_deref()
+                .is_none_or(|agent| found.contains(&agent))
+        };
         match what {
             What::Fact(fact) => {
                 let entity = &fact.fact.entity;
@@ -101,9 +118,10 @@ impl Filter {
                     && is_agent(&[&fact.envelope.sender, entity.id.as_str()])
             }
             What::Request { request, .. } => is_agent(&[request.caller.as_str()]),
-            What::Refusal(refusal) => {
-                Request::parse(&refusal.subject).map_or(self.agent.is_none(), |request| is_agent(&[request.caller.as_str()]))
-            }
+            What::Refusal(refusal) => Request::parse(&refusal.subject)
+                .map_or(self.agent.is_none(), |request| {
+                    is_agent(&[request.caller.as_str()])
+                }),
             What::Unreadable { .. } => self.agent.is_none() && self.entity.is_none(),
         }
     }
@@ -126,13 +144,33 @@ fn line(seen: &Seen, paint: Paint) -> String {
     let time = selvedge_kit::clock::rfc3339(seen.at_ms);
     let (kind, colour, rest) = match &seen.what {
         What::Fact(fact) => ("fact", 32, fact_line(fact)),
-        What::Request { request, envelope, is_signed } => {
+        What::Request {
+            request,
+            envelope,
+            is_signed,
+        } => {
             let signed = if *is_signed { "  signed" } else { "" };
             let key = &envelope.idempotency_key;
-            let key = if key.is_empty() { String::new() } else { format!("  key {key}") };
-            ("request", 36, format!("{}  {}.{}  by {} as {}{signed}{key}", request.mission, request.service, request.call, request.caller, request.scope))
+            let key = if key.is_empty() {
+                String::new()
+            } else {
+                format!("  key {key}")
+            };
+            (
+                "request",
+                36,
+                format!(
+                    "{}  {}.{}  by {} as {}{signed}{key}",
+                    request.mission, request.service, request.call, request.caller, request.scope
+                ),
+            )
         }
-        What::Refusal(Refusal { code, message, subject, .. }) => ("refused", 31, format!("{code}: {message}  {subject}")),
+        What::Refusal(Refusal {
+            code,
+            message,
+            subject,
+            ..
+        }) => ("refused", 31, format!("{code}: {message}  {subject}")),
         What::Unreadable { reason } => ("unreadable", 33, format!("{}: {reason}", seen.subject)),
     };
     let kind = match paint {
@@ -143,29 +181,57 @@ fn line(seen: &Seen, paint: Paint) -> String {
 }
 
 fn fact_line(fact: &FactRecord) -> String {
-    let FactRecord { revision, fact, envelope, .. } = fact;
+    let FactRecord {
+        revision,
+        fact,
+        envelope,
+        ..
+    } = fact;
     let entity = &fact.entity;
-    let root = if envelope.root.is_empty() { String::new() } else { format!("  under {}", envelope.root) };
-    format!("{}  {}  {}  by {}  revision {revision}{root}", entity.mission, envelope.kind, entity.id, envelope.sender)
+    let root = if envelope.root.is_empty() {
+        String::new()
+    } else {
+        format!("  under {}", envelope.root)
+    };
+    format!(
+        "{}  {}  {}  by {}  revision {revision}{root}",
+        entity.mission, envelope.kind, entity.id, envelope.sender
+    )
 }
 
 fn whole(seen: &Seen) -> Value {
-    let Seen { subject, at_ms, what } = seen;
+    let Seen {
+        subject,
+        at_ms,
+        what,
+    } = seen;
     match what {
         What::Fact(fact) => {
             json!({ "seen": "fact", "subject": subject, "at_ms": at_ms, "revision": fact.revision, "envelope": envelope(&fact.envelope) })
         }
-        What::Request { envelope: sent, is_signed, .. } => {
+        What::Request {
+            envelope: sent,
+            is_signed,
+            ..
+        } => {
             json!({ "seen": "request", "subject": subject, "at_ms": at_ms, "signed": is_signed, "envelope": envelope(sent) })
         }
-        What::Refusal(refusal) => json!({ "seen": "refusal", "subject": subject, "at_ms": at_ms, "refusal": refusal }),
-        What::Unreadable { reason } => json!({ "seen": "unreadable", "subject": subject, "at_ms": at_ms, "reason": reason }),
+        What::Refusal(refusal) => {
+            json!({ "seen": "refusal", "subject": subject, "at_ms": at_ms, "refusal": refusal })
+        }
+        What::Unreadable { reason } => {
+            json!({ "seen": "unreadable", "subject": subject, "at_ms": at_ms, "reason": reason })
+        }
     }
 }
 
 fn envelope(envelope: &Envelope) -> Value {
     // One whose payload is no JSON is shown as absent: it will be refused, and the refusal says why.
-    envelope.to_json().ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    envelope
+        .to_json()
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -178,7 +244,9 @@ mod tests {
             #[command(flatten)]
             tap: Tap,
         }
-        <Parsed as clap::Parser>::parse_from(line.split(' ')).tap.sources()
+        <Parsed as clap::Parser>::parse_from(line.split(' '))
+            .tap
+            .sources()
     }
 
     #[test]
@@ -186,18 +254,33 @@ mod tests {
         assert_eq!(tap("tap"), [Source::Facts, Source::Requests, Source::Audit]);
         assert_eq!(tap("tap --audit"), [Source::Audit]);
         assert_eq!(tap("tap --entity session"), [Source::Facts]);
-        assert_eq!(tap("tap --entity session --requests"), [Source::Facts, Source::Requests]);
+        assert_eq!(
+            tap("tap --entity session --requests"),
+            [Source::Facts, Source::Requests]
+        );
     }
 
     fn refusal(caller: &str) -> Seen {
         let subject = format!("sv.req.demo.{caller}.worker-session_01.registry.agent_retire");
-        let refusal = Refusal { at_ms: 0, code: "denied".to_owned(), message: "no".to_owned(), subject };
-        Seen { subject: "sv.audit.registry".to_owned(), at_ms: 0, what: What::Refusal(refusal) }
+        let refusal = Refusal {
+            at_ms: 0,
+            code: "denied".to_owned(),
+            message: "no".to_owned(),
+            subject,
+        };
+        Seen {
+            subject: "sv.audit.registry".to_owned(),
+            at_ms: 0,
+            what: What::Refusal(refusal),
+        }
     }
 
     #[test]
     fn an_agents_refusals_are_its_own() {
-        let filter = Filter { entity: None, agent: Some("ada-1a2b3c4d".to_owned()) };
+        let filter = Filter {
+            entity: None,
+            agent: Some("ada-1a2b3c4d".to_owned()),
+        };
         assert!(filter.lets_through(&refusal("ada-1a2b3c4d").what));
         assert!(!filter.lets_through(&refusal("bob-1a2b3c4d").what));
     }

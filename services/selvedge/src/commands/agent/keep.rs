@@ -56,10 +56,17 @@ impl Keeper<'_> {
                 Some(client) => client?,
                 None => return Ok(()),
             };
-            let held = stop.run_until_cancelled(self.hold(&client, opened.session)).await;
-            let Some(fault) = held else { return self.leave(&client).await };
+            let held = stop
+                .run_until_cancelled(self.hold(&client, opened.session))
+                .await;
+            let Some(fault) = held else {
+                return self.leave(&client).await;
+            };
             hint(&format!("{fault}; opening the session anew"));
-            opened = match stop.run_until_cancelled(self.patiently(async || self.sessions.start().await)).await {
+            opened = match stop
+                .run_until_cancelled(self.patiently(async || self.sessions.start().await))
+                .await
+            {
                 Some(opened) => opened?,
                 None => return Ok(()),
             };
@@ -76,7 +83,10 @@ impl Keeper<'_> {
     }
 
     /// Tries until it works or fails for a reason that waiting cannot mend.
-    async fn patiently<T>(&self, mut attempt: impl AsyncFnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    async fn patiently<T>(
+        &self,
+        mut attempt: impl AsyncFnMut() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let mut pause_ms = 250;
         loop {
             match attempt().await {
@@ -91,17 +101,29 @@ impl Keeper<'_> {
     /// Keeps the session alive; gives the reason why it cannot any more.
     async fn hold(&self, client: &Client, mut session: Session) -> Fault {
         let mut missed = 0;
-        let mut renew_at_ms = renewal(now_ms(), session.expires_at_ms, rand::random_range(0.0..1.0));
+        let mut renew_at_ms = renewal(
+            now_ms(),
+            session.expires_at_ms,
+            rand::random_range(0.0..1.0),
+        );
         loop {
-            let pause_ms = beat_ms(session.presence_ttl_ms).min(renew_at_ms.saturating_sub(now_ms()));
+            let pause_ms =
+                beat_ms(session.presence_ttl_ms).min(renew_at_ms.saturating_sub(now_ms()));
             tokio::time::sleep(jittered(pause_ms)).await;
             let kept = if now_ms() >= renew_at_ms {
                 self.renew(client).await.map(|renewed| {
-                    renew_at_ms = renewal(now_ms(), renewed.expires_at_ms, rand::random_range(0.0..1.0));
+                    renew_at_ms = renewal(
+                        now_ms(),
+                        renewed.expires_at_ms,
+                        rand::random_range(0.0..1.0),
+                    );
                     session = renewed;
                 })
             } else {
-                client.call::<call::Heartbeat>(&Nothing {}).await.map(|_| ())
+                client
+                    .call::<call::Heartbeat>(&Nothing {})
+                    .await
+                    .map(|_| ())
             };
             if let ControlFlow::Break(fault) = judge(kept, &mut missed) {
                 return fault;
@@ -110,12 +132,19 @@ impl Keeper<'_> {
     }
 
     async fn renew(&self, client: &Client) -> Result<Session, Fault> {
-        let renewed = self.sessions.renew(client).await.map_err(|failure| match failure {
-            Failure::Fault(fault) => fault,
-            other => Fault::unavailable(other.to_string()),
-        })?;
+        let renewed = self
+            .sessions
+            .renew(client)
+            .await
+            .map_err(|failure| match failure {
+                Failure::Fault(fault) => fault,
+                other => Fault::unavailable(other.to_string()),
+            })?;
         client.bus().reconnect().await;
-        hint(&format!("credential renewed until {}", instant(renewed.session.expires_at_ms)));
+        hint(&format!(
+            "credential renewed until {}",
+            instant(renewed.session.expires_at_ms)
+        ));
         Ok(renewed.session)
     }
 
@@ -123,9 +152,18 @@ impl Keeper<'_> {
         if self.at_end == AtEnd::Leave {
             return Ok(());
         }
-        let options = selvedge_kit::client::Options { timeout_ms: Some(GOODBYE_MS), ..Default::default() };
-        let end = SessionEnd { reason: Some("its keeper stopped".to_owned()), ..SessionEnd::default() };
-        let ended = client.call_with::<call::SessionEnd>(&end, &options).await?.reply;
+        let options = selvedge_kit::client::Options {
+            timeout_ms: Some(GOODBYE_MS),
+            ..Default::default()
+        };
+        let end = SessionEnd {
+            reason: Some("its keeper stopped".to_owned()),
+            ..SessionEnd::default()
+        };
+        let ended = client
+            .call_with::<call::SessionEnd>(&end, &options)
+            .await?
+            .reply;
         hint(&format!("session {} ended", ended.session.id));
         Ok(())
     }
@@ -145,7 +183,12 @@ fn judge(kept: Result<(), Fault>, missed: &mut u32) -> ControlFlow<Fault> {
 /// that many keepers do not ask at once. `fraction` is from 0 to 1.
 fn renewal(now_ms: u64, expires_at_ms: u64, fraction: f64) -> u64 {
     let left_ms = expires_at_ms.saturating_sub(now_ms);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "at most a day")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "at most a day"
+    )]
     let early_ms = (left_ms as f64 / 12.0 * fraction) as u64;
     now_ms + left_ms * 2 / 3 - early_ms
 }

@@ -11,10 +11,7 @@ use selvedge_contracts::{
     payload::agent::{About, Agent, Join, JoinReply},
     role::Role,
 };
-use selvedge_kit::{
-    authority::UserKey,
-    credential::Login,
-};
+use selvedge_kit::{authority::UserKey, credential::Login};
 use serde::Serialize;
 
 use super::invite::{self, Offer};
@@ -88,7 +85,11 @@ impl Says {
             description: self.description.or(before.description),
             program: self.program.or(before.program),
             model: self.model.or(before.model),
-            capabilities: if self.capabilities.is_empty() { before.capabilities } else { self.capabilities },
+            capabilities: if self.capabilities.is_empty() {
+                before.capabilities
+            } else {
+                self.capabilities
+            },
         }
     }
 }
@@ -111,32 +112,66 @@ impl Register {
         if !token.role.is_signed_by_registry() {
             context.keys()?; // before anything is used up: only the operator's keys sign for these roles
         }
-        let known = Known::find(&context.home, &context.kluster, &self.name, self.key.as_deref())?;
+        let known = Known::find(
+            &context.home,
+            &context.kluster,
+            &self.name,
+            self.key.as_deref(),
+        )?;
         let about = self.about.over(known.about.clone());
         let joined = redeem(context, &token, &self.name, &about, &known.key).await?;
-        let record = Record { id: joined.agent.id.clone(), name: joined.agent.name.clone(), url: token.url, about };
+        let record = Record {
+            id: joined.agent.id.clone(),
+            name: joined.agent.name.clone(),
+            url: token.url,
+            about,
+        };
         let folder = AgentFolder::keep(&context.home, &context.kluster, record, &known.key)?;
-        let door = joined.door.jwt.ok_or_else(|| Fault::internal("the registry answered without a door credential"))?;
+        let door = joined
+            .door
+            .jwt
+            .ok_or_else(|| Fault::internal("the registry answered without a door credential"))?;
         folder.keep_door(&joined.mission, &known.key.credential(door)?)?;
         known.forget_pending();
-        let path = self.out.unwrap_or_else(|| folder.creds_path(&joined.mission));
+        let path = self
+            .out
+            .unwrap_or_else(|| folder.creds_path(&joined.mission));
         let (mission, role) = (joined.mission, Some(joined.role));
-        let sessions = Sessions { context, agent: &folder, mission, role, path, wanted: self.session };
+        let sessions = Sessions {
+            context,
+            agent: &folder,
+            mission,
+            role,
+            path,
+            wanted: self.session,
+        };
         let opened = sessions.open().await?;
-        context.output.print(&Registered { agent: joined.agent, opened }, |made| made.opened.human())?;
+        context.output.print(
+            &Registered {
+                agent: joined.agent,
+                opened,
+            },
+            |made| made.opened.human(),
+        )?;
         Ok(())
     }
 
     /// The token that came, or one for an invite of our own.
     async fn token(&self, context: &Context) -> Result<JoinToken, Failure> {
         if let (Some(role), Some(mission)) = (self.role, self.mission.clone()) {
-            let offer = Offer { role, mission, owner: self.owner.clone() };
+            let offer = Offer {
+                role,
+                mission,
+                owner: self.owner.clone(),
+            };
             return invite::create(context, &offer, OWN_INVITE_MS).await;
         }
         match (&self.join, context.environment.get(VARIABLE)) {
-            (Some(path), _) if JoinToken::is_token(&path.to_string_lossy()) => Err(Failure::usage(format!(
-                "a token on the command line is seen by everyone on this machine: put it in a file, a pipe (--join -) or {VARIABLE}"
-            ))),
+            (Some(path), _) if JoinToken::is_token(&path.to_string_lossy()) => {
+                Err(Failure::usage(format!(
+                    "a token on the command line is seen by everyone on this machine: put it in a file, a pipe (--join -) or {VARIABLE}"
+                )))
+            }
             (Some(path), _) => JoinToken::parse(&input::text(path)?),
             (None, Some(token)) => JoinToken::parse(token),
             (None, None) => Err(Failure::usage(format!(
@@ -154,8 +189,14 @@ async fn redeem(
     key: &UserKey,
 ) -> Result<JoinReply, Failure> {
     let login = Login::held(token.credential());
-    let client = context.connect_at(Some(&token.url), login).await?.signing(key.signer(&token.account)?);
-    let join = Join { name: name.clone(), about: about.clone() };
+    let client = context
+        .connect_at(Some(&token.url), login)
+        .await?
+        .signing(key.signer(&token.account)?);
+    let join = Join {
+        name: name.clone(),
+        about: about.clone(),
+    };
     Ok(client.call::<call::Join>(&join).await?.reply)
 }
 
@@ -168,16 +209,33 @@ struct Known {
 
 impl Known {
     /// The key named, else that of the agent of this name, else one that waits for its agent.
-    fn find(home: &Home, kluster: &KlusterName, name: &AgentName, key: Option<&Path>) -> Result<Self, Failure> {
+    fn find(
+        home: &Home,
+        kluster: &KlusterName,
+        name: &AgentName,
+        key: Option<&Path>,
+    ) -> Result<Self, Failure> {
         if let Some(path) = key {
-            return Ok(Self { key: UserKey::read_or_create(path)?, pending: None, about: About::default() });
+            return Ok(Self {
+                key: UserKey::read_or_create(path)?,
+                pending: None,
+                about: About::default(),
+            });
         }
         if !AgentFolder::meant(home, kluster, name.as_str())?.is_empty() {
             let folder = AgentFolder::find(home, kluster, name.as_str())?;
-            return Ok(Self { key: folder.identity()?, pending: None, about: folder.record.about });
+            return Ok(Self {
+                key: folder.identity()?,
+                pending: None,
+                about: folder.record.about,
+            });
         }
         let pending = pending_key(home, kluster, name);
-        Ok(Self { key: UserKey::read_or_create(&pending)?, pending: Some(pending), about: About::default() })
+        Ok(Self {
+            key: UserKey::read_or_create(&pending)?,
+            pending: Some(pending),
+            about: About::default(),
+        })
     }
 
     fn forget_pending(&self) {
@@ -197,24 +255,51 @@ mod tests {
     fn an_interrupted_registration_goes_on_with_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::find(Some(folder.path()), folder.path());
-        let (kluster, name) = (KlusterName::new("main").unwrap(), AgentName::new("ada").unwrap());
+        let (kluster, name) = (
+            KlusterName::new("main").unwrap(),
+            AgentName::new("ada").unwrap(),
+        );
         let key = || Known::find(&home, &kluster, &name, None).unwrap();
         let first = key().key.public().unwrap();
         let again = key();
         assert_eq!(again.key.public().unwrap(), first);
         let id = AgentId::new("ada-1a2b3c4d").unwrap();
-        let record = Record { id, name: name.clone(), url: String::new(), about: About::default() };
+        let record = Record {
+            id,
+            name: name.clone(),
+            url: String::new(),
+            about: About::default(),
+        };
         AgentFolder::keep(&home, &kluster, record, &again.key).unwrap();
         again.forget_pending();
         assert!(!pending_key(&home, &kluster, &name).exists());
-        assert_eq!(key().key.public().unwrap(), first, "the agent's folder has the key now");
+        assert_eq!(
+            key().key.public().unwrap(),
+            first,
+            "the agent's folder has the key now"
+        );
     }
 
     #[test]
     fn what_is_not_said_stays_as_it_was() {
-        let before = About { model: Some("m-1".to_owned()), capabilities: vec!["rust".to_owned()], ..About::default() };
-        let says = Says { description: Some("d".to_owned()), program: None, model: None, capabilities: vec![] };
+        let before = About {
+            model: Some("m-1".to_owned()),
+            capabilities: vec!["rust".to_owned()],
+            ..About::default()
+        };
+        let says = Says {
+            description: Some("d".to_owned()),
+            program: None,
+            model: None,
+            capabilities: vec![],
+        };
         let after = says.over(before.clone());
-        assert_eq!(after, About { description: Some("d".to_owned()), ..before });
+        assert_eq!(
+            after,
+            About {
+                description: Some("d".to_owned()),
+                ..before
+            }
+        );
     }
 }
