@@ -101,6 +101,31 @@ pub fn inbox_prefix(caller: &Caller, scope: &Scope) -> String {
     format!("_INBOX.{caller}.{scope}")
 }
 
+/// Prefix (without its last dot) of every request that a caller may make under a credential; the
+/// service and the call follow.
+pub fn request_prefix(mission: &Mission, caller: &Caller, scope: &Scope) -> String {
+    format!("{REQUEST_PREFIX}.{mission}.{caller}.{scope}")
+}
+
+/// Filter of all requests made in one mission, or in any.
+pub fn requests_in(mission: Option<&Mission>) -> String {
+    format!("{REQUEST_PREFIX}.{}.>", token_or_any(mission))
+}
+
+/// Filter of all republished facts of one mission, or of any.
+pub fn live_in(mission: Option<&Mission>) -> String {
+    format!("{LIVE_PREFIX}.{}.>", token_or_any(mission))
+}
+
+/// Filter of all audit records of one mission, or of any.
+pub fn audit_in(mission: Option<&Mission>) -> String {
+    format!("sv.audit.*.{}.>", token_or_any(mission))
+}
+
+fn token_or_any(mission: Option<&Mission>) -> &str {
+    mission.map_or("*", Mission::as_str)
+}
+
 /// Filter of all requests to one service.
 pub fn requests_to(service: Service) -> String {
     format!("{REQUEST_PREFIX}.*.*.*.{service}.*")

@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind, ServerError, Subscriber,
+    Client, ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind, ServerError, Subscriber,
 };
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -106,7 +106,13 @@ pub enum ConnectError {
     /// The credential cannot be used.
     #[error("cannot use the credential")]
     Credential(#[from] crate::authority::Error),
-    /// The server cannot be reached or refuses us.
+    /// The server does not take the credential: it is expired, revoked or none of its accounts'.
+    #[error("nats-server at {url} refuses the credential: it is expired, revoked or of another fabric")]
+    Denied {
+        /// Where.
+        url: String,
+    },
+    /// The server cannot be reached.
     #[error("cannot connect to {url}: {reason}")]
     Refused {
         /// Where.
@@ -153,7 +159,7 @@ impl Bus {
         })
         .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>())
         .await
-        .map_err(|error| ConnectError::Refused { url: options.url.clone(), reason: error_chain(&error) })?;
+        .map_err(|error| refused(&options.url, &error))?;
         let bus = Self(Arc::new(Shared { client, me, signals }));
         // The first connection is told late; requests would take it for a new one and be sent again.
         let mut connects = bus.connects();
@@ -264,6 +270,14 @@ impl Bus {
                 () = &mut timer => return Err(BusError::TimedOut { subject: subject.to_owned() }),
             }
         }
+    }
+}
+
+fn refused(url: &str, error: &async_nats::ConnectError) -> ConnectError {
+    let url = url.to_owned();
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation => ConnectError::Denied { url },
+        _ => ConnectError::Refused { url, reason: error_chain(error) },
     }
 }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use async_nats::{HeaderMap, Message};
 use selvedge_contracts::{
-    call::{CallType, Signature},
+    call::{Call, CallType, Signature},
     envelope::{Envelope, Form, JSON, PROTOBUF, header},
     fault::{CODE_HEADER, Fault},
     id::Mission,
     sender,
     subject::Request,
 };
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     bus::{Bus, BusError, error_chain},
@@ -94,11 +96,30 @@ impl Client {
         options: &Options,
     ) -> Result<Answered<C::Reply>, Fault> {
         let payload = serde_json::to_vec(request).map_err(|error| Fault::invalid(format!("cannot write the request: {error}")))?;
-        let timeout_ms = options.timeout_ms.unwrap_or(C::CALL.deadline_ms);
+        let envelope = self.exchange(&C::CALL, payload, options).await?;
+        read_reply(&envelope)
+    }
+
+    /// Makes a call that is known by its row in the table alone: for people and scripts.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_named(
+        &self,
+        call: &Call,
+        payload: &Value,
+        options: &Options,
+    ) -> Result<Answered<Value>, Fault> {
+        let envelope = self.exchange(call, payload.to_string().into_bytes(), options).await?;
+        read_reply(&envelope)
+    }
+
+    async fn exchange(&self, call: &Call, payload: Vec<u8>, options: &Options) -> Result<Envelope, Fault> {
+        let timeout_ms = options.timeout_ms.unwrap_or(call.deadline_ms);
         let id = uuid::Uuid::now_v7().to_string();
         let sent_at_ms = now_ms();
         let envelope = Envelope {
-            kind: C::CALL.request_kind().to_string(),
+            kind: call.request_kind().to_string(),
             mission: self.mission.to_string(),
             sender: self.bus.me().agent.to_string(),
             sent_at_ms,
@@ -109,20 +130,17 @@ impl Client {
             id,
             ..Envelope::default()
         };
-        let deadline = Deadline::in_ms(timeout_ms);
-        let envelope = self.ask::<C>(envelope, deadline).await?;
-        let reply = serde_json::from_slice(&envelope.payload).map_err(|error| Fault::internal(format!("cannot read the reply: {error}")))?;
-        Ok(Answered { reply, as_of: envelope.as_of })
+        self.ask(call, envelope, Deadline::in_ms(timeout_ms)).await
     }
 
     /// Sends until there is an answer, the deadline passes, or sending again cannot help.
-    async fn ask<C: CallType>(&self, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
-        let subject = self.subject::<C>().to_string();
+    async fn ask(&self, call: &Call, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
+        let subject = self.subject(call).to_string();
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
         let attempt_ms = u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX) / SENDINGS + 1;
         let mut attempt = 0;
         loop {
-            let headers = self.headers::<C>(&subject, &body)?;
+            let headers = self.headers(call, &subject, &body)?;
             let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(attempt_ms)).await;
             let fault = match sent {
                 Ok(message) => match read(&message) {
@@ -143,29 +161,34 @@ impl Client {
         }
     }
 
-    fn subject<C: CallType>(&self) -> Request {
+    fn subject(&self, call: &Call) -> Request {
         let me = self.bus.me();
         Request {
             mission: self.mission.clone(),
             caller: me.agent.clone(),
             scope: me.scope.clone(),
-            service: C::CALL.service,
-            call: C::CALL.name.to_owned(),
+            service: call.service,
+            call: call.name.to_owned(),
         }
     }
 
-    fn headers<C: CallType>(&self, subject: &str, body: &[u8]) -> Result<HeaderMap, Fault> {
+    fn headers(&self, call: &Call, subject: &str, body: &[u8]) -> Result<HeaderMap, Fault> {
         let mut headers = HeaderMap::new();
         if let Some(traceparent) = trace_context::inject(&tracing::Span::current()) {
             headers.insert(header::TRACEPARENT, traceparent.as_str());
         }
-        if C::CALL.signature == Signature::Required {
-            let signer = self.signer.as_ref().ok_or_else(|| Fault::invalid(format!("{} must be signed, and no identity key is at hand", C::CALL)))?;
+        if call.signature == Signature::Required {
+            let signer = self.signer.as_ref().ok_or_else(|| Fault::invalid(format!("{call} must be signed, and no identity key is at hand")))?;
             let signed = signer.sign(subject, body, now_ms()).map_err(|error| Fault::invalid(error.to_string()))?;
             headers.insert(sender::HEADER, signed.as_str());
         }
         Ok(headers)
     }
+}
+
+fn read_reply<T: DeserializeOwned>(envelope: &Envelope) -> Result<Answered<T>, Fault> {
+    let reply = serde_json::from_slice(&envelope.payload).map_err(|error| Fault::internal(format!("cannot read the reply: {error}")))?;
+    Ok(Answered { reply, as_of: envelope.as_of })
 }
 
 fn read(message: &Message) -> Result<Envelope, Fault> {

@@ -22,6 +22,7 @@ pub mod provision;
 pub mod rule;
 pub mod service;
 pub mod signature;
+pub mod tap;
 pub mod telemetry;
 pub mod timer;
 pub mod view;

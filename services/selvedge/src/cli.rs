@@ -5,13 +5,22 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use selvedge_contracts::id::KlusterName;
-use selvedge_kit::config::{Config, Environment};
+use selvedge_kit::{
+    config::{Config, Environment},
+    telemetry,
+};
 
-use crate::{connect::Context, exit::Failure, home::Home, output::Format};
+use crate::{
+    commands::{agent, call, completion, contract, log, mission, request, session, tap},
+    connect::Context,
+    exit::{self, Done},
+    home::Home,
+    output::Format,
+};
 
 /// A coordination fabric for fleets of AI agents, on NATS JetStream.
 #[derive(Debug, Parser)]
-#[command(name = "selvedge", version, propagate_version = true)]
+#[command(name = "selvedge", version, propagate_version = true, after_help = exit::HELP)]
 pub struct Cli {
     /// Folder of the fabric; else the nearest .selvedge at or above the current folder.
     #[arg(long, global = true, env = "SELVEDGE_HOME", value_name = "FOLDER")]
@@ -23,28 +32,158 @@ pub struct Cli {
     #[arg(long, global = true, default_value = "main", env = "SELVEDGE_KLUSTER")]
     kluster: KlusterName,
     /// How results are shown.
-    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     output: Format,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    #[command(subcommand)]
+    Agent(agent::Agent),
+    #[command(subcommand)]
+    Session(session::Session),
+    #[command(subcommand)]
+    Mission(mission::Mission),
+    #[command(subcommand)]
+    Request(request::Request),
+    #[command(subcommand)]
+    Contract(contract::Contract),
+    Log(log::Log),
+    Tap(tap::Tap),
+    Call(call::Call),
+    Completion(completion::Completion),
+}
 
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
-    match perform(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.code(),
+async fn dispatch(command: Command, context: &Context) -> Done {
+    match command {
+        Command::Agent(verb) => verb.run(context).await,
+        Command::Session(verb) => verb.run(context).await,
+        Command::Mission(verb) => verb.run(context).await,
+        Command::Request(verb) => verb.run(context).await,
+        Command::Contract(verb) => verb.run(context).await,
+        Command::Log(verb) => verb.run(context).await,
+        Command::Tap(verb) => verb.run(context).await,
+        Command::Call(verb) => verb.run(context).await,
+        Command::Completion(verb) => verb.run(),
     }
 }
 
-fn perform(cli: Cli) -> Result<(), Failure> {
+impl Command {
+    /// What is logged if the settings do not say: a service tells more than a command.
+    const fn default_log(&self) -> &'static str {
+        "warn"
+    }
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let output = cli.output;
+    match perform(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(output),
+    }
+}
+
+fn perform(cli: Cli) -> Done {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
     let home = Home::find(cli.home.as_deref(), &directory);
-    let config = Config::load(cli.config.as_deref(), &directory, &environment).context("cannot read the settings")?;
-    let _context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
-    match cli.command {}
+    let mut config = Config::load(cli.config.as_deref(), &directory, &environment)
+        .context("cannot read the settings")?;
+    if environment.get(LOG_VARIABLE).is_none() && config.telemetry.log == DEFAULT_LOG {
+        config.telemetry.log = cli.command.default_log().to_owned();
+    }
+    let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    // Dropped after the runtime's work is done, and outside of it: it waits for the last spans.
+    let _telemetry = telemetry::init(&config.telemetry, "selvedge", &environment)
+        .context("cannot set up logs and traces")?;
+    let context = Context {
+        home,
+        config,
+        environment,
+        kluster: cli.kluster,
+        output: cli.output,
+    };
+    runtime.block_on(dispatch(cli.command, &context))
+}
+
+const LOG_VARIABLE: &str = "SELVEDGE_TELEMETRY__LOG";
+/// What `deploy/selvedge.toml` says of `telemetry.log`.
+const DEFAULT_LOG: &str = "info";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_default_log_is_that_of_the_settings() {
+        let config = Config::load(
+            None,
+            std::path::Path::new("/nowhere"),
+            &Environment::default(),
+        )
+        .unwrap();
+        assert_eq!(config.telemetry.log, DEFAULT_LOG);
+    }
+
+    #[test]
+    fn every_verb_has_help_and_every_leaf_an_example() {
+        fn leaves(command: &clap::Command, path: &str, found: &mut Vec<String>) {
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "{path} has no help");
+            if command.get_subcommands().next().is_none() {
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                if !help.contains("selvedge ") {
+                    found.push(path.clone());
+                }
+            }
+            command
+                .get_subcommands()
+                .for_each(|inner| leaves(inner, &path, found));
+        }
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "", &mut found);
+        assert_eq!(found, Vec::<String>::new(), "verbs without an example");
+    }
+
+    #[test]
+    fn both_forms_of_register_parse() {
+        for line in [
+            "selvedge agent register ada --role worker --mission demo --owner person:olga --capability rust --ttl 2h",
+            "selvedge agent register ada --join - --key ada.nk",
+            "selvedge tap --mission demo --entity session --facts -o jsonl",
+            "selvedge call registry.whoami {} --as ada --mission demo",
+            "selvedge log contract research.summary/2",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap();
+        }
+        for line in [
+            "selvedge agent register ada --join - --role worker",
+            "selvedge agent register Ada --role worker --mission demo",
+            "selvedge agent invite --role king --mission demo",
+            "selvedge session list --ttl 1h",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
 }

@@ -3,18 +3,23 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use selvedge_contracts::id::KlusterName;
+use selvedge_contracts::{
+    fault::Fault,
+    id::{KlusterName, Mission},
+};
 use selvedge_kit::{
-    bus::{Bus, Options},
+    authority::{Keyring, Kluster, UserKey},
+    bus::{Bus, ConnectError, Options},
     client::Client,
-    config::{Config, Environment},
+    config::{Config, Environment, Origin},
     credential::Login,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Failure, home::Home};
+use crate::{agent_folder::AgentFolder, exit::Failure, home::Home};
 
 /// What every command knows.
+#[derive(Clone)]
 pub struct Context {
     /// The fabric's folder.
     pub home: Home,
@@ -48,13 +53,24 @@ impl Context {
     /// # Errors
     /// [`Failure`] if the settings name a context that cannot be read.
     pub fn url(&self) -> Result<String, Failure> {
-        let target = self.config.nats.target(&self.environment).context("cannot tell which server is meant")?;
-        let is_named = !matches!(target.origin, selvedge_kit::config::Origin::Default);
-        let up = std::fs::read(self.home.up_state()).ok().and_then(|text| serde_json::from_slice::<UpState>(&text).ok());
-        Ok(match up {
-            Some(up) if !is_named => up.url,
-            _ => target.url,
-        })
+        self.url_or(None)
+    }
+
+    /// The same; `known` is what an agent or a token remembers, and comes before defaults.
+    fn url_or(&self, known: Option<&str>) -> Result<String, Failure> {
+        let target = self
+            .config
+            .nats
+            .target(&self.environment)
+            .context("cannot tell which server is meant")?;
+        if matches!(target.origin, Origin::Setting | Origin::Variable) {
+            return Ok(target.url);
+        }
+        let up = std::fs::read(self.home.up_state())
+            .ok()
+            .and_then(|text| serde_json::from_slice::<UpState>(&text).ok());
+        let known = known.map(str::to_owned);
+        Ok(up.map(|up| up.url).or(known).unwrap_or(target.url))
     }
 
     /// Connects with a credential.
@@ -62,14 +78,46 @@ impl Context {
     /// # Errors
     /// [`Failure`] if it cannot be used or the server cannot be reached.
     pub async fn connect(&self, login: Login) -> Result<Client, Failure> {
-        let url = self.url()?;
+        self.connect_at(None, login).await
+    }
+
+    /// Connects with a credential, to `known` if nothing else names a server.
+    ///
+    /// # Errors
+    /// `denied` if the server refuses the credential, `unavailable` if it cannot be reached.
+    pub async fn connect_at(&self, known: Option<&str>, login: Login) -> Result<Client, Failure> {
+        let url = self.url_or(known)?;
         let options = Options {
             url: url.clone(),
             name: format!("selvedge {}", env!("CARGO_PKG_VERSION")),
             connect_timeout_ms: self.config.nats.connect_timeout_ms,
         };
-        let hint = || format!("cannot reach the fabric at {url}; is `selvedge up` running in this folder or one above?");
-        Ok(Client::new(Bus::connect(&options, login).await.with_context(hint)?))
+        match Bus::connect(&options, login).await {
+            Ok(bus) => Ok(Client::new(bus)),
+            Err(error @ ConnectError::Denied { .. }) => Err(Fault::denied(error.to_string()).into()),
+            Err(ConnectError::Refused { reason, .. }) => Err(Fault::unavailable(format!(
+                "cannot reach the fabric at {url}: {reason}; is `selvedge up` running in this folder or one above?"
+            ))
+            .into()),
+            Err(ConnectError::Credential(error)) => {
+                Err(anyhow::Error::new(error).context("cannot use the credential").into())
+            }
+        }
+    }
+
+    /// Connects with a credential and signs with a key what must be signed.
+    ///
+    /// # Errors
+    /// As [`Context::connect_at`].
+    pub(crate) async fn connect_signing(
+        &self,
+        known: &str,
+        login: Login,
+        key: &UserKey,
+    ) -> Result<Client, Failure> {
+        let claims = login.credential()?.claims()?;
+        let signer = key.signer(claims.account())?;
+        Ok(self.connect_at(Some(known), login).await?.signing(signer))
     }
 
     /// Connects as the operator of the kluster meant.
@@ -79,6 +127,14 @@ impl Context {
     pub async fn operator(&self) -> Result<Client, Failure> {
         let path = self.operator_creds()?;
         self.connect(Login::File(path)).await
+    }
+
+    /// Connects as the operator, asking in a mission.
+    ///
+    /// # Errors
+    /// As [`Context::operator`].
+    pub async fn operator_in(&self, mission: &Mission) -> Result<Client, Failure> {
+        Ok(self.operator().await?.in_mission(mission.clone()))
     }
 
     fn operator_creds(&self) -> Result<PathBuf, Failure> {
@@ -92,5 +148,39 @@ impl Context {
             self.home.path().display()
         );
         Err(Failure::Usage(message))
+    }
+
+    /// The operator's keys, and those of the kluster meant.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if they are not in this folder.
+    pub fn keys(&self) -> Result<(Keyring, Kluster), Failure> {
+        let folder = self.home.authority();
+        if !folder.exists() {
+            return Err(Failure::usage(format!(
+                "this needs the operator's keys, and {} holds none; run it in the folder of `selvedge up` or `selvedge init`",
+                self.home.path().display()
+            )));
+        }
+        let keyring = Keyring::open(&folder)?;
+        let kluster = keyring.kluster(&self.kluster)?;
+        Ok((keyring, kluster))
+    }
+
+    /// The agent registered from here that `text` means: its id or its name.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if there is none or more than one.
+    pub(crate) fn agent(&self, text: &str) -> Result<AgentFolder, Failure> {
+        AgentFolder::find(&self.home, &self.kluster, text)
+    }
+
+    /// The same in another kluster.
+    #[must_use]
+    pub fn in_kluster(&self, kluster: &KlusterName) -> Self {
+        Self {
+            kluster: kluster.clone(),
+            ..self.clone()
+        }
     }
 }

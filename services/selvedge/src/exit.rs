@@ -10,9 +10,30 @@
 //! | 5 | denied |
 //! | 6 | nobody answered, or busy: try again |
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use selvedge_contracts::fault::{Code, Fault};
+use selvedge_kit::authority;
+
+use crate::output::Format;
+
+/// The exit codes, for `--help`.
+pub const HELP: &str = "Exit codes:
+  0  done
+  1  failed for a reason of its own
+  2  the command line or its input is wrong
+  3  not found
+  4  conflict: it does not fit what is
+  5  denied
+  6  nobody answered, or busy: try again
+
+Errors go to standard error; with --output json or jsonl as one JSON object {code, message, details}.";
+
+/// How a command ends.
+pub type Done = Result<(), Failure>;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +49,24 @@ pub enum Failure {
     Other(#[from] anyhow::Error),
 }
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<authority::Error> for Failure {
+    fn from(error: authority::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
 impl Failure {
+    /// The command line or its input is wrong.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
     /// Its exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -43,5 +81,100 @@ impl Failure {
                 Code::Busy | Code::Unavailable => 6,
             },
         })
+    }
+
+    /// Whether trying again may help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Fault(fault) if fault.is_retryable())
+    }
+
+    /// Tells the error on standard error and gives the exit code.
+    pub fn report(&self, output: Format) -> ExitCode {
+        if self.is_closed_pipe() {
+            return ExitCode::SUCCESS;
+        }
+        let text = match output {
+            Format::Human => self.human(),
+            Format::Json | Format::Jsonl => {
+                serde_json::to_string(&self.fault()).unwrap_or_else(|_| self.human())
+            }
+        };
+        // Nobody is left to be told that standard error is closed.
+        let _ = writeln!(io::stderr().lock(), "{text}");
+        self.code()
+    }
+
+    /// Whoever read our output has read enough: `selvedge tap | head -1`.
+    fn is_closed_pipe(&self) -> bool {
+        let Self::Other(error) = self else {
+            return false;
+        };
+        let found = error
+            .chain()
+            .filter_map(|cause| cause.downcast_ref::<io::Error>());
+        found
+            .into_iter()
+            .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    fn human(&self) -> String {
+        let (mut text, lines): (_, Vec<String>) = match self {
+            Self::Usage(message) => (format!("error: {message}"), vec![]),
+            Self::Fault(fault) => {
+                let line = |detail: &selvedge_contracts::fault::Detail| match detail.at.as_str() {
+                    "" => detail.message.clone(),
+                    at => format!("{at}: {}", detail.message),
+                };
+                (
+                    format!("error: {fault}"),
+                    fault.details.iter().map(line).collect(),
+                )
+            }
+            Self::Other(error) => (
+                format!("error: {error}"),
+                error
+                    .chain()
+                    .skip(1)
+                    .map(|cause| format!("because: {cause}"))
+                    .collect(),
+            ),
+        };
+        for line in lines {
+            text.push_str("\n  ");
+            text.push_str(&line);
+        }
+        text
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Usage(message) => Fault::invalid(message.clone()),
+            Self::Fault(fault) => fault.clone(),
+            Self::Other(error) => Fault::internal(format!("{error:#}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_every_detail_and_cause() {
+        let fault = Failure::from(Fault::invalid("no").at("/ttl_ms", "too long").at("", "odd"));
+        assert_eq!(
+            fault.human(),
+            "error: invalid: no\n  /ttl_ms: too long\n  odd"
+        );
+        let other = Failure::from(anyhow::anyhow!("inner").context("outer"));
+        assert_eq!(other.human(), "error: outer\n  because: inner");
+        assert_eq!(other.fault(), Fault::internal("outer: inner"));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let closed = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(closed.is_closed_pipe());
+        assert!(!Failure::usage("x").is_closed_pipe());
     }
 }

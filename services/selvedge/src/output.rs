@@ -1,8 +1,9 @@
 //! How results are shown: tables for people, JSON for programs.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
+use selvedge_kit::clock::rfc3339;
 use serde::Serialize;
 
 /// How results are shown.
@@ -22,12 +23,127 @@ impl Format {
     ///
     /// # Errors
     /// As writing to standard output.
-    pub fn print<T: Serialize>(self, result: &T, human: impl FnOnce(&T) -> String) -> io::Result<()> {
+    pub fn print<T: Serialize>(
+        self,
+        result: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> io::Result<()> {
         let text = match self {
             Self::Human => human(result),
             Self::Json => serde_json::to_string_pretty(result)?,
             Self::Jsonl => serde_json::to_string(result)?,
         };
-        writeln!(io::stdout().lock(), "{}", text.trim_end())
+        say(&text)
+    }
+
+    /// Prints a list: one JSON array, or one line of JSON for each item.
+    ///
+    /// # Errors
+    /// As writing to standard output.
+    pub fn print_all<T: Serialize>(
+        self,
+        results: &[T],
+        human: impl FnOnce(&[T]) -> String,
+    ) -> io::Result<()> {
+        let text = match self {
+            Self::Human => human(results),
+            Self::Json => serde_json::to_string_pretty(results)?,
+            Self::Jsonl => {
+                let lines: Result<Vec<String>, _> =
+                    results.iter().map(serde_json::to_string).collect();
+                lines?.join("\n")
+            }
+        };
+        if text.is_empty() { Ok(()) } else { say(&text) }
+    }
+}
+
+/// Writes a text and a newline to standard output.
+///
+/// # Errors
+/// As writing there.
+pub fn say(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end())?;
+    out.flush()
+}
+
+/// Tells a person something that is no result, on standard error.
+pub fn hint(text: &str) {
+    // A hint that nobody can read is not missed.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether standard output may be coloured.
+pub fn is_coloured(no_color: Option<&str>) -> bool {
+    no_color.is_none() && io::stdout().is_terminal()
+}
+
+/// Names and values in two columns, without those that have no value.
+pub fn fields(fields: &[(&str, String)]) -> String {
+    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let shown = fields.iter().filter(|(_, value)| !value.is_empty());
+    shown
+        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .collect()
+}
+
+/// Aligned columns under their names; `none` if there are no rows.
+pub fn table<const N: usize>(names: [&str; N], rows: &[[String; N]], none: &str) -> String {
+    if rows.is_empty() {
+        return none.to_owned();
+    }
+    let names = names.map(str::to_uppercase);
+    let mut widths = [0; N];
+    for row in std::iter::once(&names).chain(rows) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    std::iter::once(&names).chain(rows).map(line).collect()
+}
+
+/// An instant, for people.
+pub fn instant(at_ms: u64) -> String {
+    rfc3339(at_ms / 1_000 * 1_000)
+}
+
+/// The name that a value has in JSON.
+pub fn name<T: Serialize>(value: &T) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [
+            ["ada".to_owned(), "worker".to_owned()],
+            ["b".to_owned(), String::new()],
+        ];
+        assert_eq!(
+            table(["id", "role"], &rows, "none"),
+            "ID   ROLE\nada  worker\nb\n"
+        );
+        assert_eq!(table::<1>(["id"], &[], "none"), "none");
+    }
+
+    #[test]
+    fn what_has_no_value_is_not_shown() {
+        let shown = fields(&[("agent", "ada".to_owned()), ("model", String::new())]);
+        assert_eq!(shown, "agent  ada\n");
     }
 }

@@ -21,12 +21,19 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
     }
 }
 
-pub(super) fn read(path: &Path) -> Result<String, Error> {
+/// The text of a file.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(failed("read", path))
 }
 
 /// Makes the folder and those above it, if they are not there.
-pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::File`].
+pub fn make_folder(path: &Path) -> Result<(), Error> {
     DirBuilder::new()
         .recursive(true)
         .mode(FOLDER_MODE)
@@ -35,14 +42,20 @@ pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
 }
 
 /// Replaces the file by one with this text; after a crash it holds the old text or the new one.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let scratch = scratch(path);
     write_synced(&scratch, text).map_err(failed("write", &scratch))?;
     move_to(&scratch, path)
 }
 
 /// Gives a finished file or folder its name.
-pub(super) fn move_to(from: &Path, to: &Path) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::File`].
+pub fn move_to(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(failed("write", to))?;
     let parent = to.parent().unwrap_or(to);
     File::open(parent)
@@ -69,7 +82,10 @@ pub(super) fn scratch(path: &Path) -> PathBuf {
 }
 
 /// Names of the visible entries of a folder, in order; none if it is not there.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>, Error> {
+///
+/// # Errors
+/// [`Error::File`].
+pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -62,6 +62,11 @@ impl Claims {
         (self.exp > 0).then(|| self.exp.saturating_mul(1_000))
     }
 
+    /// Public key of the account that a user's token belongs to.
+    pub fn account(&self) -> &str {
+        self.nats.get("issuer_account").and_then(Value::as_str).unwrap_or(&self.iss)
+    }
+
     /// The value of a tag, if there is exactly one.
     pub fn tag(&self, name: &str) -> Option<&str> {
         let tags = self.nats.get("tags")?.as_array()?;
@@ -177,6 +182,7 @@ mod tests {
             (5, 9, Some(9_000))
         );
         assert_eq!(claims.iss, signer.public_key());
+        assert_eq!(claims.account(), "AACCOUNT");
         assert_eq!(claims.tag("agent"), Some("ada-1a2b3c4d"));
         assert_eq!(claims.name, "ada-1a2b3c4d.worker-session_01");
         assert_eq!(claims.tag("nothing"), None);

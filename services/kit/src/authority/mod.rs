@@ -6,7 +6,7 @@
 
 pub mod creds;
 mod error;
-mod files;
+pub mod files;
 pub mod jwt;
 mod key;
 pub mod keyring;
@@ -14,12 +14,14 @@ pub mod kluster;
 pub mod push;
 pub mod server_config;
 pub mod signer;
+mod user_key;
 
 pub use creds::{Credential, Identity};
 pub use error::Error;
 pub use keyring::Keyring;
 pub use kluster::Kluster;
 pub use signer::RoleSigner;
+pub use user_key::UserKey;
 
 /// Life of what an operator's own command mints: a year.
 pub const LONGEST_LIFE_MS: u64 = 365 * 24 * 60 * 60 * 1_000;

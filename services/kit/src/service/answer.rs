@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use selvedge_contracts::{
-    envelope::{Envelope, Form, JSON, MAX_BODY_BYTES, header},
+    envelope::{Envelope, Form, JSON, MAX_BODY_BYTES, digest, header},
     fault::{CODE_HEADER, Code, Detail, Fault, MESSAGE_HEADER},
 };
 
@@ -29,6 +29,8 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
         return Ok((headers, payload));
     }
     let session = call.standing.session.as_ref();
+    // In kind too: whoever sends a digest wants one.
+    let payload_digest = if call.envelope.payload_digest.is_empty() { vec![] } else { digest(&payload) };
     let envelope = Envelope {
         id: uuid::Uuid::now_v7().to_string(),
         kind: call.names.reply.clone(),
@@ -37,6 +39,7 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
         cause: call.envelope.id.clone(),
         root: session.and_then(|session| session.request.as_ref()).map(ToString::to_string).unwrap_or_default(),
         sent_at_ms: now_ms(),
+        payload_digest,
         payload: payload.into(),
         as_of,
         ..Envelope::default()

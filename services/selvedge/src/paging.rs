@@ -1,0 +1,129 @@
+//! Lists that come in pages.
+
+use selvedge_contracts::{
+    call,
+    fact::EntityName,
+    fault::Fault,
+    id::{EntityId, Mission},
+    payload::{
+        history::{FactLine, History},
+        mission::{Mission as NamedMission, MissionList},
+        session::{Session, SessionList},
+    },
+};
+use selvedge_kit::client::Client;
+
+use crate::exit::Failure;
+
+/// Most items of a list that a command holds at once.
+const MOST_ITEMS: usize = 100_000;
+
+/// All items: asks on, after the last item's key, until there are no more.
+pub(crate) async fn all<T, K>(
+    key: impl Fn(&T) -> K,
+    mut ask: impl AsyncFnMut(Option<K>) -> Result<(Vec<T>, bool), Fault>,
+) -> Result<Vec<T>, Fault> {
+    let mut found: Vec<T> = Vec::new();
+    loop {
+        let (page, more) = ask(found.last().map(&key)).await?;
+        let is_last = page.is_empty() || !more;
+        found.extend(page);
+        if is_last {
+            return Ok(found);
+        }
+        if found.len() >= MOST_ITEMS {
+            return Err(Fault::invalid(format!(
+                "more than {MOST_ITEMS} items; ask for fewer"
+            )));
+        }
+    }
+}
+
+/// Every mission.
+pub(crate) async fn missions(client: &Client) -> Result<Vec<NamedMission>, Fault> {
+    let ask = async |after| {
+        let reply = client
+            .call::<call::MissionList>(&MissionList { after, limit: None })
+            .await?
+            .reply;
+        Ok((reply.missions, reply.more))
+    };
+    all(|mission: &NamedMission| mission.id.clone(), ask).await
+}
+
+/// The sessions that `wanted` asks for, in one mission.
+pub(crate) async fn sessions(client: &Client, wanted: &SessionList) -> Result<Vec<Session>, Fault> {
+    let ask = async |after| {
+        let wanted = SessionList {
+            after,
+            ..wanted.clone()
+        };
+        let reply = client.call::<call::SessionList>(&wanted).await?.reply;
+        Ok((reply.sessions, reply.more))
+    };
+    all(|session: &Session| session.id.clone(), ask).await
+}
+
+/// The whole history of an entity; that of `mission` if it belongs to one.
+pub(crate) async fn history(
+    client: &Client,
+    mission: &Mission,
+    entity: EntityName,
+    id: &EntityId,
+) -> Result<Vec<FactLine>, Fault> {
+    let client = client.clone().in_mission(mission.clone());
+    let ask = async |after: Option<u64>| {
+        let wanted = History {
+            entity,
+            id: id.clone(),
+            after: after.unwrap_or(0),
+            limit: None,
+        };
+        let reply = client.call::<call::History>(&wanted).await?.reply;
+        Ok((reply.facts, reply.more))
+    };
+    all(|fact: &FactLine| fact.revision, ask).await
+}
+
+/// The missions to look in: the one named, else all, the kluster's own among them.
+pub(crate) async fn missions_meant(
+    client: &Client,
+    named: Option<&Mission>,
+) -> Result<Vec<Mission>, Fault> {
+    if let Some(mission) = named {
+        return Ok(vec![mission.clone()]);
+    }
+    let mut found = vec![Mission::kluster()];
+    found.extend(
+        missions(client)
+            .await?
+            .into_iter()
+            .map(|mission| mission.id),
+    );
+    Ok(found)
+}
+
+/// The mission that an entity belongs to, and its history there.
+///
+/// # Errors
+/// `not_found` if no mission has it.
+pub(crate) async fn find(
+    client: &Client,
+    named: Option<&Mission>,
+    entity: EntityName,
+    id: &EntityId,
+) -> Result<(Mission, Vec<FactLine>), Failure> {
+    let missions = if entity.is_kluster_wide() {
+        vec![Mission::kluster()]
+    } else {
+        missions_meant(client, named).await?
+    };
+    for mission in missions {
+        let facts = history(client, &mission, entity, id).await?;
+        if !facts.is_empty() {
+            return Ok((mission, facts));
+        }
+    }
+    let place = named.map_or_else(String::new, |mission| format!(" in {mission}"));
+    Err(Fault::not_found(format!("there is no {entity} {id}{place}")).into())
+}

@@ -1,0 +1,18 @@
+//! The client verbs of the real binary, against a real bus.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop where they fail"
+)]
+
+#[path = "cli/agents.rs"]
+mod agents;
+#[path = "cli/contracts.rs"]
+mod contracts;
+#[path = "cli/machine.rs"]
+mod machine;
+#[path = "cli/watching.rs"]
+mod watching;

@@ -1,0 +1,137 @@
+//! A machine that the binary runs on: a folder of its own, and the bus it reaches.
+
+use std::{
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use selvedge_tests::fabric::Fabric;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+/// A folder and where to connect.
+pub(crate) struct Machine {
+    folder: TempDir,
+    url: String,
+}
+
+/// How a run of the binary ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// What it printed, if it ended well.
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{self:?}");
+        self.out
+    }
+
+    /// The same as JSON.
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).unwrap()
+    }
+}
+
+impl Machine {
+    /// The operator's: with the fabric's keys and the operator's credential.
+    pub(crate) fn of_operator(fabric: &Fabric) -> Self {
+        let machine = Self::empty(fabric);
+        let creds = machine.home().join("creds/main");
+        std::fs::create_dir_all(&creds).unwrap();
+        fabric
+            .operator_credential
+            .write(&creds.join("operator.creds"))
+            .unwrap();
+        symlink(
+            fabric.bus.authority_path(),
+            machine.home().join("authority"),
+        )
+        .unwrap();
+        machine
+    }
+
+    /// One that knows nothing but where the bus is.
+    pub(crate) fn empty(fabric: &Fabric) -> Self {
+        let folder = TempDir::with_prefix("selvedge-cli-").unwrap();
+        std::fs::create_dir(folder.path().join(".selvedge")).unwrap();
+        Self {
+            folder,
+            url: fabric.bus.url(),
+        }
+    }
+
+    /// The fabric's folder on it.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.folder.path().join(".selvedge")
+    }
+
+    /// Its working folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The binary with these arguments, ready to run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("NATS_URL", &self.url);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments).output().await.unwrap())
+    }
+
+    /// The same, with a text on standard input.
+    pub(crate) async fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).await.unwrap();
+        drop(stdin);
+        ran(child.wait_with_output().await.unwrap())
+    }
+
+    /// Registers a worker in `demo`; gives what was printed.
+    pub(crate) async fn worker(&self, name: &str) -> Value {
+        let register = [
+            "agent",
+            "register",
+            name,
+            "--role",
+            "worker",
+            "--mission",
+            "demo",
+            "-o",
+            "json",
+        ];
+        self.run(&register).await.json()
+    }
+}
+
+fn ran(output: Output) -> Ran {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
