@@ -52,11 +52,11 @@ pub struct Options {
 
 impl Options {
     /// Syncs every two minutes: tests that do not cut the power need no more, and run faster.
-    pub const LAZY: Self = Self { sync: Sync::EverySeconds(120), nodes: Nodes::One };
+    pub const LAZY: Self = Self { sync: Sync::EveryMs(120_000), nodes: Nodes::One };
     /// Syncs before every acknowledgement.
     pub const DURABLE: Self = Self { sync: Sync::Always, nodes: Nodes::One };
     /// Three servers.
-    pub const CLUSTER: Self = Self { sync: Sync::EverySeconds(120), nodes: Nodes::Three };
+    pub const CLUSTER: Self = Self { sync: Sync::EveryMs(120_000), nodes: Nodes::Three };
 }
 
 /// How long the credentials that a test asks for are good.
@@ -230,6 +230,7 @@ fn servers(folder: &Path, options: Options) -> Vec<Server> {
         monitoring: None,
         folder: folder.join(format!("n{node}")),
         sync: options.sync,
+        max_store_bytes: None,
         cluster: routes.get(node).map(|listen| Cluster {
             name: "selvedge".to_owned(),
             listen: *listen,
