@@ -14,6 +14,7 @@
 
 mod bus;
 pub mod fabric;
+mod guard;
 mod server;
 pub mod wait;
 

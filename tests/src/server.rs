@@ -15,7 +15,7 @@ use selvedge_kit::authority::{
 };
 use serde::Deserialize;
 
-use crate::wait;
+use crate::{guard::Guard, wait};
 
 /// The binary: `SELVEDGE_NATS_SERVER`, else the one that `make nats` fetched, else the one on PATH.
 pub fn nats_server_binary() -> PathBuf {
@@ -35,12 +35,13 @@ pub fn nats_server_binary() -> PathBuf {
 pub(crate) struct Server {
     pub(crate) config: ServerConfig,
     child: Option<Child>,
+    guard: Option<Guard>,
     url: Option<String>,
 }
 
 impl Server {
     pub(crate) fn new(config: ServerConfig) -> Self {
-        Self { config, child: None, url: None }
+        Self { config, child: None, guard: None, url: None }
     }
 
     /// Starts it; from the second time on, where it listened the first time.
@@ -59,7 +60,9 @@ impl Server {
             .stderr(log)
             .process_group(0)
             .spawn();
-        self.child = Some(child.expect("nats-server starts; is it there? `make nats` fetches it"));
+        let child = child.expect("nats-server starts; is it there? `make nats` fetches it");
+        self.guard = Some(Guard::of(child.id()));
+        self.child = Some(child);
     }
 
     /// Waits until it takes connections.
@@ -104,6 +107,7 @@ impl Server {
 
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill9(&mut self) {
+        self.guard = None; // before the process id can be another's
         if let Some(mut child) = self.child.take() {
             let _ = child.kill(); // it may have ended by itself
             let _ = child.wait();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use selvedge_contracts::role::Role;
-use selvedge_kit::authority::{RoleSigner, jwt::Life};
-use selvedge_tests::{Bus, Options, now_ms, wait};
+use selvedge_kit::authority::{RoleSigner, jwt::Life, push};
+use selvedge_tests::{Bus, Options, now_ms, wait::{self, PATIENCE}};
 
 use crate::probe::Probe;
 
@@ -63,6 +63,38 @@ async fn a_revocation_outlives_the_server() {
     bus.restart_server(0).await;
     bus.try_connect_as(&credential).await.expect_err("it stays taken back");
     assert_eq!(bus.keyring().refresh(bus.kluster(), now_ms()).unwrap(), token, "nothing to refresh");
+}
+
+#[tokio::test]
+async fn a_revocation_made_while_the_server_was_down_holds_at_its_next_start() {
+    let mut bus = Bus::start_bare(Options::LAZY).await;
+    let credential = bus.credential(Role::Worker, "demo", "ada-1a2b3c4d", "session_01");
+    bus.connect_as(&credential).await;
+    bus.kill9_server(0);
+    bus.keyring().revoke(bus.kluster(), &[credential.public_key().unwrap()], now_ms()).unwrap();
+    bus.restart_server(0).await;
+    bus.try_connect_as(&credential).await.expect_err("it was taken back");
+}
+
+#[tokio::test]
+async fn an_account_of_another_operator_is_refused() {
+    let bus = Bus::start_bare(Options::LAZY).await;
+    let elsewhere = Bus::start_bare(Options::LAZY).await;
+    let life = Life { now_ms: now_ms(), expires_at_ms: now_ms() + 60_000 };
+    let system = bus.keyring().system_credential(life).unwrap();
+    let foreign = elsewhere.kluster().jwt().unwrap();
+    let _ = push::account(&bus.url(), &system, &foreign, PATIENCE).await; // kept or not, it opens nothing
+    let credential = elsewhere.credential(Role::Worker, "demo", "ada-1a2b3c4d", "session_01");
+    bus.try_connect_as(&credential).await.expect_err("its account is another operator's");
+}
+
+#[tokio::test]
+async fn a_push_of_what_is_no_token_is_refused() {
+    let bus = Bus::start_bare(Options::LAZY).await;
+    let life = Life { now_ms: now_ms(), expires_at_ms: now_ms() + 60_000 };
+    let system = bus.keyring().system_credential(life).unwrap();
+    let error = push::account(&bus.url(), &system, "nonsense", PATIENCE).await.unwrap_err();
+    assert!(matches!(&error, push::PushError::Refused { server, .. } if server == "n0"), "{error:?}");
 }
 
 #[tokio::test]

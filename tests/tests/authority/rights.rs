@@ -23,7 +23,7 @@ fn own(role: Role, credential: &Credential) -> permission::Permissions {
             .replace("{{tag(scope)}}", identity.scope.id.as_str())
     };
     let permission::Permissions { publish, subscribe } = permission::of(role);
-    let token = |subject: String| subject.replace('*', "x").replace('>', "x");
+    let token = |subject: String| subject.replace(['*', '>'], "x");
     permission::Permissions {
         publish: publish.into_iter().map(fill).map(token).collect(),
         subscribe: subscribe.into_iter().map(fill).collect(),

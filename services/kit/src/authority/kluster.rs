@@ -198,3 +198,94 @@ fn revocations(claims: &jwt::Claims, now_ms: u64) -> BTreeMap<String, u64> {
 const fn year_from(now_ms: u64) -> Life {
     Life { now_ms, expires_at_ms: now_ms.saturating_add(LONGEST_LIFE_MS) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::authority::Keyring;
+
+    const NOW_MS: u64 = 1_700_000_000_000;
+
+    fn with_kluster(test: impl FnOnce(&Path, &Keyring, &Kluster)) {
+        let folder = tempfile::tempdir().unwrap();
+        let keyring = Keyring::open_or_create(folder.path(), NOW_MS).unwrap();
+        let kluster = keyring.create_kluster(&KlusterName::new("main").unwrap(), NOW_MS).unwrap();
+        test(folder.path(), &keyring, &kluster);
+    }
+
+    fn fresh_key() -> PublicKey {
+        key::public(&KeyPair::new_user()).unwrap()
+    }
+
+    fn modes(folder: &Path, found: &mut Vec<(bool, u32)>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let is_folder = entry.file_type().unwrap().is_dir();
+            found.push((is_folder, entry.metadata().unwrap().permissions().mode() & 0o777));
+            if is_folder {
+                modes(&entry.path(), found);
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_and_folder_is_private() {
+        with_kluster(|folder, _, _| {
+            let mut found = Vec::new();
+            modes(folder, &mut found);
+            assert!(found.len() > Role::ALL.len(), "{found:?}");
+            for (is_folder, mode) in found {
+                assert_eq!(mode, if is_folder { FOLDER_MODE } else { FILE_MODE });
+            }
+        });
+    }
+    const FILE_MODE: u32 = 0o600;
+    const FOLDER_MODE: u32 = 0o700;
+
+    #[test]
+    fn a_folder_is_made_once_and_opened_ever_after() {
+        with_kluster(|folder, keyring, kluster| {
+            let again = Keyring::open_or_create(folder, NOW_MS + 1).unwrap();
+            assert_eq!(again.system_account(), keyring.system_account());
+            assert_eq!(again.klusters().unwrap(), [kluster.name().clone()]);
+            assert_eq!(again.kluster(kluster.name()).unwrap().account(), kluster.account());
+        });
+    }
+
+    #[test]
+    fn two_tokens_of_one_second_have_an_order() {
+        with_kluster(|_, keyring, kluster| {
+            let first = jwt::decode(&keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap()).unwrap();
+            let second = jwt::decode(&keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap()).unwrap();
+            assert!(second.iat > first.iat, "{} after {}", second.iat, first.iat);
+            assert_eq!(revocations(&second, NOW_MS).len(), 2);
+        });
+    }
+
+    #[test]
+    fn a_revocation_is_forgotten_once_no_credential_can_be_that_old() {
+        with_kluster(|_, keyring, kluster| {
+            keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap();
+            let at_last = NOW_MS + LONGEST_LIFE_MS;
+            let kept = jwt::decode(&keyring.refresh(kluster, at_last).unwrap()).unwrap();
+            assert_eq!(revocations(&kept, at_last).len(), 1);
+            let after = jwt::decode(&keyring.refresh(kluster, at_last + 1_000).unwrap()).unwrap();
+            assert_eq!(after.nats["revocations"], serde_json::json!({}));
+        });
+    }
+
+    #[test]
+    fn a_role_that_is_new_gets_its_key_and_the_others_keep_theirs() {
+        with_kluster(|folder, keyring, kluster| {
+            let before = kluster.jwt().unwrap();
+            assert_eq!(keyring.refresh(kluster, NOW_MS + 5_000).unwrap(), before, "nothing differs");
+            let roles = folder.join("klusters/main/roles");
+            std::fs::remove_file(roles.join("approver.nk")).unwrap();
+            let worker = std::fs::read_to_string(roles.join("worker.nk")).unwrap();
+            assert_ne!(keyring.refresh(kluster, NOW_MS + 5_000).unwrap(), before);
+            assert!(roles.join("approver.nk").exists());
+            assert_eq!(std::fs::read_to_string(roles.join("worker.nk")).unwrap(), worker);
+        });
+    }
+}

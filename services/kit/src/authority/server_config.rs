@@ -17,6 +17,10 @@ pub const MAX_PAYLOAD_BYTES: u32 = 2 << 20;
 /// Longest a write to a slow client may block before it is dropped.
 const WRITE_DEADLINE: &str = "10s";
 
+/// How often a server asks the others for tokens it has missed: until then, one that was away takes
+/// credentials that were revoked meanwhile.
+const RESOLVER_INTERVAL: &str = "10s";
+
 /// When nats-server writes to the disk what it acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
@@ -134,7 +138,7 @@ pub fn authority(keyring: &Keyring, accounts: &Path) -> Result<Vec<String>, Erro
     let mut lines = vec![
         format!("operator: {}", keyring.operator_jwt()?),
         format!("system_account: {}", keyring.system_account()),
-        format!("resolver: {{ type: full, dir: {}, allow_delete: false, interval: \"2m\" }}", path(accounts)),
+        format!("resolver: {{ type: full, dir: {}, allow_delete: false, interval: \"{RESOLVER_INTERVAL}\" }}", path(accounts)),
         "resolver_preload: {".to_owned(),
     ];
     lines.extend(keyring.accounts()?.into_iter().map(|(key, token)| format!("  {key}: {token}")));

@@ -26,6 +26,7 @@ use crate::{
 };
 
 /// What came of judging a request without waiting.
+#[allow(clippy::large_enum_variant, reason = "short-lived, and the large one is the usual one")]
 pub(super) enum Prepared {
     /// It can be handled.
     Ready { call: Call, payload: Value, form: Form },
