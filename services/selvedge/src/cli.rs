@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::config::{Config, Environment};
 
-use crate::{connect::Context, exit::Failure, home::Home, output::Format};
+use crate::{commands, connect::Context, exit::Failure, home::Home, output::Format};
 
 /// A coordination fabric for fleets of AI agents, on NATS JetStream.
 #[derive(Debug, Parser)]
@@ -30,21 +30,33 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Up(commands::up::Up),
+}
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     match perform(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.code(),
+        Err(failure) => {
+            eprintln!("error: {}", failure.chain());
+            failure.code()
+        }
     }
 }
 
 fn perform(cli: Cli) -> Result<(), Failure> {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
-    let home = Home::find(cli.home.as_deref(), &directory);
-    let config = Config::load(cli.config.as_deref(), &directory, &environment).context("cannot read the settings")?;
-    let _context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
-    match cli.command {}
+    let named = cli.home.map(std::path::absolute).transpose().context("cannot tell the folder")?;
+    let home = Home::find(named.as_deref(), &directory);
+    let file = cli.config.or_else(|| home.settings_below(&directory));
+    let config = Config::load(file.as_deref(), &directory, &environment).context("cannot read the settings")?;
+    let context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
+    let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Up(up) => up.run(context).await,
+        }
+    })
 }

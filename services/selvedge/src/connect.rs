@@ -42,6 +42,23 @@ pub struct UpState {
     pub probe_url: Option<String>,
 }
 
+impl UpState {
+    /// What the `up` of this folder wrote last; it may have ended since.
+    pub fn read(home: &Home) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(home.up_state()).ok()?).ok()
+    }
+
+    /// Writes it for the other commands, whole or not at all.
+    ///
+    /// # Errors
+    /// As writing the file.
+    pub fn write(&self, home: &Home) -> std::io::Result<()> {
+        let scratch = home.up_state().with_extension("json.new");
+        std::fs::write(&scratch, serde_json::to_vec_pretty(self)?)?;
+        std::fs::rename(scratch, home.up_state())
+    }
+}
+
 impl Context {
     /// Where to connect: the running `up` of this folder, unless settings or environment name a server.
     ///
@@ -50,7 +67,7 @@ impl Context {
     pub fn url(&self) -> Result<String, Failure> {
         let target = self.config.nats.target(&self.environment).context("cannot tell which server is meant")?;
         let is_named = !matches!(target.origin, selvedge_kit::config::Origin::Default);
-        let up = std::fs::read(self.home.up_state()).ok().and_then(|text| serde_json::from_slice::<UpState>(&text).ok());
+        let up = UpState::read(&self.home);
         Ok(match up {
             Some(up) if !is_named => up.url,
             _ => target.url,

@@ -10,8 +10,9 @@
 //! | `agents/<kluster>/<agent>/<mission>.door.creds` | its right to start sessions | `agent register` |
 //! | `agents/<kluster>/<agent>/<mission>.creds` | its session's credential | `agent register`, `agent creds` |
 //! | `nats/` | the child nats-server's configuration, store, log | `up` |
+//! | `lock` | held by the running `up` | `up` |
 //! | `up.json` | where the running `up` listens | `up` |
-//! | `selvedge.toml` | settings of this fabric | a person |
+//! | `selvedge.toml` | settings of this fabric | a person; `init`, if there is none |
 
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,22 @@ impl Home {
     /// The child nats-server's files.
     pub fn nats(&self) -> PathBuf {
         self.0.join("nats")
+    }
+
+    /// Held by the running `up`.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// Settings of this fabric.
+    pub fn settings(&self) -> PathBuf {
+        self.0.join("selvedge.toml")
+    }
+
+    /// The fabric's settings file if it has one, unless `directory` has its own, which goes before it.
+    pub fn settings_below(&self, directory: &Path) -> Option<PathBuf> {
+        let settings = self.settings();
+        (settings.exists() && !directory.join("selvedge.toml").exists()).then_some(settings)
     }
 
     /// Where the running `up` listens.

@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use binary::{Found, find};
 pub use denial::{Denial, What};
 pub use error::Error;
+pub use log::tail as log_tail;
 pub use launch::{SUBCOMMAND, become_nats_server};
 
 /// After SIGTERM, how long until SIGKILL.
