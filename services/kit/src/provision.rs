@@ -15,7 +15,7 @@ use selvedge_contracts::stream::FOLLOWERS;
 use tokio::time::Instant;
 
 use crate::authority::{Credential, push::connect_options};
-use api::Api;
+use api::{Api, Intent};
 pub use api::CallError;
 use judge::Judgement;
 
@@ -94,6 +94,18 @@ pub enum Error {
 /// # Errors
 /// [`Error`] names the stream or consumer. What was made before stays: run it again.
 pub async fn provision(servers: &str, credential: &Credential, options: Options) -> Result<Report, Error> {
+    compare(servers, credential, options, Intent::Make).await
+}
+
+/// What [`provision`] would do, without doing it.
+///
+/// # Errors
+/// As [`provision`].
+pub async fn review(servers: &str, credential: &Credential, options: Options) -> Result<Report, Error> {
+    compare(servers, credential, options, Intent::Look).await
+}
+
+async fn compare(servers: &str, credential: &Credential, options: Options, intent: Intent) -> Result<Report, Error> {
     let addresses: Vec<&str> = servers.split(',').collect();
     let connecting = connect_options(credential)?
         .name("selvedge provision")
@@ -103,7 +115,7 @@ pub async fn provision(servers: &str, credential: &Credential, options: Options)
     let client = connecting.await.map_err(|source| Error::Connect { servers: servers.to_owned(), source })?;
     let mut jetstream = jetstream::new(client);
     jetstream.set_timeout(ATTEMPT_TIMEOUT);
-    let api = Api::new(jetstream, Instant::now() + options.timeout);
+    let api = Api::new(jetstream, Instant::now() + options.timeout, intent);
     let mut report = Report::default();
     for wanted in streams::all(options.replicas) {
         ensure_stream(&api, wanted, &mut report).await?;

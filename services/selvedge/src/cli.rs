@@ -32,6 +32,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(commands::up::Up),
+    Serve(commands::serve::Serve),
+    Init(commands::init::Init),
+    Kluster(commands::kluster::Klusters),
 }
 
 /// Runs the command line of this process.
@@ -57,6 +60,9 @@ fn perform(cli: Cli) -> Result<(), Failure> {
     runtime.block_on(async {
         match cli.command {
             Command::Up(up) => up.run(context).await,
+            Command::Serve(serve) => serve.run(context).await,
+            Command::Init(init) => init.run(context).await,
+            Command::Kluster(kluster) => kluster.run(context).await,
         }
     })
 }

@@ -56,6 +56,20 @@ impl Home {
         self.0.join("creds").join(kluster.as_str()).join(format!("{service}.creds"))
     }
 
+    /// What a kluster's registry signs with.
+    pub fn signers(&self, kluster: &KlusterName) -> PathBuf {
+        self.authority().join("klusters").join(kluster.as_str()).join("registry")
+    }
+
+    /// Klusters with an operator's credential here, in order.
+    pub fn klusters(&self) -> Vec<KlusterName> {
+        let entries = std::fs::read_dir(self.0.join("creds")).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| KlusterName::new(entry.file_name().to_str()?).ok());
+        let mut names: Vec<_> = names.filter(|name| self.operator_creds(name).exists()).collect();
+        names.sort();
+        names
+    }
+
     /// The agents registered from here.
     pub fn agents(&self, kluster: &KlusterName) -> PathBuf {
         self.0.join("agents").join(kluster.as_str())

@@ -1,7 +1,8 @@
 //! What the process is told from outside: stop, or look again.
 
-use std::io;
+use std::{io, time::Duration};
 
+use futures::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that `up` and `serve` listen for.
@@ -10,6 +11,9 @@ pub(crate) struct Signals {
     terminate: Signal,
 }
 
+/// Signals within this time are one.
+const ONE_GESTURE: Duration = Duration::from_millis(500);
+
 impl Signals {
     /// Listens from now on.
     ///
@@ -17,6 +21,14 @@ impl Signals {
     /// As the system says.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for another one, after a first. What comes with the first (a terminal tells the whole group,
+    /// and a wrapper passes on what it got) is the same gesture.
+    pub(crate) async fn stop_again(&mut self) {
+        tokio::time::sleep(ONE_GESTURE).await;
+        while self.stop().now_or_never().is_some() {}
+        self.stop().await;
     }
 
     /// Waits for SIGINT (Ctrl-C) or SIGTERM.

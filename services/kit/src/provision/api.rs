@@ -55,9 +55,19 @@ impl CallError {
     }
 }
 
+/// Whether what is missing is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// It is.
+    Make,
+    /// Nothing is changed.
+    Look,
+}
+
 pub(super) struct Api {
     jetstream: jetstream::Context,
     deadline: Instant,
+    intent: Intent,
 }
 
 #[derive(Deserialize)]
@@ -66,8 +76,8 @@ struct Info<C> {
 }
 
 impl Api {
-    pub(super) fn new(jetstream: jetstream::Context, deadline: Instant) -> Self {
-        Self { jetstream, deadline }
+    pub(super) fn new(jetstream: jetstream::Context, deadline: Instant, intent: Intent) -> Self {
+        Self { jetstream, deadline, intent }
     }
 
     pub(super) async fn stream(&self, name: &str) -> Result<Option<StreamConfig>, CallError> {
@@ -75,11 +85,11 @@ impl Api {
     }
 
     pub(super) async fn create_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.call::<Value>(format!("STREAM.CREATE.{}", config.name), config).await.map(drop)
+        self.change(format!("STREAM.CREATE.{}", config.name), config).await
     }
 
     pub(super) async fn update_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.call::<Value>(format!("STREAM.UPDATE.{}", config.name), config).await.map(drop)
+        self.change(format!("STREAM.UPDATE.{}", config.name), config).await
     }
 
     pub(super) async fn consumer(&self, stream: &str, name: &str) -> Result<Option<ConsumerConfig>, CallError> {
@@ -89,13 +99,21 @@ impl Api {
     /// Makes the consumer, or updates it.
     pub(super) async fn put_consumer(&self, stream: &str, name: &str, config: &ConsumerConfig) -> Result<(), CallError> {
         let body = json!({ "stream_name": stream, "config": config });
-        self.call::<Value>(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body).await.map(drop)
+        self.change(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body).await
+    }
+
+    async fn change(&self, subject: String, body: &impl Serialize) -> Result<(), CallError> {
+        match self.intent {
+            Intent::Make => self.call::<Value>(subject, body).await.map(drop),
+            Intent::Look => Ok(()),
+        }
     }
 
     async fn find<C: DeserializeOwned>(&self, subject: String, absent: ErrorCode) -> Result<Option<C>, CallError> {
         match self.call::<Info<C>>(subject, &json!({})).await {
             Ok(info) => Ok(Some(info.config)),
-            Err(error) if error.is(absent) => Ok(None),
+            // A consumer is absent, too, where its stream is.
+            Err(error) if error.is(absent) || error.is(ErrorCode::STREAM_NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -1,3 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod init;
+pub(crate) mod kluster;
+pub(crate) mod serve;
 pub(crate) mod up;

@@ -48,7 +48,7 @@ pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure>
     };
     let drained = tokio::select! {
         () = up.end(kept.is_ok()) => Ok(()),
-        () = signals.stop() => Err(anyhow::anyhow!("stopped before the services were drained").into()),
+        () = signals.stop_again() => Err(anyhow::anyhow!("stopped before the services were drained").into()),
     };
     drop((lock, spans));
     kept.and(drained)
