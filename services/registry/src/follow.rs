@@ -30,6 +30,8 @@ use crate::{
 
 /// Name of the timer that ends an invite.
 const EXPIRY: &str = "expiry";
+/// How long after a reconnection presence is tried to be marked, in milliseconds.
+const RESTART_MS: u64 = 60_000;
 /// Longest wait for one step of this work, in milliseconds.
 const STEP_MS: u64 = 5_000;
 
@@ -55,7 +57,7 @@ pub(crate) fn start(state: &Arc<Registry>, ledger: &Ledger, feed: &Feed, tasks: 
     tasks.spawn(async move {
         let mut connects = bus.connects();
         while stop.run_until_cancelled(connects.changed()).await.is_some_and(|changed| changed.is_ok()) {
-            mark_open_sessions(&state).await;
+            stop.run_until_cancelled(mark_after_restart(&state)).await;
         }
     });
 }
@@ -128,18 +130,34 @@ async fn lose(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Marks until all are marked: right after nats-server came back, its stream may still have to be made anew.
+async fn mark_after_restart(state: &Registry) {
+    let (deadline, mut attempt) = (Deadline::in_ms(RESTART_MS), 0);
+    while !mark_open_sessions(state).await && !deadline.has_passed() {
+        deadline.back_off(attempt).await;
+        attempt += 1;
+    }
+}
+
 /// Presence lives in memory: after nats-server was away, every open session gets its key anew, and so
-/// the time of one TTL to say that it lives.
-pub(crate) async fn mark_open_sessions(state: &Registry) {
+/// the time of one TTL to say that it lives. Says whether all were marked.
+pub(crate) async fn mark_open_sessions(state: &Registry) -> bool {
     let now_ms = now_ms();
+    let mut all = true;
     for session in open_sessions(state, |session| session.is_open(now_ms) && session.presence_ttl_ms > 0) {
         let key = presence_key(&session.mission, &session.agent, &session.id);
         let put = state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Revision(0), Deadline::in_ms(STEP_MS));
         match put.await {
             Ok(_) | Err(selvedge_kit::ledger::AppendError::Contended) => {}
-            Err(error) => warn!(%error, session = %session.id, "presence not marked"),
+            Err(error) => {
+                warn!(%error, session = %session.id, "presence not marked");
+                // The others would fare no better: their turn comes with the next attempt.
+                all = false;
+                break;
+            }
         }
     }
+    all
 }
 
 fn gone() -> Fault {

@@ -35,6 +35,8 @@ enum Command {
     Serve(commands::serve::Serve),
     Init(commands::init::Init),
     Kluster(commands::kluster::Klusters),
+    Status(commands::status::Status),
+    Doctor(commands::doctor::Doctor),
 }
 
 /// Runs the command line of this process.
@@ -63,6 +65,8 @@ fn perform(cli: Cli) -> Result<(), Failure> {
             Command::Serve(serve) => serve.run(context).await,
             Command::Init(init) => init.run(context).await,
             Command::Kluster(kluster) => kluster.run(context).await,
+            Command::Status(status) => status.run(context).await,
+            Command::Doctor(doctor) => doctor.run(context).await,
         }
     })
 }

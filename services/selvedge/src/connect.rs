@@ -12,7 +12,7 @@ use selvedge_kit::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Failure, home::Home};
+use crate::{exit::Failure, home::Home, lock::Lock};
 
 /// What every command knows.
 pub struct Context {
@@ -60,6 +60,11 @@ impl UpState {
 }
 
 impl Context {
+    /// The `up` that runs on this folder, if one does and is ready.
+    pub fn running_up(&self) -> Option<UpState> {
+        Lock::is_held(&self.home).then(|| UpState::read(&self.home)).flatten()
+    }
+
     /// Where to connect: the running `up` of this folder, unless settings or environment name a server.
     ///
     /// # Errors

@@ -61,6 +61,16 @@ impl Home {
         self.authority().join("klusters").join(kluster.as_str()).join("registry")
     }
 
+    /// Credentials of operators and services, by kluster.
+    pub fn creds(&self) -> PathBuf {
+        self.0.join("creds")
+    }
+
+    /// The agents registered from here, by kluster.
+    pub fn all_agents(&self) -> PathBuf {
+        self.0.join("agents")
+    }
+
     /// Klusters with an operator's credential here, in order.
     pub fn klusters(&self) -> Vec<KlusterName> {
         let entries = std::fs::read_dir(self.0.join("creds")).into_iter().flatten().flatten();

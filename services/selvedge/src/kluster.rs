@@ -22,7 +22,6 @@ use crate::{
     connect::{Context, UpState},
     exit::Failure,
     foundation, init,
-    lock::Lock,
     services::Place,
 };
 
@@ -64,7 +63,7 @@ pub(crate) async fn create(context: &Context, name: &KlusterName) -> Result<(), 
 }
 
 async fn bring_up(context: &Context, keyring: &Keyring, kluster: &Kluster) -> Result<State, Failure> {
-    let up = Lock::is_held(&context.home).then(|| UpState::read(&context.home)).flatten();
+    let up = context.running_up();
     let target = context.config.nats.target(&context.environment).context("cannot tell which server is meant")?;
     if up.is_none() && target.origin == Origin::Default {
         return Ok(State::Keys);

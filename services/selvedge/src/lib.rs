@@ -7,6 +7,7 @@
 pub mod cli;
 mod commands;
 pub mod connect;
+mod doctor;
 pub mod exit;
 mod fleet;
 mod foundation;
@@ -20,5 +21,6 @@ pub mod output;
 mod serve;
 mod services;
 mod signals;
+mod status;
 mod up;
 mod watch;

@@ -32,7 +32,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use selvedge_kit::authority::{Keyring, server_config::ServerConfig};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use binary::{Found, find};
+pub use binary::{Found, find, pinned};
 pub use denial::{Denial, What};
 pub use error::Error;
 pub use log::tail as log_tail;
