@@ -16,9 +16,9 @@ use crate::{connect::Context, home::Home, lock::Lock, nats_child, services::Plac
 
 /// Longest wait for one answer, in milliseconds.
 const ANSWER_MS: u64 = 5_000;
-/// Clocks that differ by more are worth a warning, in milliseconds.
+/// Clocks that differ by as much are worth a warning, in milliseconds.
 const SKEW_WARN_MS: u64 = 1_000;
-/// Clocks that differ by more break signatures, which are good for 30 s, in milliseconds.
+/// Clocks that differ by as much break signatures, which are good for 30 s, in milliseconds.
 const SKEW_FAIL_MS: u64 = 10_000;
 /// The oldest nats-server that will do.
 const OLDEST: &str = "2.12.0";
@@ -102,9 +102,9 @@ fn clock(ledger: &Stream, asked_at_ms: u64, heard_at_ms: u64) -> Finding {
     let seen = format!("the server's differs by {skew_ms} ms");
     let fix = "run a time service (chrony, systemd-timesyncd) on both machines";
     match skew_ms {
-        ..=SKEW_WARN_MS => Finding::ok(check, seen),
-        ..=SKEW_FAIL_MS => Finding::warn(check, seen, fix),
-        _ => Finding::fail(check, seen, fix),
+        ..SKEW_WARN_MS => Finding::ok(check, seen),
+        SKEW_WARN_MS..SKEW_FAIL_MS => Finding::warn(check, seen, fix),
+        SKEW_FAIL_MS.. => Finding::fail(check, seen, fix),
     }
 }
 

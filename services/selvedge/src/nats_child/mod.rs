@@ -96,6 +96,12 @@ impl NatsChild {
         wait_ended(&mut self.ended).await
     }
 
+    /// The same, to be waited for beside other work.
+    pub fn end(&self) -> impl Future<Output = Option<ExitStatus>> + Send + use<> {
+        let mut ended = self.ended.clone();
+        async move { wait_ended(&mut ended).await }
+    }
+
     /// Asks it to finish; kills it if that takes longer than five seconds.
     pub async fn stop(mut self) {
         self.signal(Signal::TERM);

@@ -76,7 +76,11 @@ impl Up {
         let watch = Watch::start(&context.config.telemetry, &metrics).await?;
         watch.server_runs(true);
         let mut up = Self { context, keys, server, place, fleet: Fleet::default(), watch };
-        up.rescan().await?;
+        let end = up.server.end();
+        tokio::select! {
+            scanned = up.rescan() => scanned?,
+            _ = end => return Err(anyhow::anyhow!("nats-server ended at once; the end of its log:\n{}", up.server.log_tail()).into()),
+        }
         steps.done("klusters");
         let missions = up.missions(wanted.missions).await?;
         steps.done("missions");

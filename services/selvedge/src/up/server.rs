@@ -84,9 +84,14 @@ impl Server {
         self.denials.take()
     }
 
-    /// Waits until the child has ended by itself.
-    pub(super) async fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.ended().await
+    /// The end of the child by itself, to be waited for beside what needs it.
+    pub(super) fn end(&self) -> impl Future<Output = Option<ExitStatus>> + Send + use<> {
+        self.child.end()
+    }
+
+    /// The end of its log, for an error.
+    pub(super) fn log_tail(&self) -> String {
+        nats_child::log_tail(&self.setup.config.folder)
     }
 
     /// Starts a child that died again, waiting longer after each death.
@@ -125,7 +130,7 @@ impl Server {
         anyhow!(
             "nats-server died more than {MOST_DEATHS} times within a minute ({status}); the end of {}:\n{}",
             folder.join("nats.log").display(),
-            nats_child::log_tail(folder)
+            self.log_tail()
         )
         .into()
     }

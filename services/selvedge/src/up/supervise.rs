@@ -1,5 +1,7 @@
 //! Keeping it up: nats-server restarted when it dies, klusters taken in when they are made.
 
+use std::process::ExitStatus;
+
 use futures::future::try_join_all;
 use selvedge_contracts::{
     call,
@@ -27,37 +29,55 @@ impl Up {
     pub(super) async fn keep_running(&mut self, mut look_again: Signal) -> Failure {
         self.listen_for_denials();
         loop {
+            let end = self.server.end();
             tokio::select! {
-                status = self.server.ended() => {
+                status = end => {
                     self.watch.server_runs(false);
                     if let Err(failure) = self.restart(status).await {
                         return failure;
                     }
                     self.watch.server_runs(true);
                 }
-                _ = look_again.recv() => {
-                    if let Err(failure) = self.rescan().await {
-                        warn!(error = failure.chain(), "cannot start a new kluster");
-                    }
-                }
+                _ = look_again.recv() => self.rescan_or_warn().await,
             }
         }
     }
 
     /// Starts nats-server again. What lives in memory there (presence) is gone, so streams are made anew;
     /// the services reconnect by themselves.
-    async fn restart(&mut self, status: Option<std::process::ExitStatus>) -> Result<(), Failure> {
-        self.server.restart(&self.keys.keyring, status).await?;
-        self.listen_for_denials();
-        self.write_state()?;
+    async fn restart(&mut self, mut status: Option<ExitStatus>) -> Result<(), Failure> {
+        loop {
+            self.server.restart(&self.keys.keyring, status).await?;
+            self.listen_for_denials();
+            self.write_state()?;
+            let end = self.server.end();
+            status = tokio::select! {
+                provisioned = self.provision_again() => return provisioned,
+                status = end => status,
+            };
+        }
+    }
+
+    async fn provision_again(&self) -> Result<(), Failure> {
         let replicas = self.context.config.server.replicas;
         for kluster in keys::klusters(&self.keys.keyring)? {
             if let Err(failure) = foundation::provision(&self.place, &kluster, replicas).await {
-                // It may have died again already, which the caller sees next.
                 warn!(kluster = %kluster.name(), error = failure.chain(), "streams not made anew");
             }
         }
         Ok(())
+    }
+
+    /// What a dying nats-server leaves half done is done by the next signal, or the next `up`.
+    async fn rescan_or_warn(&mut self) {
+        let end = self.server.end();
+        let outcome = tokio::select! {
+            outcome = self.rescan() => outcome,
+            _ = end => Err(anyhow::anyhow!("nats-server died").into()),
+        };
+        if let Err(failure) = outcome {
+            warn!(error = failure.chain(), "cannot start a new kluster");
+        }
     }
 
     fn listen_for_denials(&mut self) {
