@@ -109,6 +109,7 @@ pub(crate) async fn provision(context: &Context, wanted: &Wanted) -> Result<(), 
     let keyring = open(context)?;
     let url = wanted.url.clone().map_or_else(|| context.url(), Ok)?;
     let place = Place::new(url.clone(), &context.config, Metrics::default());
+    write_settings(context, wanted)?;
     let mut klusters = Vec::new();
     for name in keyring.klusters().context("cannot list the klusters")? {
         let kluster = keyring.kluster(&name).context("cannot open the kluster's keys")?;

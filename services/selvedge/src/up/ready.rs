@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, time::Instant};
 
 use anyhow::Context as _;
 use selvedge_contracts::id::{KlusterName, Mission};
+use selvedge_kit::config::Origin;
 use serde::Serialize;
+use tracing::warn;
 
 use super::Up;
 use crate::{connect::UpState, exit::Failure, services::BUILT};
@@ -59,6 +61,10 @@ impl Up {
     }
 
     pub(super) fn announce(&self, missions: Vec<Mission>, steps: &Steps) -> Result<(), Failure> {
+        let target = self.context.config.nats.target(&self.context.environment).context("cannot tell which server is meant")?;
+        if target.origin != Origin::Default {
+            warn!(url = target.url, by = %target.origin, "other commands go there, not here: unset it to use this fabric");
+        }
         let ready = Ready {
             ready: true,
             state: self.write_state()?,

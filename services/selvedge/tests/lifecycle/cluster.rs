@@ -93,7 +93,11 @@ async fn init_makes_a_fabric_of_somebody_elses_server_in_two_steps() {
         let provisioned = run(&home, &["init", "--provision", "--replicas", "1", "--url", &url]);
         assert!(provisioned.status.success(), "{}", text(&provisioned.stderr));
     }
-    let _serve = Process::start(&home, &folder.path().join("serve.err"), &["serve", "registry", "--url", &url]);
+    // From now on the folder knows where its cluster is.
+    let _serve = Process::start(&home, &folder.path().join("serve.err"), &["serve", "registry"]);
+    let doctor = run(&home, &["doctor"]);
+    assert!(doctor.status.success(), "{}", text(&doctor.stdout));
+    assert!(text(&doctor.stdout).contains("WARN  durability"), "it is not known of a foreign server");
     let operator = connect(&url, Login::File(home.join("creds/main/operator.creds"))).await;
     let whoami = operator.call::<call::Whoami>(&Nothing {}).await.unwrap().reply;
     assert_eq!(whoami.owner.unwrap().as_str(), "person:olga");
