@@ -21,6 +21,9 @@ struct Arguments {
     /// Rounds; raw and fabric take turns within each, and medians over rounds are shown.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Runs one operation alone, at 64 callers, for a profiler: echo, read, publish or write.
+    #[arg(long)]
+    profile: Option<String>,
     /// Only sections whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -34,6 +37,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(arguments: &Arguments) {
+    if let Some(operation) = &arguments.profile {
+        return calls::profile(operation, arguments.seconds).await;
+    }
     let wants = |name: &str| name.contains(arguments.only.as_str());
     let durable = Options { sync: Sync::Always, ..Options::LAZY };
     for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {

@@ -1,7 +1,7 @@
 //! Makes and updates the streams, buckets and consumers of a kluster, as `up` and `init` do.
 //!
 //! Never takes anything away: where an existing stream differs in a way that would lose data, it is
-//! left as it is and the difference is an error. What each stream looks like stands in [`streams`].
+//! left as it is and the difference is an error. What each stream looks like stands in `streams.rs`.
 
 mod api;
 mod consumers;
@@ -15,12 +15,14 @@ use selvedge_contracts::stream::FOLLOWERS;
 use tokio::time::Instant;
 
 use crate::authority::{Credential, push::connect_options};
-use api::{Api, Intent};
 pub use api::CallError;
+use api::{Api, Intent};
 use judge::Judgement;
 
-/// How long one attempt may take.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one attempt may take. A cluster without a leader does not answer at all; making the same
+/// thing twice does no harm.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What provisioning is to make.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +95,11 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`] names the stream or consumer. What was made before stays: run it again.
-pub async fn provision(servers: &str, credential: &Credential, options: Options) -> Result<Report, Error> {
+pub async fn provision(
+    servers: &str,
+    credential: &Credential,
+    options: Options,
+) -> Result<Report, Error> {
     compare(servers, credential, options, Intent::Make).await
 }
 
@@ -101,18 +107,30 @@ pub async fn provision(servers: &str, credential: &Credential, options: Options)
 ///
 /// # Errors
 /// As [`provision`].
-pub async fn review(servers: &str, credential: &Credential, options: Options) -> Result<Report, Error> {
+pub async fn review(
+    servers: &str,
+    credential: &Credential,
+    options: Options,
+) -> Result<Report, Error> {
     compare(servers, credential, options, Intent::Look).await
 }
 
-async fn compare(servers: &str, credential: &Credential, options: Options, intent: Intent) -> Result<Report, Error> {
+async fn compare(
+    servers: &str,
+    credential: &Credential,
+    options: Options,
+    intent: Intent,
+) -> Result<Report, Error> {
     let addresses: Vec<&str> = servers.split(',').collect();
     let connecting = connect_options(credential)?
         .name("selvedge provision")
-        .connection_timeout(ATTEMPT_TIMEOUT)
+        .connection_timeout(CONNECT_TIMEOUT)
         .request_timeout(Some(ATTEMPT_TIMEOUT))
         .connect(addresses);
-    let client = connecting.await.map_err(|source| Error::Connect { servers: servers.to_owned(), source })?;
+    let client = connecting.await.map_err(|source| Error::Connect {
+        servers: servers.to_owned(),
+        source,
+    })?;
     let mut jetstream = jetstream::new(client);
     jetstream.set_timeout(ATTEMPT_TIMEOUT);
     let api = Api::new(jetstream, Instant::now() + options.timeout, intent);
@@ -130,7 +148,10 @@ async fn compare(servers: &str, credential: &Credential, options: Options, inten
 
 async fn ensure_stream(api: &Api, wanted: Config, report: &mut Report) -> Result<(), Error> {
     let stream = wanted.name.clone();
-    let failed = |source| Error::Stream { stream: stream.clone(), source };
+    let failed = |source| Error::Stream {
+        stream: stream.clone(),
+        source,
+    };
     let Some(found) = api.stream(&stream).await.map_err(failed)? else {
         api.create_stream(&wanted).await.map_err(failed)?;
         report.created.push(stream);

@@ -23,7 +23,14 @@ pub struct Cli {
     #[arg(long, global = true, default_value = "main", env = "SELVEDGE_KLUSTER")]
     kluster: KlusterName,
     /// How results are shown.
-    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
     output: Format,
     #[command(subcommand)]
     command: Command,
@@ -53,11 +60,22 @@ pub fn run() -> ExitCode {
 fn perform(cli: Cli) -> Result<(), Failure> {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
-    let named = cli.home.map(std::path::absolute).transpose().context("cannot tell the folder")?;
+    let named = cli
+        .home
+        .map(std::path::absolute)
+        .transpose()
+        .context("cannot tell the folder")?;
     let home = Home::find(named.as_deref(), &directory);
     let file = cli.config.or_else(|| home.settings_below(&directory));
-    let config = Config::load(file.as_deref(), &directory, &environment).context("cannot read the settings")?;
-    let context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
+    let config = Config::load(file.as_deref(), &directory, &environment)
+        .context("cannot read the settings")?;
+    let context = Context {
+        home,
+        config,
+        environment,
+        kluster: cli.kluster,
+        output: cli.output,
+    };
     let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
     runtime.block_on(async {
         match cli.command {

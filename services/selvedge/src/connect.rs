@@ -62,7 +62,9 @@ impl UpState {
 impl Context {
     /// The `up` that runs on this folder, if one does and is ready.
     pub fn running_up(&self) -> Option<UpState> {
-        Lock::is_held(&self.home).then(|| UpState::read(&self.home)).flatten()
+        Lock::is_held(&self.home)
+            .then(|| UpState::read(&self.home))
+            .flatten()
     }
 
     /// Where to connect: the running `up` of this folder, unless settings or environment name a server.
@@ -70,7 +72,11 @@ impl Context {
     /// # Errors
     /// [`Failure`] if the settings name a context that cannot be read.
     pub fn url(&self) -> Result<String, Failure> {
-        let target = self.config.nats.target(&self.environment).context("cannot tell which server is meant")?;
+        let target = self
+            .config
+            .nats
+            .target(&self.environment)
+            .context("cannot tell which server is meant")?;
         let is_named = !matches!(target.origin, selvedge_kit::config::Origin::Default);
         let up = UpState::read(&self.home);
         Ok(match up {
@@ -90,8 +96,14 @@ impl Context {
             name: format!("selvedge {}", env!("CARGO_PKG_VERSION")),
             connect_timeout_ms: self.config.nats.connect_timeout_ms,
         };
-        let hint = || format!("cannot reach the fabric at {url}; is `selvedge up` running in this folder or one above?");
-        Ok(Client::new(Bus::connect(&options, login).await.with_context(hint)?))
+        let hint = || {
+            format!(
+                "cannot reach the fabric at {url}; is `selvedge up` running in this folder or one above?"
+            )
+        };
+        Ok(Client::new(
+            Bus::connect(&options, login).await.with_context(hint)?,
+        ))
     }
 
     /// Connects as the operator of the kluster meant.

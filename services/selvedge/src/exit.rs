@@ -35,8 +35,13 @@ impl Failure {
             Self::Usage(message) => message.clone(),
             Self::Other(error) => format!("{error:#}"),
             Self::Fault(fault) => {
-                let at = |detail: &selvedge_contracts::fault::Detail| format!("\n  {}: {}", detail.at, detail.message);
-                fault.details.iter().fold(fault.to_string(), |text, detail| text + &at(detail))
+                let at = |detail: &selvedge_contracts::fault::Detail| {
+                    format!("\n  {}: {}", detail.at, detail.message)
+                };
+                fault
+                    .details
+                    .iter()
+                    .fold(fault.to_string(), |text, detail| text + &at(detail))
             }
         }
     }

@@ -35,7 +35,12 @@ pub(crate) struct Laid {
 ///
 /// # Errors
 /// The server cannot be reached, or what is there differs in a way that would lose data.
-pub(crate) async fn lay(context: &Context, place: &Place, kluster: &Kluster, replicas: u8) -> Result<Laid, Failure> {
+pub(crate) async fn lay(
+    context: &Context,
+    place: &Place,
+    kluster: &Kluster,
+    replicas: u8,
+) -> Result<Laid, Failure> {
     let report = provision(place, kluster, replicas).await?;
     let owner = operator::owner(&context.environment)?;
     let path = context.home.operator_creds(kluster.name());
@@ -47,11 +52,24 @@ pub(crate) async fn lay(context: &Context, place: &Place, kluster: &Kluster, rep
 ///
 /// # Errors
 /// As [`lay`].
-pub(crate) async fn provision(place: &Place, kluster: &Kluster, replicas: u8) -> Result<Report, Failure> {
+pub(crate) async fn provision(
+    place: &Place,
+    kluster: &Kluster,
+    replicas: u8,
+) -> Result<Report, Failure> {
     let now_ms = now_ms();
-    let life = Life { now_ms, expires_at_ms: now_ms + LIFE_MS };
-    let credential = kluster.provision_credential(life).context("cannot make a provisioning credential")?;
-    let options = provision::Options { replicas: replicas.into(), timeout: TIMEOUT };
+    let life = Life {
+        now_ms,
+        expires_at_ms: now_ms + LIFE_MS,
+    };
+    let credential = kluster
+        .provision_credential(life)
+        .context("cannot make a provisioning credential")?;
+    let options = provision::Options {
+        replicas: replicas.into(),
+        timeout: TIMEOUT,
+    };
     let provisioned = provision::provision(&place.url, &credential, options).await;
-    Ok(provisioned.with_context(|| format!("cannot make the streams of kluster {}", kluster.name()))?)
+    Ok(provisioned
+        .with_context(|| format!("cannot make the streams of kluster {}", kluster.name()))?)
 }

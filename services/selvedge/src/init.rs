@@ -83,10 +83,15 @@ struct Reached {
 pub(crate) async fn prepare(context: &Context, wanted: &Wanted) -> Result<(), Failure> {
     let _lock = Lock::take(&context.home).await?;
     let keyring = open(context)?;
-    let out = wanted.out.clone().unwrap_or_else(|| context.home.path().to_owned());
+    let out = wanted
+        .out
+        .clone()
+        .unwrap_or_else(|| context.home.path().to_owned());
     let auth_file = out.join(AUTH_FILE);
     let text = auth_text(&keyring).context("cannot read the keys")?;
-    fs::create_dir_all(&out).and_then(|()| fs::write(&auth_file, text)).with_context(|| format!("cannot write {}", auth_file.display()))?;
+    fs::create_dir_all(&out)
+        .and_then(|()| fs::write(&auth_file, text))
+        .with_context(|| format!("cannot write {}", auth_file.display()))?;
     write_settings(context, wanted)?;
     let prepared = Prepared {
         step: "prepared",
@@ -95,7 +100,10 @@ pub(crate) async fn prepare(context: &Context, wanted: &Wanted) -> Result<(), Fa
         klusters: names(&keyring)?,
         next: "selvedge init --provision".to_owned(),
     };
-    Ok(context.output.print(&prepared, human_prepared).context("cannot print")?)
+    Ok(context
+        .output
+        .print(&prepared, human_prepared)
+        .context("cannot print")?)
 }
 
 /// The second step: accounts, streams, operator, the services' credentials.
@@ -104,7 +112,11 @@ pub(crate) async fn prepare(context: &Context, wanted: &Wanted) -> Result<(), Fa
 /// The servers cannot be reached or do not know our operator yet.
 pub(crate) async fn provision(context: &Context, wanted: &Wanted) -> Result<(), Failure> {
     if Lock::is_held(&context.home) {
-        return Err(Fault::conflict(format!("`selvedge up` runs on {}; a cluster has a folder of its own: --home", context.home.path().display())).into());
+        return Err(Fault::conflict(format!(
+            "`selvedge up` runs on {}; a cluster has a folder of its own: --home",
+            context.home.path().display()
+        ))
+        .into());
     }
     let keyring = open(context)?;
     let url = wanted.url.clone().map_or_else(|| context.url(), Ok)?;
@@ -112,14 +124,29 @@ pub(crate) async fn provision(context: &Context, wanted: &Wanted) -> Result<(), 
     write_settings(context, wanted)?;
     let mut klusters = Vec::new();
     for name in keyring.klusters().context("cannot list the klusters")? {
-        let kluster = keyring.kluster(&name).context("cannot open the kluster's keys")?;
+        let kluster = keyring
+            .kluster(&name)
+            .context("cannot open the kluster's keys")?;
         klusters.push(reach(context, &place, &keyring, &kluster, wanted.replicas).await?);
     }
-    let provisioned = Provisioned { step: "provisioned", url, klusters };
-    Ok(context.output.print(&provisioned, human_provisioned).context("cannot print")?)
+    let provisioned = Provisioned {
+        step: "provisioned",
+        url,
+        klusters,
+    };
+    Ok(context
+        .output
+        .print(&provisioned, human_provisioned)
+        .context("cannot print")?)
 }
 
-async fn reach(context: &Context, place: &Place, keyring: &Keyring, kluster: &Kluster, replicas: u8) -> Result<Reached, Failure> {
+async fn reach(
+    context: &Context,
+    place: &Place,
+    keyring: &Keyring,
+    kluster: &Kluster,
+    replicas: u8,
+) -> Result<Reached, Failure> {
     let servers = push_account(&place.url, keyring, kluster).await?;
     let laid = foundation::lay(context, place, kluster, replicas).await?;
     Ok(Reached {
@@ -136,13 +163,29 @@ async fn reach(context: &Context, place: &Place, keyring: &Keyring, kluster: &Kl
 ///
 /// # Errors
 /// They cannot be reached or refuse.
-pub(crate) async fn push_account(url: &str, keyring: &Keyring, kluster: &Kluster) -> Result<Vec<String>, Failure> {
+pub(crate) async fn push_account(
+    url: &str,
+    keyring: &Keyring,
+    kluster: &Kluster,
+) -> Result<Vec<String>, Failure> {
     let now_ms = now_ms();
-    let token = keyring.refresh(kluster, now_ms).context("cannot renew the account's token")?;
-    let life = Life { now_ms, expires_at_ms: now_ms + PUSH_MS };
-    let system = keyring.system_credential(life).context("cannot make a credential of the system account")?;
+    let token = keyring
+        .refresh(kluster, now_ms)
+        .context("cannot renew the account's token")?;
+    let life = Life {
+        now_ms,
+        expires_at_ms: now_ms + PUSH_MS,
+    };
+    let system = keyring
+        .system_credential(life)
+        .context("cannot make a credential of the system account")?;
     let pushed = push::account(url, &system, &token, PUSH_TIMEOUT).await;
-    let hint = || format!("the servers at {url} did not take kluster {}; do they run with {AUTH_FILE} of this folder?", kluster.name());
+    let hint = || {
+        format!(
+            "the servers at {url} did not take kluster {}; do they run with {AUTH_FILE} of this folder?",
+            kluster.name()
+        )
+    };
     Ok(pushed.with_context(hint)?)
 }
 
@@ -158,8 +201,12 @@ pub(crate) fn service_creds(context: &Context, kluster: &Kluster) -> Result<Vec<
         if !lasts(&path, now_ms) {
             // Replicas share it, and name themselves anew.
             let instance = ScopeId::new("shared").context("cannot name the instance")?;
-            let credential = kluster.service_credential(*service, instance, now_ms).context("cannot make the service's credential")?;
-            credential.write(&path).context("cannot keep the service's credential")?;
+            let credential = kluster
+                .service_credential(*service, instance, now_ms)
+                .context("cannot make the service's credential")?;
+            credential
+                .write(&path)
+                .context("cannot keep the service's credential")?;
         }
         paths.push(path);
     }
@@ -168,21 +215,33 @@ pub(crate) fn service_creds(context: &Context, kluster: &Kluster) -> Result<Vec<
 
 fn lasts(path: &Path, now_ms: u64) -> bool {
     let claims = Credential::read(path).and_then(|credential| credential.claims());
-    claims.is_ok_and(|claims| claims.expires_at_ms().is_none_or(|at| at > now_ms + RENEW_BEFORE_MS))
+    claims.is_ok_and(|claims| {
+        claims
+            .expires_at_ms()
+            .is_none_or(|at| at > now_ms + RENEW_BEFORE_MS)
+    })
 }
 
 fn open(context: &Context) -> Result<Keyring, Failure> {
     let now_ms = now_ms();
-    let keyring = Keyring::open_or_create(&context.home.authority(), now_ms).context("cannot open the keys")?;
+    let keyring = Keyring::open_or_create(&context.home.authority(), now_ms)
+        .context("cannot open the keys")?;
     let names = keyring.klusters().context("cannot list the klusters")?;
     if !names.contains(&context.kluster) {
-        keyring.create_kluster(&context.kluster, now_ms).context("cannot make the kluster's keys")?;
+        keyring
+            .create_kluster(&context.kluster, now_ms)
+            .context("cannot make the kluster's keys")?;
     }
     Ok(keyring)
 }
 
 fn names(keyring: &Keyring) -> Result<Vec<String>, Failure> {
-    Ok(keyring.klusters().context("cannot list the klusters")?.iter().map(ToString::to_string).collect())
+    Ok(keyring
+        .klusters()
+        .context("cannot list the klusters")?
+        .iter()
+        .map(ToString::to_string)
+        .collect())
 }
 
 fn auth_text(keyring: &Keyring) -> Result<String, selvedge_kit::authority::Error> {
@@ -193,16 +252,23 @@ fn auth_text(keyring: &Keyring) -> Result<String, selvedge_kit::authority::Error
         "# `dir` below is a folder that nats-server may write, for accounts it is told of later.".to_owned(),
         format!("max_payload: {MAX_PAYLOAD_BYTES}"),
     ];
-    let lines = lines.into_iter().chain(authority(keyring, Path::new("./selvedge-accounts"))?);
+    let lines = lines
+        .into_iter()
+        .chain(authority(keyring, Path::new("./selvedge-accounts"))?);
     Ok(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
 /// Keeps where the cluster is, for the other commands, unless a person has written settings already.
 fn write_settings(context: &Context, wanted: &Wanted) -> Result<(), Failure> {
     let path = context.home.settings();
-    let Some(url) = wanted.url.as_deref().filter(|_| !path.exists()) else { return Ok(()) };
+    let Some(url) = wanted.url.as_deref().filter(|_| !path.exists()) else {
+        return Ok(());
+    };
     let url = toml::Value::from(url);
-    let text = format!("[nats]\nurl = {url}\n\n[server]\nreplicas = {}\n", wanted.replicas);
+    let text = format!(
+        "[nats]\nurl = {url}\n\n[server]\nreplicas = {}\n",
+        wanted.replicas
+    );
     Ok(fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?)
 }
 
@@ -223,12 +289,34 @@ fn human_prepared(prepared: &Prepared) -> String {
 }
 
 fn human_provisioned(provisioned: &Provisioned) -> String {
-    let mut lines = vec![format!("step 2 of 2 is done: the servers at {} are a fabric", provisioned.url)];
+    let mut lines = vec![format!(
+        "step 2 of 2 is done: the servers at {} are a fabric",
+        provisioned.url
+    )];
     for reached in &provisioned.klusters {
-        lines.push(format!("  kluster {}: known to {}", reached.kluster, reached.servers.join(", ")));
-        lines.push(format!("    streams made  {}", if reached.streams_created.is_empty() { "none; they were there".to_owned() } else { reached.streams_created.join(", ") }));
-        lines.push(format!("    operator      {}", reached.operator_creds.display()));
-        lines.extend(reached.service_creds.iter().map(|path| format!("    service       {}", path.display())));
+        lines.push(format!(
+            "  kluster {}: known to {}",
+            reached.kluster,
+            reached.servers.join(", ")
+        ));
+        lines.push(format!(
+            "    streams made  {}",
+            if reached.streams_created.is_empty() {
+                "none; they were there".to_owned()
+            } else {
+                reached.streams_created.join(", ")
+            }
+        ));
+        lines.push(format!(
+            "    operator      {}",
+            reached.operator_creds.display()
+        ));
+        lines.extend(
+            reached
+                .service_creds
+                .iter()
+                .map(|path| format!("    service       {}", path.display())),
+        );
         lines.push(format!("    signers       {}", reached.signers.display()));
     }
     lines.push(String::new());

@@ -34,7 +34,12 @@ impl Lock {
     /// A conflict that names the holder; or the folder cannot be written.
     pub(crate) async fn take(home: &Home) -> Result<Self, Failure> {
         let folder = home.path();
-        let hint = || format!("cannot write to {}; choose a folder with --home", folder.display());
+        let hint = || {
+            format!(
+                "cannot write to {}; choose a folder with --home",
+                folder.display()
+            )
+        };
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         let mut file = made.and_then(|()| open(home)).with_context(hint)?;
         for _ in 0..ATTEMPTS {
@@ -52,13 +57,21 @@ impl Lock {
 
     /// Whether an `up` runs on this folder.
     pub(crate) fn is_held(home: &Home) -> bool {
-        let Ok(file) = File::open(home.lock()) else { return false };
+        let Ok(file) = File::open(home.lock()) else {
+            return false;
+        };
         flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
     }
 }
 
 fn open(home: &Home) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(home.lock())
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(home.lock())
 }
 
 fn sign(file: &mut File) -> io::Result<()> {

@@ -22,7 +22,11 @@ impl Format {
     ///
     /// # Errors
     /// As writing to standard output.
-    pub fn print<T: Serialize>(self, result: &T, human: impl FnOnce(&T) -> String) -> io::Result<()> {
+    pub fn print<T: Serialize>(
+        self,
+        result: &T,
+        human: impl FnOnce(&T) -> String,
+    ) -> io::Result<()> {
         let text = match self {
             Self::Human => human(result),
             Self::Json => serde_json::to_string_pretty(result)?,

@@ -50,7 +50,8 @@ struct Ready {
 /// # Errors
 /// A credential is missing, the server cannot be reached, or a service cannot start.
 pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure> {
-    let spans = telemetry::init(&context.config.telemetry, "selvedge", &context.environment).context("cannot set up logs")?;
+    let spans = telemetry::init(&context.config.telemetry, "selvedge", &context.environment)
+        .context("cannot set up logs")?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let (fleet, watch) = tokio::select! {
         started = start(&context, &wanted) => started?,
@@ -67,25 +68,42 @@ pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure>
 }
 
 async fn start(context: &Context, wanted: &Wanted) -> Result<(Fleet, Watch), Failure> {
-    let logins = wanted.services.iter().map(|service| Ok((*service, login(context, wanted, *service)?)));
+    let logins = wanted
+        .services
+        .iter()
+        .map(|service| Ok((*service, login(context, wanted, *service)?)));
     let logins = logins.collect::<Result<Vec<_>, Failure>>()?;
     let url = wanted.url.clone().map_or_else(|| context.url(), Ok)?;
     let metrics = Metrics::default();
     let place = Place::new(url, &context.config, metrics.clone());
     let watch = Watch::start(&context.config.telemetry, &metrics).await?;
-    let signers = wanted.signers.clone().unwrap_or_else(|| context.home.signers(&context.kluster));
-    let running = try_join_all(logins.into_iter().map(|(service, login)| place.start(service, login, signers.clone()))).await?;
+    let signers = wanted
+        .signers
+        .clone()
+        .unwrap_or_else(|| context.home.signers(&context.kluster));
+    let running = try_join_all(
+        logins
+            .into_iter()
+            .map(|(service, login)| place.start(service, login, signers.clone())),
+    )
+    .await?;
     let ready = Ready {
         ready: true,
         pid: std::process::id(),
         url: place.url.clone(),
         kluster: context.kluster.to_string(),
-        services: running.iter().map(selvedge_kit::service::Running::name).collect(),
+        services: running
+            .iter()
+            .map(selvedge_kit::service::Running::name)
+            .collect(),
         probe_url: watch.probe_url().map(str::to_owned),
     };
     let mut fleet = Fleet::default();
     fleet.add(context.kluster.clone(), running, &watch);
-    context.output.print(&ready, human).context("cannot say that it serves")?;
+    context
+        .output
+        .print(&ready, human)
+        .context("cannot say that it serves")?;
     Ok((fleet, watch))
 }
 
@@ -93,7 +111,10 @@ async fn start(context: &Context, wanted: &Wanted) -> Result<(Fleet, Watch), Fai
 fn login(context: &Context, wanted: &Wanted, service: Service) -> Result<Login, Failure> {
     if !BUILT.contains(&service) {
         let built: Vec<_> = BUILT.iter().map(|service| service.name()).collect();
-        return Err(Failure::Usage(format!("this build has no service {service}; it has {}", built.join(", "))));
+        return Err(Failure::Usage(format!(
+            "this build has no service {service}; it has {}",
+            built.join(", ")
+        )));
     }
     if let Some(path) = &wanted.creds {
         return Ok(Login::File(path.clone()));
@@ -108,13 +129,23 @@ fn login(context: &Context, wanted: &Wanted, service: Service) -> Result<Login, 
             path.display()
         )));
     };
-    let kluster = keyring.kluster(&context.kluster).context("cannot open the kluster's keys")?;
+    let kluster = keyring
+        .kluster(&context.kluster)
+        .context("cannot open the kluster's keys")?;
     let credential = kluster.service_credential(service, fresh_instance()?, now_ms());
-    Ok(Login::held(credential.context("cannot make the service's credential")?))
+    Ok(Login::held(
+        credential.context("cannot make the service's credential")?,
+    ))
 }
 
 fn human(ready: &Ready) -> String {
-    let mut line = format!("serving {} of kluster {} at {} (process {})", ready.services.join(", "), ready.kluster, ready.url, ready.pid);
+    let mut line = format!(
+        "serving {} of kluster {} at {} (process {})",
+        ready.services.join(", "),
+        ready.kluster,
+        ready.url,
+        ready.pid
+    );
     if let Some(probe) = &ready.probe_url {
         line += &format!("\n  probe  {probe}/readyz, {probe}/metrics");
     }

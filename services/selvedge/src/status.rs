@@ -87,24 +87,41 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let place = Place::new(context.url()?, &context.config, Metrics::default());
     let names = context.home.klusters();
     if names.is_empty() {
-        let message = format!("there is no operator credential in {}; run `selvedge up` there first, or name the folder with --home", context.home.path().display());
+        let message = format!(
+            "there is no operator credential in {}; run `selvedge up` there first, or name the folder with --home",
+            context.home.path().display()
+        );
         return Err(Failure::Usage(message));
     }
     let mut klusters = Vec::new();
     for kluster in names {
         let seen = match see(context, &place, &kluster).await {
             Ok(reached) => Seen::Reached(Box::new(reached)),
-            Err(failure) => Seen::Unreached { error: failure.chain() },
+            Err(failure) => Seen::Unreached {
+                error: failure.chain(),
+            },
         };
         klusters.push(Kluster { kluster, seen });
     }
-    let is_reached = klusters.iter().any(|kluster| matches!(kluster.seen, Seen::Reached(_)));
-    let status = Status { up, url: place.url, klusters };
-    context.output.print(&status, human).context("cannot print")?;
+    let is_reached = klusters
+        .iter()
+        .any(|kluster| matches!(kluster.seen, Seen::Reached(_)));
+    let status = Status {
+        up,
+        url: place.url,
+        klusters,
+    };
+    context
+        .output
+        .print(&status, human)
+        .context("cannot print")?;
     if is_reached {
         return Ok(());
     }
-    let message = format!("nobody can be reached at {}; `selvedge up` starts a fabric, `selvedge doctor` looks for what is wrong", status.url);
+    let message = format!(
+        "nobody can be reached at {}; `selvedge up` starts a fabric, `selvedge doctor` looks for what is wrong",
+        status.url
+    );
     Err(selvedge_contracts::fault::Fault::unavailable(message).into())
 }
 
@@ -112,14 +129,28 @@ async fn see(context: &Context, place: &Place, kluster: &KlusterName) -> Result<
     let path = context.home.operator_creds(kluster);
     let client = Client::new(place.connect("status", Login::File(path)).await?);
     let deadline = Deadline::in_ms(ANSWER_MS);
-    let instances = inspect::instances(client.bus(), deadline).await.context("cannot find the services")?;
+    let instances = inspect::instances(client.bus(), deadline)
+        .await
+        .context("cannot find the services")?;
     let mut streams = Vec::new();
     for name in [LEDGER, AUDIT] {
-        streams.push(inspect::stream(client.bus(), name, deadline).await.with_context(|| format!("cannot look at {name}"))?);
+        streams.push(
+            inspect::stream(client.bus(), name, deadline)
+                .await
+                .with_context(|| format!("cannot look at {name}"))?,
+        );
     }
     // Without a registry there is nobody to count; that none answers is to be seen in the list.
-    let counts = if instances.is_empty() { None } else { Some(count(&client).await?) };
-    Ok(Reached { services: instances.iter().map(summary).collect(), streams, counts })
+    let counts = if instances.is_empty() {
+        None
+    } else {
+        Some(count(&client).await?)
+    };
+    Ok(Reached {
+        services: instances.iter().map(summary).collect(),
+        streams,
+        counts,
+    })
 }
 
 fn summary(instance: &Instance) -> Service {
@@ -132,7 +163,10 @@ fn summary(instance: &Instance) -> Service {
         started: instance.started.clone(),
         requests,
         errors: sum(|endpoint| endpoint.num_errors),
-        average_us: sum(|endpoint| endpoint.processing_ns).checked_div(requests).unwrap_or(0) / 1_000,
+        average_us: sum(|endpoint| endpoint.processing_ns)
+            .checked_div(requests)
+            .unwrap_or(0)
+            / 1_000,
     }
 }
 
@@ -142,13 +176,23 @@ async fn count(client: &Client) -> Result<Counts, Failure> {
     for mission in missions.iter().chain([&Mission::kluster()]) {
         open_sessions += sessions(client, mission).await?;
     }
-    Ok(Counts { missions: missions.len(), agents: agents(client).await?, open_sessions })
+    Ok(Counts {
+        missions: missions.len(),
+        agents: agents(client).await?,
+        open_sessions,
+    })
 }
 
 async fn missions(client: &Client) -> Result<Vec<Mission>, Failure> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let reply = client.call::<call::MissionList>(&MissionList { after, limit: Some(PAGE) }).await?.reply;
+        let reply = client
+            .call::<call::MissionList>(&MissionList {
+                after,
+                limit: Some(PAGE),
+            })
+            .await?
+            .reply;
         found.extend(reply.missions.into_iter().map(|mission| mission.id));
         after = found.last().cloned();
         if !reply.more {
@@ -160,7 +204,11 @@ async fn missions(client: &Client) -> Result<Vec<Mission>, Failure> {
 async fn agents(client: &Client) -> Result<usize, Failure> {
     let (mut count, mut after) = (0, None);
     loop {
-        let page = AgentList { after, limit: Some(PAGE), ..AgentList::default() };
+        let page = AgentList {
+            after,
+            limit: Some(PAGE),
+            ..AgentList::default()
+        };
         let reply = client.call::<call::AgentList>(&page).await?.reply;
         count += reply.agents.len();
         after = reply.agents.last().map(|agent| agent.id.clone());
@@ -191,10 +239,22 @@ async fn sessions(client: &Client, mission: &Mission) -> Result<usize, Failure> 
 
 fn human(status: &Status) -> String {
     let mut lines = vec![match &status.up {
-        Some(up) => format!("selvedge is up at {} (process {}, nats-server {})", up.url, up.pid, up.nats_pid),
-        None => format!("no `selvedge up` runs on this folder; looking at {}", status.url),
+        Some(up) => format!(
+            "selvedge is up at {} (process {}, nats-server {})",
+            up.url, up.pid, up.nats_pid
+        ),
+        None => format!(
+            "no `selvedge up` runs on this folder; looking at {}",
+            status.url
+        ),
     }];
-    lines.extend(status.up.iter().filter_map(|up| up.probe_url.as_ref()).map(|url| format!("probe {url}/readyz")));
+    lines.extend(
+        status
+            .up
+            .iter()
+            .filter_map(|up| up.probe_url.as_ref())
+            .map(|url| format!("probe {url}/readyz")),
+    );
     for Kluster { kluster, seen } in &status.klusters {
         lines.push(format!("\nkluster {kluster}"));
         match seen {
@@ -207,19 +267,55 @@ fn human(status: &Status) -> String {
 
 fn table(reached: &Reached) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(Counts { missions, agents, open_sessions }) = &reached.counts {
-        lines.push(format!("  {missions} missions, {agents} agents, {open_sessions} open sessions"));
+    if let Some(Counts {
+        missions,
+        agents,
+        open_sessions,
+    }) = &reached.counts
+    {
+        lines.push(format!(
+            "  {missions} missions, {agents} agents, {open_sessions} open sessions"
+        ));
     }
-    lines.push(format!("  {:<12} {:<34} {:>10} {:>8} {:>9}", "SERVICE", "INSTANCE", "REQUESTS", "ERRORS", "AVERAGE"));
-    for Service { name, instance, requests, errors, average_us, .. } in &reached.services {
-        lines.push(format!("  {name:<12} {instance:<34} {requests:>10} {errors:>8} {average_us:>6} us"));
+    lines.push(format!(
+        "  {:<12} {:<34} {:>10} {:>8} {:>9}",
+        "SERVICE", "INSTANCE", "REQUESTS", "ERRORS", "AVERAGE"
+    ));
+    for Service {
+        name,
+        instance,
+        requests,
+        errors,
+        average_us,
+        ..
+    } in &reached.services
+    {
+        lines.push(format!(
+            "  {name:<12} {instance:<34} {requests:>10} {errors:>8} {average_us:>6} us"
+        ));
     }
     if reached.services.is_empty() {
-        lines.push("  none answers: `selvedge up` or `selvedge serve registry` starts it".to_owned());
+        lines.push(
+            "  none answers: `selvedge up` or `selvedge serve registry` starts it".to_owned(),
+        );
     }
-    lines.push(format!("  {:<12} {:>34} {:>10} {:>8} {:>9}", "STREAM", "LAST REVISION", "MESSAGES", "COPIES", "SIZE"));
-    for Stream { name, messages, bytes, last_revision, replicas, .. } in &reached.streams {
-        lines.push(format!("  {name:<12} {last_revision:>34} {messages:>10} {replicas:>8} {:>9}", size(*bytes)));
+    lines.push(format!(
+        "  {:<12} {:>34} {:>10} {:>8} {:>9}",
+        "STREAM", "LAST REVISION", "MESSAGES", "COPIES", "SIZE"
+    ));
+    for Stream {
+        name,
+        messages,
+        bytes,
+        last_revision,
+        replicas,
+        ..
+    } in &reached.streams
+    {
+        lines.push(format!(
+            "  {name:<12} {last_revision:>34} {messages:>10} {replicas:>8} {:>9}",
+            size(*bytes)
+        ));
     }
     lines
 }
@@ -242,7 +338,13 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        for (bytes, wanted) in [(0, "0 B"), (1_023, "1023 B"), (1_024, "1 KiB"), (5 << 30, "5 GiB"), (u64::MAX, "16777215 TiB")] {
+        for (bytes, wanted) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1 KiB"),
+            (5 << 30, "5 GiB"),
+            (u64::MAX, "16777215 TiB"),
+        ] {
             assert_eq!(size(bytes), wanted);
         }
     }

@@ -48,7 +48,10 @@ pub struct Claims {
     pub nats: Value,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
 fn is_never(exp: &u64) -> bool {
     *exp == 0
 }
@@ -62,7 +65,9 @@ impl Claims {
     /// The value of a tag, if there is exactly one.
     pub fn tag(&self, name: &str) -> Option<&str> {
         let tags = self.nats.get("tags")?.as_array()?;
-        let mut values = tags.iter().filter_map(|tag| tag.as_str()?.strip_prefix(name)?.strip_prefix(':'));
+        let mut values = tags
+            .iter()
+            .filter_map(|tag| tag.as_str()?.strip_prefix(name)?.strip_prefix(':'));
         values.next().filter(|_| values.next().is_none())
     }
 }
@@ -71,9 +76,23 @@ impl Claims {
 ///
 /// # Errors
 /// [`Error::Signing`] if the key has no seed.
-pub fn operator(key: &KeyPair, name: &str, system_account: &str, now_ms: u64) -> Result<String, Error> {
+pub fn operator(
+    key: &KeyPair,
+    name: &str,
+    system_account: &str,
+    now_ms: u64,
+) -> Result<String, Error> {
     let nats = json!({ "type": "operator", "version": VERSION, "system_account": system_account });
-    sign(key, Subject { name, key: &key.public_key(), exp: 0, iat: seconds(now_ms) }, nats)
+    sign(
+        key,
+        Subject {
+            name,
+            key: &key.public_key(),
+            exp: 0,
+            iat: seconds(now_ms),
+        },
+        nats,
+    )
 }
 
 struct Subject<'a> {
@@ -84,12 +103,28 @@ struct Subject<'a> {
 }
 
 fn sign(signer: &KeyPair, subject: Subject<'_>, nats: Value) -> Result<String, Error> {
-    let Subject { name, key, exp, iat } = subject;
+    let Subject {
+        name,
+        key,
+        exp,
+        iat,
+    } = subject;
     let (name, sub) = (name.to_owned(), key.to_owned());
-    let mut claims = Claims { jti: String::new(), iat, iss: signer.public_key(), name, sub, exp, nats };
+    let mut claims = Claims {
+        jti: String::new(),
+        iat,
+        iss: signer.public_key(),
+        name,
+        sub,
+        exp,
+        nats,
+    };
     claims.jti = BASE32_NOPAD.encode(&Sha512_256::digest(json(&claims)));
-    let signed =
-        format!("{}.{}", BASE64URL_NOPAD.encode(HEADER.as_bytes()), BASE64URL_NOPAD.encode(&json(&claims)));
+    let signed = format!(
+        "{}.{}",
+        BASE64URL_NOPAD.encode(HEADER.as_bytes()),
+        BASE64URL_NOPAD.encode(&json(&claims))
+    );
     let signature = BASE64URL_NOPAD.encode(&signer.sign(signed.as_bytes())?);
     Ok(format!("{signed}.{signature}"))
 }
@@ -106,7 +141,9 @@ fn json(claims: &Claims) -> Vec<u8> {
 pub fn decode(token: &str) -> Result<Claims, Error> {
     let wrong = |reason: String| Error::Token { reason };
     let mut parts = token.trim().split('.');
-    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(_), Some(claims), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Err(wrong("expected three parts joined by dots".to_owned()));
     };
     if claims.len() > MAX_TOKEN_BYTES {
@@ -115,7 +152,8 @@ pub fn decode(token: &str) -> Result<Claims, Error> {
     let claims = BASE64URL_NOPAD
         .decode(claims.as_bytes())
         .map_err(|error| wrong(format!("its claims are not base64url: {error}")))?;
-    serde_json::from_slice(&claims).map_err(|error| wrong(format!("its claims are not what they must be: {error}")))
+    serde_json::from_slice(&claims)
+        .map_err(|error| wrong(format!("its claims are not what they must be: {error}")))
 }
 
 /// Whole seconds, rounded down.
@@ -129,9 +167,15 @@ mod tests {
 
     #[test]
     fn a_token_reads_back_as_written() {
-        let (signer, token) = user_token(Life { now_ms: 5_999, expires_at_ms: 9_999 });
+        let (signer, token) = user_token(Life {
+            now_ms: 5_999,
+            expires_at_ms: 9_999,
+        });
         let claims = decode(&token).unwrap();
-        assert_eq!((claims.iat, claims.exp, claims.expires_at_ms()), (5, 9, Some(9_000)));
+        assert_eq!(
+            (claims.iat, claims.exp, claims.expires_at_ms()),
+            (5, 9, Some(9_000))
+        );
         assert_eq!(claims.iss, signer.public_key());
         assert_eq!(claims.tag("agent"), Some("ada-1a2b3c4d"));
         assert_eq!(claims.name, "ada-1a2b3c4d.worker-session_01");
@@ -140,9 +184,17 @@ mod tests {
 
     #[test]
     fn the_signature_covers_header_and_claims() {
-        let (signer, token) = user_token(Life { now_ms: 1_000, expires_at_ms: 2_000 });
+        let (signer, token) = user_token(Life {
+            now_ms: 1_000,
+            expires_at_ms: 2_000,
+        });
         let (signed, signature) = token.rsplit_once('.').unwrap();
-        signer.verify(signed.as_bytes(), &BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap()).unwrap();
+        signer
+            .verify(
+                signed.as_bytes(),
+                &BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap(),
+            )
+            .unwrap();
     }
 
     #[test]

@@ -21,10 +21,28 @@ use crate::{
     view::Entry,
 };
 
+/// The names that follow from a row of the table, made once.
+pub(super) struct Names {
+    /// `service.call`
+    pub(super) call: String,
+    /// Kind of the request's payload.
+    pub(super) request: String,
+    /// Kind of the reply's payload.
+    pub(super) reply: String,
+}
+
+impl Names {
+    pub(super) fn of(row: &CallRow) -> Self {
+        Self { call: row.to_string(), request: row.request_kind().to_string(), reply: row.reply_kind().to_string() }
+    }
+}
+
 /// One request on its way to its handler.
 pub struct Call {
     /// Its row in the table of calls.
     pub row: &'static CallRow,
+    /// The names that follow from the row.
+    pub(super) names: Arc<Names>,
     /// Who asks, for which mission, under which credential: proved by nats-server.
     pub subject: Request,
     /// The envelope; its payload has been taken out.
@@ -75,6 +93,11 @@ impl Call {
     /// `denied` if the caller is no agent.
     pub fn agent_id(&self) -> Result<AgentId, Fault> {
         AgentId::new(self.subject.caller.as_str()).map_err(|_| Fault::denied("this call is for agents"))
+    }
+
+    /// Whether the signature, if there is one, is by the present identity key of the agent that asks.
+    pub(super) fn is_signed_by_its_agent(&self) -> bool {
+        self.signature.as_ref().is_none_or(|signature| self.standing.holds(&signature.key))
     }
 
     /// Who answers for the caller, if it is known.

@@ -12,10 +12,18 @@ use selvedge_contracts::{
 use selvedge_contracts::id::Mission;
 use selvedge_kit::service::{Answer, Call};
 
-use crate::{invite as rule, state::Registry};
+use crate::{
+    invite as rule,
+    state::{Registry, in_kluster},
+};
 
 pub(super) async fn create(state: Arc<Registry>, call: Arc<Call>, request: InviteCreate) -> Answer<InviteReply> {
-    if state.missions.state(&Mission::kluster(), &EntityId::from(&request.mission)).is_none() {
+    let mission = in_kluster(EntityName::Mission, EntityId::from(&request.mission));
+    let is_known = || state.missions.state(&Mission::kluster(), &mission.id).is_some();
+    if !is_known() {
+        call.writer.refresh(&mission).await?;
+    }
+    if !is_known() {
         let fault = Fault::not_found(format!("there is no mission {}", request.mission));
         return Err(fault.at("/mission", "expected a mission; `selvedge mission create` makes one"));
     }

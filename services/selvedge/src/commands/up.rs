@@ -29,6 +29,13 @@ impl Up {
     /// # Errors
     /// As [`up::run`].
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
-        up::run(context, up::Wanted { port: self.port, missions: self.missions }).await
+        up::run(
+            context,
+            up::Wanted {
+                port: self.port,
+                missions: self.missions,
+            },
+        )
+        .await
     }
 }

@@ -30,7 +30,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 const WRITE_MS: u64 = 5_000;
 
 /// Writes until the child ends. `home` is the kluster for what nobody's account can be told of.
-pub(super) async fn record(place: Place, authority: PathBuf, home: KlusterName, mut denials: mpsc::Receiver<Denial>) {
+pub(super) async fn record(
+    place: Place,
+    authority: PathBuf,
+    home: KlusterName,
+    mut denials: mpsc::Receiver<Denial>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while denials.recv_many(&mut batch, BATCH).await > 0 {
         let mut by_kluster: BTreeMap<KlusterName, Vec<Denial>> = BTreeMap::new();
@@ -49,17 +54,37 @@ pub(super) async fn record(place: Place, authority: PathBuf, home: KlusterName, 
 }
 
 fn tell(denial: &Denial) {
-    let (kluster, user) = (denial.kluster.as_ref().map(AsRef::<str>::as_ref), denial.user.as_ref().map(AsRef::<str>::as_ref));
-    warn!(what = what(denial), kluster, user, detail = denial.detail, "nats-server denied a client");
+    let (kluster, user) = (
+        denial.kluster.as_ref().map(AsRef::<str>::as_ref),
+        denial.user.as_ref().map(AsRef::<str>::as_ref),
+    );
+    warn!(
+        what = what(denial),
+        kluster,
+        user,
+        detail = denial.detail,
+        "nats-server denied a client"
+    );
 }
 
 /// With the right to do everything, for a moment: no service may write what nats-server saw.
-async fn write(place: &Place, authority: &std::path::Path, kluster: &KlusterName, denials: &[Denial]) -> anyhow::Result<()> {
+async fn write(
+    place: &Place,
+    authority: &std::path::Path,
+    kluster: &KlusterName,
+    denials: &[Denial],
+) -> anyhow::Result<()> {
     let kluster = Keyring::open(authority)?.kluster(kluster)?;
     let now_ms = now_ms();
-    let life = Life { now_ms, expires_at_ms: now_ms + 10 * WRITE_MS };
+    let life = Life {
+        now_ms,
+        expires_at_ms: now_ms + 10 * WRITE_MS,
+    };
     let login = Login::held(kluster.provision_credential(life)?);
-    let bus = place.connect("denials", login).await.map_err(anyhow::Error::new)?;
+    let bus = place
+        .connect("denials", login)
+        .await
+        .map_err(anyhow::Error::new)?;
     for denial in denials {
         let body = json!({
             "at_ms": now_ms,
@@ -68,7 +93,13 @@ async fn write(place: &Place, authority: &std::path::Path, kluster: &KlusterName
             "credential_key": denial.user,
             "detail": denial.detail,
         });
-        let published = bus.publish(subject_of(denial), Default::default(), body.to_string().into()).await;
+        let published = bus
+            .publish(
+                subject_of(denial),
+                Default::default(),
+                body.to_string().into(),
+            )
+            .await;
         published.context("cannot publish")?;
     }
     bus.flush(Deadline::in_ms(WRITE_MS)).await;
@@ -77,7 +108,10 @@ async fn write(place: &Place, authority: &std::path::Path, kluster: &KlusterName
 
 /// The caller is the credential's key, in the lower case that a caller has: nats-server knows no other name.
 fn subject_of(denial: &Denial) -> String {
-    let caller = denial.user.as_ref().and_then(|key| Caller::new(&key.as_str().to_lowercase()).ok());
+    let caller = denial
+        .user
+        .as_ref()
+        .and_then(|key| Caller::new(&key.as_str().to_lowercase()).ok());
     subject::server_violation(denial.kluster.as_ref(), caller.as_ref())
 }
 

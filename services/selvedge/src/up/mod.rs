@@ -16,7 +16,8 @@ use selvedge_contracts::id::Mission;
 use selvedge_kit::{metrics::Metrics, telemetry};
 
 use crate::{
-    connect::Context, exit::Failure, fleet::Fleet, lock::Lock, services::Place, signals::Signals, watch::Watch,
+    connect::Context, exit::Failure, fleet::Fleet, lock::Lock, services::Place, signals::Signals,
+    watch::Watch,
 };
 
 /// What `up` was asked for.
@@ -35,7 +36,8 @@ pub(crate) struct Wanted {
 pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure> {
     let started = Instant::now();
     let lock = Lock::take(&context.home).await?;
-    let spans = telemetry::init(&context.config.telemetry, "selvedge", &context.environment).context("cannot set up logs")?;
+    let spans = telemetry::init(&context.config.telemetry, "selvedge", &context.environment)
+        .context("cannot set up logs")?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let look_again = crate::signals::look_again().context("cannot listen for signals")?;
     let mut up = tokio::select! {
@@ -75,7 +77,14 @@ impl Up {
         let place = Place::new(server.url().to_owned(), &context.config, metrics.clone());
         let watch = Watch::start(&context.config.telemetry, &metrics).await?;
         watch.server_runs(true);
-        let mut up = Self { context, keys, server, place, fleet: Fleet::default(), watch };
+        let mut up = Self {
+            context,
+            keys,
+            server,
+            place,
+            fleet: Fleet::default(),
+            watch,
+        };
         let end = up.server.end();
         tokio::select! {
             scanned = up.rescan() => scanned?,

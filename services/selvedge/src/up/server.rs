@@ -42,7 +42,11 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts nats-server on the folder's files and waits until it takes connections.
-    pub(super) async fn start(context: &Context, keyring: &Keyring, port: Option<u16>) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        context: &Context,
+        keyring: &Keyring,
+        port: Option<u16>,
+    ) -> Result<Self, Failure> {
         let settings = &context.config.server;
         let address = SocketAddr::new(settings.host, port.unwrap_or(settings.port));
         let found = nats_child::find().context("cannot start nats-server")?;
@@ -53,18 +57,31 @@ impl Server {
             config: ServerConfig {
                 name: "selvedge".to_owned(),
                 listen: Listen::At(address),
-                monitoring: (settings.monitor_port > 0).then(|| SocketAddr::new(settings.host, settings.monitor_port)),
+                monitoring: (settings.monitor_port > 0)
+                    .then(|| SocketAddr::new(settings.host, settings.monitor_port)),
                 folder: context.home.nats(),
                 sync: settings.sync_interval.into(),
                 max_store_bytes: settings.max_store_bytes,
                 cluster: None,
             },
         };
-        let (child, denials) = NatsChild::start(&setup, keyring).await.context("cannot start nats-server")?;
-        if let Some(address) = child.url().strip_prefix("nats://").and_then(|address| address.parse().ok()) {
+        let (child, denials) = NatsChild::start(&setup, keyring)
+            .await
+            .context("cannot start nats-server")?;
+        if let Some(address) = child
+            .url()
+            .strip_prefix("nats://")
+            .and_then(|address| address.parse().ok())
+        {
             setup.config.listen = Listen::At(address);
         }
-        Ok(Self { setup, version: found.version, child, denials: Some(denials), deaths: VecDeque::new() })
+        Ok(Self {
+            setup,
+            version: found.version,
+            child,
+            denials: Some(denials),
+            deaths: VecDeque::new(),
+        })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -98,11 +115,19 @@ impl Server {
     ///
     /// # Errors
     /// It died too often, with the end of its log.
-    pub(super) async fn restart(&mut self, keyring: &Keyring, mut status: Option<ExitStatus>) -> Result<(), Failure> {
+    pub(super) async fn restart(
+        &mut self,
+        keyring: &Keyring,
+        mut status: Option<ExitStatus>,
+    ) -> Result<(), Failure> {
         loop {
             let ended = status.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
             let pause = self.count_death().ok_or_else(|| self.given_up(&ended))?;
-            error!(status = ended, pause_ms = pause.as_millis(), "nats-server died; starting it again");
+            error!(
+                status = ended,
+                pause_ms = pause.as_millis(),
+                "nats-server died; starting it again"
+            );
             tokio::time::sleep(pause).await;
             match NatsChild::start(&self.setup, keyring).await {
                 Ok((child, denials)) => {
@@ -119,10 +144,16 @@ impl Server {
     /// How long to wait after this death; nothing if there were too many.
     fn count_death(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        self.deaths.retain(|death| now.duration_since(*death) < MINUTE);
+        self.deaths
+            .retain(|death| now.duration_since(*death) < MINUTE);
         self.deaths.push_back(now);
         let earlier = u32::try_from(self.deaths.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        (self.deaths.len() <= MOST_DEATHS).then(|| BACK_OFF.0.saturating_mul(1 << earlier.min(16)).min(BACK_OFF.1))
+        (self.deaths.len() <= MOST_DEATHS).then(|| {
+            BACK_OFF
+                .0
+                .saturating_mul(1 << earlier.min(16))
+                .min(BACK_OFF.1)
+        })
     }
 
     fn given_up(&self, status: &str) -> Failure {
@@ -148,7 +179,11 @@ async fn wait_for_port(address: SocketAddr) -> Result<(), Failure> {
         match TcpListener::bind(address) {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
-                return Err(anyhow!(error).context(format!("cannot listen on {address}; see server.host in selvedge.toml")).into());
+                return Err(anyhow!(error)
+                    .context(format!(
+                        "cannot listen on {address}; see server.host in selvedge.toml"
+                    ))
+                    .into());
             }
             Err(_) if Instant::now() < deadline => tokio::time::sleep(PORT_PAUSE).await,
             Err(_) => {
