@@ -8,13 +8,14 @@
 //! | `sv.timer.<service>.<entity>.<mission>.<id>.<name>` | that service |
 //! | `sv.due.<service>.<entity>.<mission>.<id>.<name>` | nats-server, when the timer fires |
 //! | `sv.audit.<service>.<mission>.<caller>.<call>` | that service |
+//! | `sv.audit.server.<kluster>.<caller>.violation` | `up`, from the child nats-server's log |
 //! | `_INBOX.<caller>.<role>-<scope id>.>` | services, to answer |
 
 use std::fmt;
 
 use crate::{
     fact::EntityName,
-    id::{Caller, EntityId, InvalidToken, Mission},
+    id::{Caller, EntityId, InvalidToken, KlusterName, Mission},
     role::{InvalidScope, Scope, Service},
 };
 
@@ -211,6 +212,14 @@ pub fn due(service: Service, entity: &Entity, name: &'static str) -> String {
 pub fn audit(service: Service, mission: &Mission, caller: &Caller, call: &str) -> String {
     let call = if EntityId::new(call).is_ok() { call } else { "unknown" };
     format!("sv.audit.{service}.{mission}.{caller}.{call}")
+}
+
+/// Subject of the audit record of what nats-server itself refused: a publish, a subscription or a login.
+/// Without a kluster or a caller where the server does not say whose it was.
+pub fn server_violation(kluster: Option<&KlusterName>, caller: Option<&Caller>) -> String {
+    let kluster = kluster.map_or("_", KlusterName::as_str);
+    let caller = caller.map_or("unknown", Caller::as_str);
+    format!("sv.audit.server.{kluster}.{caller}.violation")
 }
 
 /// Whether `subject` may be answered on: it lies under `prefix` (which ends in a dot), holds no

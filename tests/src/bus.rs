@@ -53,7 +53,7 @@ pub struct Options {
 impl Options {
     /// Syncs every two minutes: tests that do not cut the power need no more, and run faster.
     pub const LAZY: Self = Self {
-        sync: Sync::EverySeconds(120),
+        sync: Sync::EveryMs(120_000),
         nodes: Nodes::One,
     };
     /// Syncs before every acknowledgement.
@@ -63,7 +63,7 @@ impl Options {
     };
     /// Three servers.
     pub const CLUSTER: Self = Self {
-        sync: Sync::EverySeconds(120),
+        sync: Sync::EveryMs(120_000),
         nodes: Nodes::Three,
     };
 }
@@ -299,6 +299,7 @@ fn servers(folder: &Path, options: Options) -> Vec<Server> {
         monitoring: None,
         folder: folder.join(format!("n{node}")),
         sync: options.sync,
+        max_store_bytes: None,
         cluster: routes.get(node).map(|listen| Cluster {
             name: "selvedge".to_owned(),
             listen: *listen,

@@ -18,7 +18,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use crate::{
     authority::Identity,
@@ -316,7 +316,7 @@ impl Signals {
                 None => warn!(error = text, "server error"),
             },
             Event::Disconnected | Event::SlowConsumer(_) | Event::ServerError(_) => warn!(%event, "connection"),
-            _ => info!(%event, "connection"),
+            _ => debug!(%event, "connection"),
         }
     }
 

@@ -14,6 +14,7 @@ pub mod config;
 pub mod credential;
 pub mod follow;
 pub mod identity;
+pub mod inspect;
 mod jetstream;
 pub mod ledger;
 pub mod metrics;

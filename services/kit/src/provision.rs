@@ -15,8 +15,8 @@ use selvedge_contracts::stream::FOLLOWERS;
 use tokio::time::Instant;
 
 use crate::authority::{Credential, push::connect_options};
-use api::Api;
 pub use api::CallError;
+use api::{Api, Intent};
 use judge::Judgement;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,6 +100,27 @@ pub async fn provision(
     credential: &Credential,
     options: Options,
 ) -> Result<Report, Error> {
+    compare(servers, credential, options, Intent::Make).await
+}
+
+/// What [`provision`] would do, without doing it.
+///
+/// # Errors
+/// As [`provision`].
+pub async fn review(
+    servers: &str,
+    credential: &Credential,
+    options: Options,
+) -> Result<Report, Error> {
+    compare(servers, credential, options, Intent::Look).await
+}
+
+async fn compare(
+    servers: &str,
+    credential: &Credential,
+    options: Options,
+    intent: Intent,
+) -> Result<Report, Error> {
     let addresses: Vec<&str> = servers.split(',').collect();
     let connecting = connect_options(credential)?
         .name("selvedge provision")
@@ -112,7 +133,7 @@ pub async fn provision(
     })?;
     let mut jetstream = jetstream::new(client);
     jetstream.set_timeout(ATTEMPT_TIMEOUT);
-    let api = Api::new(jetstream, Instant::now() + options.timeout);
+    let api = Api::new(jetstream, Instant::now() + options.timeout, intent);
     let mut report = Report::default();
     for wanted in streams::all(options.replicas) {
         ensure_stream(&api, wanted, &mut report).await?;

@@ -11,7 +11,9 @@ use selvedge_kit::{
 };
 
 use crate::{
-    commands::{agent, call, completion, contract, log, mission, request, session, tap},
+    commands::{
+        agent, call, completion, contract, doctor, init, kluster, log, mission, request, serve, session, status, tap, up,
+    },
     connect::Context,
     exit::{self, Done},
     home::Home,
@@ -47,6 +49,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Up(up::Up),
+    Serve(serve::Serve),
+    Init(init::Init),
+    Kluster(kluster::Klusters),
+    Status(status::Status),
+    Doctor(doctor::Doctor),
     #[command(subcommand)]
     Agent(agent::Agent),
     #[command(subcommand)]
@@ -63,16 +71,22 @@ enum Command {
     Completion(completion::Completion),
 }
 
-async fn dispatch(command: Command, context: &Context) -> Done {
+async fn dispatch(command: Command, context: Context) -> Done {
     match command {
-        Command::Agent(verb) => verb.run(context).await,
-        Command::Session(verb) => verb.run(context).await,
-        Command::Mission(verb) => verb.run(context).await,
-        Command::Request(verb) => verb.run(context).await,
-        Command::Contract(verb) => verb.run(context).await,
-        Command::Log(verb) => verb.run(context).await,
-        Command::Tap(verb) => verb.run(context).await,
-        Command::Call(verb) => verb.run(context).await,
+        Command::Up(verb) => verb.run(context).await,
+        Command::Serve(verb) => verb.run(context).await,
+        Command::Init(verb) => verb.run(context).await,
+        Command::Kluster(verb) => verb.run(context).await,
+        Command::Status(verb) => verb.run(context).await,
+        Command::Doctor(verb) => verb.run(context).await,
+        Command::Agent(verb) => verb.run(&context).await,
+        Command::Session(verb) => verb.run(&context).await,
+        Command::Mission(verb) => verb.run(&context).await,
+        Command::Request(verb) => verb.run(&context).await,
+        Command::Contract(verb) => verb.run(&context).await,
+        Command::Log(verb) => verb.run(&context).await,
+        Command::Tap(verb) => verb.run(&context).await,
+        Command::Call(verb) => verb.run(&context).await,
         Command::Completion(verb) => verb.run(),
     }
 }
@@ -80,7 +94,10 @@ async fn dispatch(command: Command, context: &Context) -> Done {
 impl Command {
     /// What is logged if the settings do not say: a service tells more than a command.
     const fn default_log(&self) -> &'static str {
-        "warn"
+        match self {
+            Self::Up(_) | Self::Serve(_) => DEFAULT_LOG,
+            _ => "warn",
+        }
     }
 }
 
@@ -97,9 +114,15 @@ pub fn run() -> ExitCode {
 fn perform(cli: Cli) -> Done {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
-    let home = Home::find(cli.home.as_deref(), &directory);
-    let mut config = Config::load(cli.config.as_deref(), &directory, &environment)
-        .context("cannot read the settings")?;
+    let named = cli
+        .home
+        .map(std::path::absolute)
+        .transpose()
+        .context("cannot tell the folder")?;
+    let home = Home::find(named.as_deref(), &directory);
+    let file = cli.config.or_else(|| home.settings_below(&directory));
+    let mut config =
+        Config::load(file.as_deref(), &directory, &environment).context("cannot read the settings")?;
     if environment.get(LOG_VARIABLE).is_none() && config.telemetry.log == DEFAULT_LOG {
         config.telemetry.log = cli.command.default_log().to_owned();
     }
@@ -114,7 +137,7 @@ fn perform(cli: Cli) -> Done {
         kluster: cli.kluster,
         output: cli.output,
     };
-    runtime.block_on(dispatch(cli.command, &context))
+    runtime.block_on(dispatch(cli.command, context))
 }
 
 const LOG_VARIABLE: &str = "SELVEDGE_TELEMETRY__LOG";

@@ -16,7 +16,7 @@ use selvedge_kit::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{agent_folder::AgentFolder, exit::Failure, home::Home};
+use crate::{agent_folder::AgentFolder, exit::Failure, home::Home, lock::Lock};
 
 /// What every command knows.
 #[derive(Clone)]
@@ -47,7 +47,31 @@ pub struct UpState {
     pub probe_url: Option<String>,
 }
 
+impl UpState {
+    /// What the `up` of this folder wrote last; it may have ended since.
+    pub fn read(home: &Home) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(home.up_state()).ok()?).ok()
+    }
+
+    /// Writes it for the other commands, whole or not at all.
+    ///
+    /// # Errors
+    /// As writing the file.
+    pub fn write(&self, home: &Home) -> std::io::Result<()> {
+        let scratch = home.up_state().with_extension("json.new");
+        std::fs::write(&scratch, serde_json::to_vec_pretty(self)?)?;
+        std::fs::rename(scratch, home.up_state())
+    }
+}
+
 impl Context {
+    /// The `up` that runs on this folder, if one does and is ready.
+    pub fn running_up(&self) -> Option<UpState> {
+        Lock::is_held(&self.home)
+            .then(|| UpState::read(&self.home))
+            .flatten()
+    }
+
     /// Where to connect: the running `up` of this folder, unless settings or environment name a server.
     ///
     /// # Errors
@@ -66,11 +90,8 @@ impl Context {
         if matches!(target.origin, Origin::Setting | Origin::Variable) {
             return Ok(target.url);
         }
-        let up = std::fs::read(self.home.up_state())
-            .ok()
-            .and_then(|text| serde_json::from_slice::<UpState>(&text).ok());
         let known = known.map(str::to_owned);
-        Ok(up.map(|up| up.url).or(known).unwrap_or(target.url))
+        Ok(UpState::read(&self.home).map(|up| up.url).or(known).unwrap_or(target.url))
     }
 
     /// Connects with a credential.

@@ -67,6 +67,23 @@ impl Failure {
         Self::Usage(message.into())
     }
 
+    /// It and its causes, each once, in one line.
+    pub fn chain(&self) -> String {
+        match self {
+            Self::Usage(message) => message.clone(),
+            Self::Other(error) => format!("{error:#}"),
+            Self::Fault(fault) => {
+                let at = |detail: &selvedge_contracts::fault::Detail| {
+                    format!("\n  {}: {}", detail.at, detail.message)
+                };
+                fault
+                    .details
+                    .iter()
+                    .fold(fault.to_string(), |text, detail| text + &at(detail))
+            }
+        }
+    }
+
     /// Its exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {

@@ -10,8 +10,9 @@
 //! | `agents/<kluster>/<agent>/<mission>.door.creds` | its right to start sessions | `agent register` |
 //! | `agents/<kluster>/<agent>/<mission>.creds` | its session's credential | `agent register`, `agent creds` |
 //! | `nats/` | the child nats-server's configuration, store, log | `up` |
+//! | `lock` | held by the running `up` | `up` |
 //! | `up.json` | where the running `up` listens | `up` |
-//! | `selvedge.toml` | settings of this fabric | a person |
+//! | `selvedge.toml` | settings of this fabric | a person; `init`, if there is none |
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,10 @@ impl Home {
         if let Some(path) = named {
             return Self(path.to_owned());
         }
-        let above = directory.ancestors().map(|folder| folder.join(FOLDER)).find(|folder| folder.is_dir());
+        let above = directory
+            .ancestors()
+            .map(|folder| folder.join(FOLDER))
+            .find(|folder| folder.is_dir());
         Self(above.unwrap_or_else(|| directory.join(FOLDER)))
     }
 
@@ -47,12 +51,50 @@ impl Home {
 
     /// The operator's credential in a kluster.
     pub fn operator_creds(&self, kluster: &KlusterName) -> PathBuf {
-        self.0.join("creds").join(kluster.as_str()).join("operator.creds")
+        self.0
+            .join("creds")
+            .join(kluster.as_str())
+            .join("operator.creds")
     }
 
     /// A service's credential in a kluster.
     pub fn service_creds(&self, kluster: &KlusterName, service: &str) -> PathBuf {
-        self.0.join("creds").join(kluster.as_str()).join(format!("{service}.creds"))
+        self.0
+            .join("creds")
+            .join(kluster.as_str())
+            .join(format!("{service}.creds"))
+    }
+
+    /// What a kluster's registry signs with.
+    pub fn signers(&self, kluster: &KlusterName) -> PathBuf {
+        self.authority()
+            .join("klusters")
+            .join(kluster.as_str())
+            .join("registry")
+    }
+
+    /// Credentials of operators and services, by kluster.
+    pub fn creds(&self) -> PathBuf {
+        self.0.join("creds")
+    }
+
+    /// The agents registered from here, by kluster.
+    pub fn all_agents(&self) -> PathBuf {
+        self.0.join("agents")
+    }
+
+    /// Klusters with an operator's credential here, in order.
+    pub fn klusters(&self) -> Vec<KlusterName> {
+        let entries = std::fs::read_dir(self.0.join("creds"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let names = entries.filter_map(|entry| KlusterName::new(entry.file_name().to_str()?).ok());
+        let mut names: Vec<_> = names
+            .filter(|name| self.operator_creds(name).exists())
+            .collect();
+        names.sort();
+        names
     }
 
     /// The agents registered from here.
@@ -62,22 +104,49 @@ impl Home {
 
     /// One agent's identity key.
     pub fn identity(&self, kluster: &KlusterName, agent: &AgentId) -> PathBuf {
-        self.agents(kluster).join(agent.as_str()).join("identity.nk")
+        self.agents(kluster)
+            .join(agent.as_str())
+            .join("identity.nk")
     }
 
     /// One agent's right to start sessions in a mission.
     pub fn door(&self, kluster: &KlusterName, agent: &AgentId, mission: &Mission) -> PathBuf {
-        self.agents(kluster).join(agent.as_str()).join(format!("{mission}.door.creds"))
+        self.agents(kluster)
+            .join(agent.as_str())
+            .join(format!("{mission}.door.creds"))
     }
 
     /// One agent's session credential in a mission.
-    pub fn session_creds(&self, kluster: &KlusterName, agent: &AgentId, mission: &Mission) -> PathBuf {
-        self.agents(kluster).join(agent.as_str()).join(format!("{mission}.creds"))
+    pub fn session_creds(
+        &self,
+        kluster: &KlusterName,
+        agent: &AgentId,
+        mission: &Mission,
+    ) -> PathBuf {
+        self.agents(kluster)
+            .join(agent.as_str())
+            .join(format!("{mission}.creds"))
     }
 
     /// The child nats-server's files.
     pub fn nats(&self) -> PathBuf {
         self.0.join("nats")
+    }
+
+    /// Held by the running `up`.
+    pub fn lock(&self) -> PathBuf {
+        self.0.join("lock")
+    }
+
+    /// Settings of this fabric.
+    pub fn settings(&self) -> PathBuf {
+        self.0.join("selvedge.toml")
+    }
+
+    /// The fabric's settings file if it has one, unless `directory` has its own, which goes before it.
+    pub fn settings_below(&self, directory: &Path) -> Option<PathBuf> {
+        let settings = self.settings();
+        (settings.exists() && !directory.join("selvedge.toml").exists()).then_some(settings)
     }
 
     /// Where the running `up` listens.
@@ -98,6 +167,9 @@ mod tests {
         assert_eq!(Home::find(None, &deep).path(), deep.join(FOLDER));
         std::fs::create_dir(root.path().join(FOLDER)).unwrap();
         assert_eq!(Home::find(None, &deep).path(), root.path().join(FOLDER));
-        assert_eq!(Home::find(Some(Path::new("x")), &deep).path(), Path::new("x"));
+        assert_eq!(
+            Home::find(Some(Path::new("x")), &deep).path(),
+            Path::new("x")
+        );
     }
 }

@@ -40,7 +40,8 @@ fn fixture() -> Fixture {
         listen: Listen::AnyPort,
         monitoring: None,
         folder: folder.path().join("nats"),
-        sync: Sync::EverySeconds(120),
+        sync: Sync::EveryMs(120_000),
+        max_store_bytes: None,
         cluster: None,
     };
     let binary = nats_child::find().unwrap().path;

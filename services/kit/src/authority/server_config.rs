@@ -4,11 +4,13 @@
 //! the one signed last.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
     path::{Path, PathBuf},
 };
 
 use super::{Error, Keyring};
+use crate::config::SyncInterval;
 
 /// Largest message nats-server takes, headers included, in bytes.
 pub const MAX_PAYLOAD_BYTES: u32 = 2 << 20;
@@ -24,14 +26,23 @@ const RESOLVER_INTERVAL: &str = "10s";
 pub enum Sync {
     /// Before it acknowledges.
     Always,
-    /// Every so many seconds: a power cut loses what came since.
-    EverySeconds(u32),
+    /// Every so many milliseconds: a power cut loses what came since.
+    EveryMs(u64),
+}
+
+impl From<SyncInterval> for Sync {
+    fn from(setting: SyncInterval) -> Self {
+        match setting {
+            SyncInterval::Always => Self::Always,
+            SyncInterval::Every { interval_ms } => Self::EveryMs(interval_ms.get()),
+        }
+    }
 }
 
 /// Where nats-server listens: a fixed port, or any that is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listen {
-    /// This address.
+    /// This address; port 0 is any that is free, which the ports file will name.
     At(SocketAddr),
     /// 127.0.0.1, on a port that the ports file will name.
     AnyPort,
@@ -40,6 +51,11 @@ pub enum Listen {
 impl std::fmt::Display for Listen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            // nats-server's word for "any" is -1, and 0 its word for 4222.
+            Self::At(address) if address.port() == 0 => match address.ip() {
+                IpAddr::V4(ip) => write!(f, "{ip}:-1"),
+                IpAddr::V6(ip) => write!(f, "[{ip}]:-1"),
+            },
             Self::At(address) => address.fmt(f),
             Self::AnyPort => f.write_str("127.0.0.1:-1"),
         }
@@ -70,6 +86,8 @@ pub struct ServerConfig {
     pub folder: PathBuf,
     /// When it syncs.
     pub sync: Sync,
+    /// Bound on the disk space of all streams, if there is one.
+    pub max_store_bytes: Option<NonZeroU64>,
     /// The cluster it is part of.
     pub cluster: Option<Cluster>,
 }
@@ -86,26 +104,18 @@ impl ServerConfig {
     /// [`Error::File`] or [`Error::Key`] if the key folder cannot be read.
     pub fn text(&self, keyring: &Keyring) -> Result<String, Error> {
         let mut lines = self.listeners();
-        lines.push(format!("operator: {}", keyring.operator_jwt()?));
-        lines.push(format!("system_account: {}", keyring.system_account()));
-        let accounts = path(&self.folder.join("accounts"));
-        lines.push(format!("resolver: {{ type: full, dir: {accounts}, allow_delete: false, interval: \"{RESOLVER_INTERVAL}\" }}"));
-        lines.push("resolver_preload: {".to_owned());
-        lines.extend(
-            keyring
-                .accounts()?
-                .into_iter()
-                .map(|(key, token)| format!("  {key}: {token}")),
-        );
-        lines.push("}".to_owned());
+        lines.extend(authority(keyring, &self.folder.join("accounts"))?);
         Ok(lines.join("\n") + "\n")
     }
 
     fn listeners(&self) -> Vec<String> {
         let sync = match self.sync {
             Sync::Always => "always".to_owned(),
-            Sync::EverySeconds(seconds) => format!("\"{seconds}s\""),
+            Sync::EveryMs(ms) => format!("\"{ms}ms\""),
         };
+        let bound = self
+            .max_store_bytes
+            .map_or_else(String::new, |bytes| format!(", max_file_store: {bytes}"));
         let mut lines = vec![
             "# Written anew at every start.".to_owned(),
             format!("server_name: {}", quoted(&self.name)),
@@ -114,7 +124,7 @@ impl ServerConfig {
             format!("write_deadline: \"{WRITE_DEADLINE}\""),
             format!("ports_file_dir: {}", path(&self.ports_folder())),
             format!(
-                "jetstream: {{ store_dir: {}, sync_interval: {sync} }}",
+                "jetstream: {{ store_dir: {}, sync_interval: {sync}{bound} }}",
                 path(&self.folder)
             ),
         ];
@@ -125,6 +135,31 @@ impl ServerConfig {
         lines.extend(self.cluster.as_ref().map(cluster));
         lines
     }
+}
+
+/// The part of a configuration that says whom nats-server believes: operator, system account, and the
+/// accounts there are, with `accounts` as the folder for those it is told later.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Key`] if the key folder cannot be read.
+pub fn authority(keyring: &Keyring, accounts: &Path) -> Result<Vec<String>, Error> {
+    let mut lines = vec![
+        format!("operator: {}", keyring.operator_jwt()?),
+        format!("system_account: {}", keyring.system_account()),
+        format!(
+            "resolver: {{ type: full, dir: {}, allow_delete: false, interval: \"{RESOLVER_INTERVAL}\" }}",
+            path(accounts)
+        ),
+        "resolver_preload: {".to_owned(),
+    ];
+    lines.extend(
+        keyring
+            .accounts()?
+            .into_iter()
+            .map(|(key, token)| format!("  {key}: {token}")),
+    );
+    lines.push("}".to_owned());
+    Ok(lines)
 }
 
 fn cluster(cluster: &Cluster) -> String {
@@ -168,6 +203,7 @@ mod tests {
             monitoring: None,
             folder: PathBuf::from("/data"),
             sync: Sync::Always,
+            max_store_bytes: None,
             cluster: None,
         };
         let text = config.text(&keyring).unwrap();
@@ -184,5 +220,16 @@ mod tests {
             !text.contains("http:") && !text.contains("cluster:"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn any_port_is_written_as_nats_server_means_it() {
+        for (address, wanted) in [
+            ("0.0.0.0:0", "0.0.0.0:-1"),
+            ("[::1]:0", "[::1]:-1"),
+            ("127.0.0.1:4222", "127.0.0.1:4222"),
+        ] {
+            assert_eq!(Listen::At(address.parse().unwrap()).to_string(), wanted);
+        }
     }
 }

@@ -58,9 +58,19 @@ impl CallError {
     }
 }
 
+/// Whether what is missing is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    /// It is.
+    Make,
+    /// Nothing is changed.
+    Look,
+}
+
 pub(super) struct Api {
     jetstream: jetstream::Context,
     deadline: Instant,
+    intent: Intent,
 }
 
 #[derive(Deserialize)]
@@ -69,10 +79,11 @@ struct Info<C> {
 }
 
 impl Api {
-    pub(super) fn new(jetstream: jetstream::Context, deadline: Instant) -> Self {
+    pub(super) fn new(jetstream: jetstream::Context, deadline: Instant, intent: Intent) -> Self {
         Self {
             jetstream,
             deadline,
+            intent,
         }
     }
 
@@ -82,15 +93,13 @@ impl Api {
     }
 
     pub(super) async fn create_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.call::<Value>(format!("STREAM.CREATE.{}", config.name), config)
+        self.change(format!("STREAM.CREATE.{}", config.name), config)
             .await
-            .map(drop)
     }
 
     pub(super) async fn update_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.call::<Value>(format!("STREAM.UPDATE.{}", config.name), config)
+        self.change(format!("STREAM.UPDATE.{}", config.name), config)
             .await
-            .map(drop)
     }
 
     pub(super) async fn consumer(
@@ -113,9 +122,15 @@ impl Api {
         config: &ConsumerConfig,
     ) -> Result<(), CallError> {
         let body = json!({ "stream_name": stream, "config": config });
-        self.call::<Value>(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body)
+        self.change(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body)
             .await
-            .map(drop)
+    }
+
+    async fn change(&self, subject: String, body: &impl Serialize) -> Result<(), CallError> {
+        match self.intent {
+            Intent::Make => self.call::<Value>(subject, body).await.map(drop),
+            Intent::Look => Ok(()),
+        }
     }
 
     async fn find<C: DeserializeOwned>(
@@ -125,7 +140,8 @@ impl Api {
     ) -> Result<Option<C>, CallError> {
         match self.call::<Info<C>>(subject, &json!({})).await {
             Ok(info) => Ok(Some(info.config)),
-            Err(error) if error.is(absent) => Ok(None),
+            // A consumer is absent, too, where its stream is.
+            Err(error) if error.is(absent) || error.is(ErrorCode::STREAM_NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }

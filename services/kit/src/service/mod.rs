@@ -15,5 +15,5 @@ mod write;
 
 pub use call::Call;
 pub use route::{Answer, Route, Routes};
-pub use run::{Limits, Running, ServiceError, Setup, start};
+pub use run::{Health, Limits, Running, ServiceError, Setup, start};
 pub use write::{Draft, Recorded, Writer};

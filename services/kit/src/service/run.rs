@@ -90,8 +90,27 @@ pub struct Running {
     stop: CancellationToken,
     tasks: TaskTracker,
     drain_ms: u64,
-    ledger: Ledger,
+    health: Health,
     received: CancellationToken,
+}
+
+/// How a running service stands; lives on when it is drained.
+#[derive(Clone)]
+pub struct Health {
+    ledger: Ledger,
+    feed: Feed,
+}
+
+impl Health {
+    /// Whether the connection stands.
+    pub fn is_connected(&self) -> bool {
+        self.ledger.bus().is_connected()
+    }
+
+    /// Whether the views are kept up with the ledger.
+    pub fn is_current(&self) -> bool {
+        self.feed.is_current()
+    }
 }
 
 /// Starts a service: its views are built before it answers its first call.
@@ -100,7 +119,8 @@ pub struct Running {
 /// [`ServiceError`] if its tables disagree or the bus refuses it.
 pub async fn start<S: Send + Sync + 'static>(setup: Setup<S>, tasks: TaskTracker, stop: CancellationToken) -> Result<Running, ServiceError> {
     let bus = setup.ledger.bus().clone();
-    let (name, drain_ms, ledger) = (setup.service.name(), setup.limits.drain_ms, setup.ledger.clone());
+    let (name, drain_ms) = (setup.service.name(), setup.limits.drain_ms);
+    let health = Health { ledger: setup.ledger.clone(), feed: setup.feed.clone() };
     setup.feed.start(&tasks, stop.clone()).await?;
     let audit = Audit::start(bus.clone(), setup.service, setup.metrics.clone(), &tasks, stop.clone());
     let runtime = Arc::new(Runtime::new(setup, audit)?);
@@ -116,16 +136,21 @@ pub async fn start<S: Send + Sync + 'static>(setup: Setup<S>, tasks: TaskTracker
     tasks.spawn(Arc::clone(&runtime).discover(questions, stop.clone()));
     tasks.spawn(runtime.receive(requests, tasks.clone(), stop.clone(), received.clone()));
     info!(service = name, "serving");
-    Ok(Running { name, stop, tasks, drain_ms, ledger, received })
+    Ok(Running { name, stop, tasks, drain_ms, health, received })
 }
 
 /// Longest wait for the server to know our subscriptions, in milliseconds.
 const READY_MS: u64 = 5_000;
 
 impl Running {
-    /// Whether the views are kept up and the connection stands.
-    pub fn is_connected(&self) -> bool {
-        self.ledger.bus().is_connected()
+    /// The service's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How it stands, for probes.
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Stops taking requests, waits for those in flight, and sends their replies.
@@ -138,7 +163,7 @@ impl Running {
         if tokio::time::timeout(deadline.remaining(), self.tasks.wait()).await.is_err() {
             warn!(service = self.name, "stopped with calls in flight");
         }
-        self.ledger.bus().flush(deadline.at_most_ms(self.drain_ms)).await;
+        self.health.ledger.bus().flush(deadline.at_most_ms(self.drain_ms)).await;
         info!(service = self.name, "stopped");
     }
 }

@@ -65,7 +65,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let schemas = setup.routes.iter().map(|route| compile(&route.row)).collect::<Result<_, _>>()?;
         let introduction = Introduction {
             name: setup.service.name(),
-            instance: setup.ledger.bus().me().scope.id.to_string(),
+            // Replicas may share a credential, never an id.
+            instance: format!("{}-{:08x}", setup.ledger.bus().me().scope.id, rand::random::<u32>()),
             started: crate::clock::rfc3339(now_ms()),
         };
         Ok(Self {

@@ -68,7 +68,8 @@ fn candidates(path: Option<OsString>, cwd: &Path) -> Vec<PathBuf> {
     candidates
 }
 
-fn pinned() -> &'static str {
+/// The version that the sources fetch and the tests run with.
+pub fn pinned() -> &'static str {
     PIN.lines()
         .find_map(|line| line.strip_prefix("version "))
         .unwrap_or_default()

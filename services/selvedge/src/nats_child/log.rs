@@ -89,7 +89,7 @@ impl Log {
 }
 
 /// The end of the log in this folder.
-pub(super) fn tail(folder: &Path) -> String {
+pub fn tail(folder: &Path) -> String {
     let bytes = fs::read(folder.join("nats.log")).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();

@@ -32,10 +32,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use selvedge_kit::authority::{Keyring, server_config::ServerConfig};
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use binary::{Found, find};
+pub use binary::{Found, find, pinned};
 pub use denial::{Denial, What};
 pub use error::Error;
 pub use launch::{SUBCOMMAND, become_nats_server};
+pub use log::tail as log_tail;
 
 /// After SIGTERM, how long until SIGKILL.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -107,6 +108,12 @@ impl NatsChild {
     /// Waits until it has ended by itself, and says how.
     pub async fn ended(&mut self) -> Option<ExitStatus> {
         wait_ended(&mut self.ended).await
+    }
+
+    /// The same, to be waited for beside other work.
+    pub fn end(&self) -> impl Future<Output = Option<ExitStatus>> + Send + use<> {
+        let mut ended = self.ended.clone();
+        async move { wait_ended(&mut ended).await }
     }
 
     /// Asks it to finish; kills it if that takes longer than five seconds.

@@ -1,0 +1,61 @@
+//! `selvedge doctor`: looks for what is wrong, says what it saw, and what to do about it. Changes
+//! nothing; its one attempt to do what is forbidden shows in the audit stream, as it should.
+
+mod credentials;
+mod machine;
+mod probe;
+mod report;
+mod rights;
+mod server;
+
+use selvedge_contracts::id::KlusterName;
+use selvedge_kit::{client::Client, credential::Login, metrics::Metrics};
+
+use crate::{connect::Context, exit::Failure, services::Place};
+use report::{Finding, Report};
+
+/// Runs every check and prints what was found.
+///
+/// # Errors
+/// A check failed.
+pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    let place = Place::new(context.url()?, &context.config, Metrics::default());
+    let mut found = vec![credentials::modes(&context.home)];
+    found.extend(credentials::expiry(&context.home));
+    found.push(machine::disk(&context.home));
+    found.push(probe::check(context).await);
+    found.push(server::durability(&context.home, &place.url));
+    let klusters = context.home.klusters();
+    if klusters.is_empty() {
+        let fix = "run `selvedge up` or `selvedge init`, or name the folder with --home";
+        found.push(Finding::fail(
+            "operator",
+            "there is no operator credential here",
+            fix,
+        ));
+    }
+    for kluster in &klusters {
+        found.extend(
+            of_kluster(context, &place, kluster)
+                .await
+                .into_iter()
+                .map(|finding| finding.of(kluster)),
+        );
+    }
+    Report::new(found).print(context.output)
+}
+
+async fn of_kluster(context: &Context, place: &Place, kluster: &KlusterName) -> Vec<Finding> {
+    let login = Login::File(context.home.operator_creds(kluster));
+    let client = match place.connect("doctor", login).await {
+        Ok(bus) => Client::new(bus),
+        Err(failure) => {
+            let fix = "start it with `selvedge up`; or name the server in nats.url or NATS_URL";
+            return vec![Finding::fail("connection", failure.chain(), fix)];
+        }
+    };
+    let mut found = server::checks(context, place, kluster, client.bus()).await;
+    found.push(rights::operator(&client, kluster).await);
+    found.push(rights::worker(context, place, kluster).await);
+    found
+}

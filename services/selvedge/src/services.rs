@@ -1,0 +1,131 @@
+//! The services of this build, and how each is started over a connection of its own.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use selvedge_contracts::{id::ScopeId, role::Service};
+use selvedge_kit::{
+    bus::{self, Bus},
+    clock::now_ms,
+    config::Config,
+    credential::Login,
+    metrics::Metrics,
+    service::{Limits, Running},
+};
+
+use crate::exit::Failure;
+
+/// Services that this build can run.
+pub(crate) const BUILT: &[Service] = &[Service::Registry];
+
+/// Where services run, and under which bounds.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Servers, separated by commas.
+    pub(crate) url: String,
+    /// Longest wait for a connection, in milliseconds.
+    pub(crate) connect_timeout_ms: u64,
+    /// Bounds of every service.
+    pub(crate) limits: Limits,
+    /// Where their work is counted.
+    pub(crate) metrics: Metrics,
+}
+
+impl Place {
+    /// At these servers, as the settings say.
+    pub(crate) fn new(url: String, config: &Config, metrics: Metrics) -> Self {
+        let limits = Limits {
+            concurrency: config.service.max_in_flight,
+            write_attempts: config.service.write_attempts,
+            drain_ms: config.service.drain_ms,
+        };
+        Self {
+            url,
+            connect_timeout_ms: config.nats.connect_timeout_ms,
+            limits,
+            metrics,
+        }
+    }
+
+    /// Connects as `login`, under a name that the server lists.
+    ///
+    /// # Errors
+    /// The credential cannot be used or the server cannot be reached.
+    pub(crate) async fn connect(&self, name: &str, login: Login) -> Result<Bus, Failure> {
+        let options = bus::Options {
+            url: self.url.clone(),
+            name: format!("selvedge {name}"),
+            connect_timeout_ms: self.connect_timeout_ms,
+        };
+        Ok(Bus::connect(&options, login)
+            .await
+            .with_context(|| format!("cannot connect {name}"))?)
+    }
+
+    /// Starts a service. It answers from then on.
+    ///
+    /// # Errors
+    /// It is not in this build, or cannot start.
+    pub(crate) async fn start(
+        &self,
+        service: Service,
+        login: Login,
+        signers: PathBuf,
+    ) -> Result<Running, Failure> {
+        let starting = || format!("cannot start {service}");
+        match service {
+            Service::Registry => {
+                let bus = self.connect(service.name(), login).await?;
+                let config = selvedge_registry::Config { signers };
+                let started =
+                    selvedge_registry::start(bus, &config, self.limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
+            }
+            Service::Committer => Err(Failure::Usage(format!(
+                "this build has no service {service}"
+            ))),
+        }
+    }
+}
+
+/// A name for an instance of a service that no other has: this machine's, this process's, and when.
+///
+/// # Errors
+/// Never in practice: the parts are made to fit.
+pub(crate) fn fresh_instance() -> Result<ScopeId, Failure> {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .to_lowercase();
+    Ok(instance(&name, std::process::id(), now_ms()).context("cannot name the instance")?)
+}
+
+fn instance(
+    machine: &str,
+    pid: u32,
+    at_ms: u64,
+) -> Result<ScopeId, selvedge_contracts::id::InvalidToken> {
+    const LONGEST_MACHINE: usize = 32;
+    let fits = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let machine: String = machine
+        .chars()
+        .take_while(|c| *c != '.')
+        .filter(fits)
+        .take(LONGEST_MACHINE)
+        .collect();
+    ScopeId::new(&format!("i{machine}-{pid}-{at_ms:x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instances_name_fits_whatever_the_machine_is_called() {
+        let long = "x".repeat(300);
+        for machine in ["box", "", "Ümlaut_Box.example.org", "-", long.as_str()] {
+            instance(machine, u32::MAX, u64::MAX).unwrap();
+        }
+        assert_eq!(instance("box.lan", 7, 255).unwrap().as_str(), "ibox-7-ff");
+    }
+}
