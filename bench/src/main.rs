@@ -1,7 +1,13 @@
 //! Measures the fabric beside raw NATS in the same run, on the same nats-server: machines are noisy, so
 //! only ratios within one run say something. `make bench` runs it; `bench/README.md` keeps results.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a measurement that cannot go on stops")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a measurement that cannot go on stops"
+)]
 
 mod calls;
 mod follow;
@@ -31,7 +37,10 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(run(&arguments));
     Ok(())
 }
@@ -41,7 +50,10 @@ async fn run(arguments: &Arguments) {
         return calls::profile(operation, arguments.seconds).await;
     }
     let wants = |name: &str| name.contains(arguments.only.as_str());
-    let durable = Options { sync: Sync::Always, ..Options::LAZY };
+    let durable = Options {
+        sync: Sync::Always,
+        ..Options::LAZY
+    };
     for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
         if wants(&format!("calls {name}")) {
             calls::measure(name, options, arguments.seconds, arguments.rounds).await;

@@ -196,7 +196,9 @@ calls! {
 
 /// The call `name` of `service`.
 pub fn find(service: Service, name: &str) -> Option<&'static Call> {
-    CALLS.iter().find(|call| call.service == service && call.name == name)
+    CALLS
+        .iter()
+        .find(|call| call.service == service && call.name == name)
 }
 
 /// Every call that `role` may make.
@@ -217,7 +219,12 @@ mod tests {
         for call in CALLS {
             assert!(!call.roles.is_empty(), "{call}");
             assert!((1..=60_000).contains(&call.deadline_ms), "{call}");
-            assert!(call.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{call}");
+            assert!(
+                call.name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{call}"
+            );
         }
     }
 
@@ -233,7 +240,10 @@ mod tests {
         for call in CALLS {
             let schema = (call.request_schema)().to_value();
             let has = |field: &str| schema.pointer(&format!("/properties/{field}")).is_some();
-            assert!(!(has("kind") && has("payload")), "{call}: a bare payload with both fields reads as an envelope");
+            assert!(
+                !(has("kind") && has("payload")),
+                "{call}: a bare payload with both fields reads as an envelope"
+            );
         }
     }
 }

@@ -65,7 +65,9 @@ pub enum Unreadable {
         found: usize,
     },
     /// Not the protobuf it claims to be.
-    #[error("the body is not a selvedge.v1.Envelope in protobuf: {0}; send Content-Type: application/json for JSON")]
+    #[error(
+        "the body is not a selvedge.v1.Envelope in protobuf: {0}; send Content-Type: application/json for JSON"
+    )]
     Protobuf(String),
     /// Not JSON.
     #[error("the body is not JSON: {0}")]
@@ -149,13 +151,21 @@ mod hex {
     use data_encoding::HEXLOWER;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    pub(super) fn serialize<S: Serializer>(bytes: &Cow<'_, [u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        bytes: &Cow<'_, [u8]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&HEXLOWER.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, [u8]>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Cow<'static, [u8]>, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        HEXLOWER.decode(text.as_bytes()).map(Cow::Owned).map_err(D::Error::custom)
+        HEXLOWER
+            .decode(text.as_bytes())
+            .map(Cow::Owned)
+            .map_err(D::Error::custom)
     }
 }
 
@@ -186,17 +196,31 @@ impl Envelope {
             None => matches!(body.first(), None | Some(b'{')),
         };
         if !is_json {
-            let envelope = Self::decode(body).map_err(|error| Unreadable::Protobuf(error.to_string()))?;
+            let envelope =
+                Self::decode(body).map_err(|error| Unreadable::Protobuf(error.to_string()))?;
             return Ok((envelope, Form::Protobuf));
         }
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok((Self { payload: b"{}".to_vec(), ..Self::default() }, Form::Bare));
+            return Ok((
+                Self {
+                    payload: b"{}".to_vec(),
+                    ..Self::default()
+                },
+                Form::Bare,
+            ));
         }
         if is_json_envelope(body) {
             return Ok((Self::from_json(body)?, Form::Json));
         }
-        serde_json::from_slice::<&RawValue>(body).map_err(|error| Unreadable::Json(error.to_string()))?;
-        Ok((Self { payload: body.to_vec(), ..Self::default() }, Form::Bare))
+        serde_json::from_slice::<&RawValue>(body)
+            .map_err(|error| Unreadable::Json(error.to_string()))?;
+        Ok((
+            Self {
+                payload: body.to_vec(),
+                ..Self::default()
+            },
+            Form::Bare,
+        ))
     }
 
     /// Reads an envelope as JSON: every fact is one.
@@ -204,7 +228,8 @@ impl Envelope {
     /// # Errors
     /// [`Unreadable::Json`] if it is not one.
     pub fn from_json(body: &[u8]) -> Result<Self, Unreadable> {
-        let json: JsonEnvelope = serde_json::from_slice(body).map_err(|error| Unreadable::Json(error.to_string()))?;
+        let json: JsonEnvelope =
+            serde_json::from_slice(body).map_err(|error| Unreadable::Json(error.to_string()))?;
         Ok(Self {
             id: json.id.into_owned(),
             kind: json.kind.into_owned(),
@@ -219,12 +244,18 @@ impl Envelope {
             preconditions: json
                 .preconditions
                 .into_iter()
-                .map(|p| Precondition { entity: p.entity.into_owned(), id: p.id.into_owned(), revision: p.revision })
+                .map(|p| Precondition {
+                    entity: p.entity.into_owned(),
+                    id: p.id.into_owned(),
+                    revision: p.revision,
+                })
                 .collect(),
             expects: json.expects.into_owned(),
             idempotency_key: json.idempotency_key.into_owned(),
             content_type: json.content_type.into_owned(),
-            payload: json.payload.map_or_else(|| b"null".to_vec(), |raw| raw.get().as_bytes().to_vec()),
+            payload: json
+                .payload
+                .map_or_else(|| b"null".to_vec(), |raw| raw.get().as_bytes().to_vec()),
             payload_digest: json.payload_digest.into_owned(),
             as_of: json.as_of,
             at_least: json.at_least,
@@ -258,7 +289,11 @@ impl Envelope {
             preconditions: self
                 .preconditions
                 .iter()
-                .map(|p| JsonPrecondition { entity: p.entity.as_str().into(), id: p.id.as_str().into(), revision: p.revision })
+                .map(|p| JsonPrecondition {
+                    entity: p.entity.as_str().into(),
+                    id: p.id.as_str().into(),
+                    revision: p.revision,
+                })
                 .collect(),
             expects: self.expects.as_str().into(),
             idempotency_key: self.idempotency_key.as_str().into(),
@@ -300,7 +335,13 @@ fn is_json_envelope(body: &[u8]) -> bool {
         #[serde(borrow)]
         payload: Option<&'a RawValue>,
     }
-    matches!(serde_json::from_slice(body), Ok(Probe { kind: Some(_), payload: Some(_) }))
+    matches!(
+        serde_json::from_slice(body),
+        Ok(Probe {
+            kind: Some(_),
+            payload: Some(_)
+        })
+    )
 }
 
 #[cfg(test)]
@@ -315,7 +356,11 @@ mod tests {
             kind: "registry.whoami/1".into(),
             mission: "demo".into(),
             deadline_at_ms: 5,
-            preconditions: vec![Precondition { entity: "agent".into(), id: "a".into(), revision: 3 }],
+            preconditions: vec![Precondition {
+                entity: "agent".into(),
+                id: "a".into(),
+                revision: 3,
+            }],
             payload_digest: digest(&payload),
             payload,
             attestation: Some(Attestation {
@@ -346,20 +391,41 @@ mod tests {
         assert_eq!(Envelope::read(&protobuf, None).unwrap().1, Form::Protobuf);
         assert_eq!(Envelope::read(b"", None).unwrap().0.payload, b"{}");
         assert_eq!(Envelope::read(b"{}", None).unwrap().1, Form::Bare);
-        assert_eq!(Envelope::read(br#"{"kind":"a/1","payload":{}}"#, None).unwrap().1, Form::Json);
+        assert_eq!(
+            Envelope::read(br#"{"kind":"a/1","payload":{}}"#, None)
+                .unwrap()
+                .1,
+            Form::Json
+        );
     }
 
     #[test]
     fn what_is_truncated_misnamed_or_too_long_is_refused() {
         let (protobuf, _) = envelope().write(Form::Protobuf).unwrap();
         let cut = protobuf.get(..protobuf.len() - 3).unwrap();
-        assert!(matches!(Envelope::read(cut, None), Err(Unreadable::Protobuf(_))));
-        assert!(matches!(Envelope::read(b"{\"a\":", None), Err(Unreadable::Json(_))));
-        assert!(matches!(Envelope::read(b"hello", Some(JSON)), Err(Unreadable::Json(_))));
+        assert!(matches!(
+            Envelope::read(cut, None),
+            Err(Unreadable::Protobuf(_))
+        ));
+        assert!(matches!(
+            Envelope::read(b"{\"a\":", None),
+            Err(Unreadable::Json(_))
+        ));
+        assert!(matches!(
+            Envelope::read(b"hello", Some(JSON)),
+            Err(Unreadable::Json(_))
+        ));
         let extra = br#"{"kind":"a/1","payload":{},"colour":1}"#;
-        assert!(matches!(Envelope::read(extra, None), Err(Unreadable::Json(e)) if e.contains("colour")));
+        assert!(
+            matches!(Envelope::read(extra, None), Err(Unreadable::Json(e)) if e.contains("colour"))
+        );
         let long = vec![b' '; MAX_BODY_BYTES + 1];
-        assert_eq!(Envelope::read(&long, Some(JSON)), Err(Unreadable::TooLong { found: MAX_BODY_BYTES + 1 }));
+        assert_eq!(
+            Envelope::read(&long, Some(JSON)),
+            Err(Unreadable::TooLong {
+                found: MAX_BODY_BYTES + 1
+            })
+        );
     }
 
     proptest! {

@@ -13,7 +13,9 @@ use crate::{
 };
 
 /// A sort of entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum EntityName {
     /// An agent.
@@ -65,7 +67,10 @@ impl EntityName {
 impl EntityName {
     /// Whether entities of this sort belong to the whole kluster instead of one mission.
     pub const fn is_kluster_wide(self) -> bool {
-        matches!(self, Self::Agent | Self::Key | Self::Mission | Self::Contract)
+        matches!(
+            self,
+            Self::Agent | Self::Key | Self::Mission | Self::Contract
+        )
     }
 }
 
@@ -105,7 +110,9 @@ impl fmt::Display for EntityName {
 
 /// A name that is no entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, intent")]
+#[error(
+    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, intent"
+)]
 pub struct UnknownEntity(String);
 
 impl FromStr for EntityName {
@@ -136,7 +143,12 @@ impl FactKind {
     }
 
     const fn reserved(entity: EntityName, name: &'static str, service: Service) -> Self {
-        Self { entity, name, service, schema: None }
+        Self {
+            entity,
+            name,
+            service,
+            schema: None,
+        }
     }
 }
 
@@ -155,44 +167,63 @@ impl<C: JsonSchema, S: JsonSchema> FactType<C, S> {
             service: Service::Registry,
             schema: Some(schema::of::<Recorded<C, S>>),
         };
-        Self { kind, types: PhantomData }
+        Self {
+            kind,
+            types: PhantomData,
+        }
     }
 }
 
 /// An agent was made.
-pub const AGENT_REGISTERED: FactType<agent::Joined, agent::Agent> = FactType::new(EntityName::Agent, "registered");
+pub const AGENT_REGISTERED: FactType<agent::Joined, agent::Agent> =
+    FactType::new(EntityName::Agent, "registered");
 /// An agent took a role in one more mission, or another role in one.
-pub const AGENT_JOINED: FactType<agent::Joined, agent::Agent> = FactType::new(EntityName::Agent, "joined");
+pub const AGENT_JOINED: FactType<agent::Joined, agent::Agent> =
+    FactType::new(EntityName::Agent, "joined");
 /// An agent says something else of itself.
-pub const AGENT_UPDATED: FactType<agent::About, agent::Agent> = FactType::new(EntityName::Agent, "updated");
+pub const AGENT_UPDATED: FactType<agent::About, agent::Agent> =
+    FactType::new(EntityName::Agent, "updated");
 /// An agent's identity key was replaced.
-pub const AGENT_ROTATED: FactType<agent::Rotated, agent::Agent> = FactType::new(EntityName::Agent, "rotated");
+pub const AGENT_ROTATED: FactType<agent::Rotated, agent::Agent> =
+    FactType::new(EntityName::Agent, "rotated");
 /// An agent may act no more.
-pub const AGENT_RETIRED: FactType<agent::Reason, agent::Agent> = FactType::new(EntityName::Agent, "retired");
+pub const AGENT_RETIRED: FactType<agent::Reason, agent::Agent> =
+    FactType::new(EntityName::Agent, "retired");
 /// A key was bound to an agent, for ever.
 pub const KEY_BOUND: FactType<Nothing, agent::Key> = FactType::new(EntityName::Key, "bound");
 /// A session started.
-pub const SESSION_STARTED: FactType<Nothing, session::Session> = FactType::new(EntityName::Session, "started");
+pub const SESSION_STARTED: FactType<Nothing, session::Session> =
+    FactType::new(EntityName::Session, "started");
 /// A session's credential was renewed.
-pub const SESSION_RENEWED: FactType<session::Renewed, session::Session> = FactType::new(EntityName::Session, "renewed");
+pub const SESSION_RENEWED: FactType<session::Renewed, session::Session> =
+    FactType::new(EntityName::Session, "renewed");
 /// A session was ended.
-pub const SESSION_ENDED: FactType<session::Ended, session::Session> = FactType::new(EntityName::Session, "ended");
+pub const SESSION_ENDED: FactType<session::Ended, session::Session> =
+    FactType::new(EntityName::Session, "ended");
 /// A session's presence ran out.
-pub const SESSION_LOST: FactType<Nothing, session::Session> = FactType::new(EntityName::Session, "lost");
+pub const SESSION_LOST: FactType<Nothing, session::Session> =
+    FactType::new(EntityName::Session, "lost");
 /// An invite was made.
-pub const INVITE_CREATED: FactType<Nothing, invite::Invite> = FactType::new(EntityName::Invite, "created");
+pub const INVITE_CREATED: FactType<Nothing, invite::Invite> =
+    FactType::new(EntityName::Invite, "created");
 /// An invite was redeemed.
-pub const INVITE_REDEEMED: FactType<invite::Redeemed, invite::Invite> = FactType::new(EntityName::Invite, "redeemed");
+pub const INVITE_REDEEMED: FactType<invite::Redeemed, invite::Invite> =
+    FactType::new(EntityName::Invite, "redeemed");
 /// An invite's time ran out.
-pub const INVITE_EXPIRED: FactType<Nothing, invite::Invite> = FactType::new(EntityName::Invite, "expired");
+pub const INVITE_EXPIRED: FactType<Nothing, invite::Invite> =
+    FactType::new(EntityName::Invite, "expired");
 /// A mission was created.
-pub const MISSION_CREATED: FactType<Nothing, mission::Mission> = FactType::new(EntityName::Mission, "created");
+pub const MISSION_CREATED: FactType<Nothing, mission::Mission> =
+    FactType::new(EntityName::Mission, "created");
 /// A user request was opened.
-pub const REQUEST_OPENED: FactType<Nothing, request::UserRequest> = FactType::new(EntityName::Request, "opened");
+pub const REQUEST_OPENED: FactType<Nothing, request::UserRequest> =
+    FactType::new(EntityName::Request, "opened");
 /// A user request was closed.
-pub const REQUEST_CLOSED: FactType<agent::Reason, request::UserRequest> = FactType::new(EntityName::Request, "closed");
+pub const REQUEST_CLOSED: FactType<agent::Reason, request::UserRequest> =
+    FactType::new(EntityName::Request, "closed");
 /// A version of a payload contract was registered.
-pub const CONTRACT_ADDED: FactType<Nothing, contract::Contract> = FactType::new(EntityName::Contract, "added");
+pub const CONTRACT_ADDED: FactType<Nothing, contract::Contract> =
+    FactType::new(EntityName::Contract, "added");
 
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[

@@ -91,8 +91,17 @@ impl Request {
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mission, caller, scope, service, call } = self;
-        write!(f, "{REQUEST_PREFIX}.{mission}.{caller}.{scope}.{service}.{call}")
+        let Self {
+            mission,
+            caller,
+            scope,
+            service,
+            call,
+        } = self;
+        write!(
+            f,
+            "{REQUEST_PREFIX}.{mission}.{caller}.{scope}.{service}.{call}"
+        )
     }
 }
 
@@ -180,9 +189,15 @@ impl Fact {
         let ["sv", "fact" | "live", mission, name, id, kind] = tokens.as_slice() else {
             return Err(InvalidSubject::Shape(FACT_SHAPE));
         };
-        let entity =
-            Entity { mission: Mission::new(mission)?, name: name.parse()?, id: EntityId::new(id)? };
-        Ok(Self { entity, kind: (*kind).to_owned() })
+        let entity = Entity {
+            mission: Mission::new(mission)?,
+            name: name.parse()?,
+            id: EntityId::new(id)?,
+        };
+        Ok(Self {
+            entity,
+            kind: (*kind).to_owned(),
+        })
     }
 }
 
@@ -198,19 +213,31 @@ pub fn live_of(entity: EntityName) -> String {
 
 /// Subject on which a service keeps one timer of one entity.
 pub fn timer(service: Service, entity: &Entity, name: &'static str) -> String {
-    let Entity { mission, name: sort, id } = entity;
+    let Entity {
+        mission,
+        name: sort,
+        id,
+    } = entity;
     format!("sv.timer.{service}.{sort}.{mission}.{id}.{name}")
 }
 
 /// Subject on which that timer arrives when it is due.
 pub fn due(service: Service, entity: &Entity, name: &'static str) -> String {
-    let Entity { mission, name: sort, id } = entity;
+    let Entity {
+        mission,
+        name: sort,
+        id,
+    } = entity;
     format!("sv.due.{service}.{sort}.{mission}.{id}.{name}")
 }
 
 /// Subject of the audit record of a refused request.
 pub fn audit(service: Service, mission: &Mission, caller: &Caller, call: &str) -> String {
-    let call = if EntityId::new(call).is_ok() { call } else { "unknown" };
+    let call = if EntityId::new(call).is_ok() {
+        call
+    } else {
+        "unknown"
+    };
     format!("sv.audit.{service}.{mission}.{caller}.{call}")
 }
 
@@ -228,7 +255,9 @@ pub fn is_reply_of(subject: &str, prefix: &str) -> bool {
     const MAX_REPLY_BYTES: usize = 300;
     subject.len() <= MAX_REPLY_BYTES
         && subject.strip_prefix(prefix).is_some_and(|rest| {
-            !rest.is_empty() && !rest.contains(['*', '>', ' ', '\t', '\r', '\n']) && !rest.split('.').any(str::is_empty)
+            !rest.is_empty()
+                && !rest.contains(['*', '>', ' ', '\t', '\r', '\n'])
+                && !rest.split('.').any(str::is_empty)
         })
 }
 
@@ -244,12 +273,21 @@ mod tests {
         let request = Request::parse(SUBJECT).unwrap();
         assert_eq!(request.to_string(), SUBJECT);
         assert_eq!(request.scope.role, Role::Worker);
-        assert_eq!(request.inbox_prefix(), "_INBOX.ada-1a2b3c4d.worker-session_01.");
+        assert_eq!(
+            request.inbox_prefix(),
+            "_INBOX.ada-1a2b3c4d.worker-session_01."
+        );
     }
 
     #[test]
     fn a_foreign_subject_is_refused() {
-        for bad in ["", "sv.req", "sv.fact.demo.agent.a.b", "sv.req.a.b.worker-c.nobody.e", "sv.req.a.b.c.registry.e"] {
+        for bad in [
+            "",
+            "sv.req",
+            "sv.fact.demo.agent.a.b",
+            "sv.req.a.b.worker-c.nobody.e",
+            "sv.req.a.b.c.registry.e",
+        ] {
             assert!(Request::parse(bad).is_err(), "{bad}");
         }
     }
@@ -257,7 +295,10 @@ mod tests {
     #[test]
     fn a_reply_must_lie_under_the_senders_own_inbox() {
         let prefix = Request::parse(SUBJECT).unwrap().inbox_prefix();
-        assert!(is_reply_of("_INBOX.ada-1a2b3c4d.worker-session_01.x.7", &prefix));
+        assert!(is_reply_of(
+            "_INBOX.ada-1a2b3c4d.worker-session_01.x.7",
+            &prefix
+        ));
         for foreign in [
             "_INBOX.ada-1a2b3c4d.worker-session_01",
             "_INBOX.ada-1a2b3c4d.worker-session_01.",
@@ -279,7 +320,10 @@ mod tests {
             id: EntityId::new("ada-1a2b3c4d").unwrap(),
         };
         let stored = Fact::parse(&entity.fact("registered")).unwrap();
-        assert_eq!(stored, Fact::parse("sv.live._.agent.ada-1a2b3c4d.registered").unwrap());
+        assert_eq!(
+            stored,
+            Fact::parse("sv.live._.agent.ada-1a2b3c4d.registered").unwrap()
+        );
         assert_eq!(stored.entity, entity);
         assert_eq!(entity.filter(), "sv.fact._.agent.ada-1a2b3c4d.>");
     }

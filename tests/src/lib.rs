@@ -28,5 +28,6 @@ pub use server::nats_server_binary;
 /// The clock, in milliseconds since 1970.
 pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    u64::try_from(since.expect("a clock after 1970").as_millis()).expect("a clock before the year 500 million")
+    u64::try_from(since.expect("a clock after 1970").as_millis())
+        .expect("a clock before the year 500 million")
 }

@@ -41,7 +41,10 @@ struct State {
 impl Valve {
     /// A wire to `url`.
     pub async fn start(url: &str) -> Self {
-        let target: SocketAddr = url.trim_start_matches("nats://").parse().expect("an address");
+        let target: SocketAddr = url
+            .trim_start_matches("nats://")
+            .parse()
+            .expect("an address");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let state = Arc::new(State {
@@ -57,7 +60,11 @@ impl Valve {
                 tokio::spawn(connect(client, target, Arc::clone(&shared)));
             }
         });
-        Self { address, state, accepting }
+        Self {
+            address,
+            state,
+            accepting,
+        }
     }
 
     /// Where it listens.
@@ -96,7 +103,9 @@ impl Drop for Valve {
 
 async fn connect(client: TcpStream, target: SocketAddr, state: Arc<State>) {
     let mut cuts = state.cuts.subscribe();
-    let Ok(server) = TcpStream::connect(target).await else { return };
+    let Ok(server) = TcpStream::connect(target).await else {
+        return;
+    };
     let _ = (client.set_nodelay(true), server.set_nodelay(true)); // only slower without
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
@@ -108,7 +117,11 @@ async fn connect(client: TcpStream, target: SocketAddr, state: Arc<State>) {
 }
 
 /// Passes on what the client sends, operation by operation.
-async fn to_server(from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
+async fn to_server(
+    from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+) -> std::io::Result<()> {
     let mut from = BufReader::new(from);
     let mut operation = Vec::new();
     loop {
@@ -121,7 +134,11 @@ async fn to_server(from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -
         let is_publish = matches!(words.next(), Some("PUB" | "HPUB"));
         let subject = words.next().unwrap_or_default();
         if is_publish {
-            let size: usize = line.rsplit(' ').next().and_then(|size| size.parse().ok()).unwrap_or_default();
+            let size: usize = line
+                .rsplit(' ')
+                .next()
+                .and_then(|size| size.parse().ok())
+                .unwrap_or_default();
             let start = operation.len();
             operation.resize(start + size + 2, 0);
             from.read_exact(&mut operation[start..]).await?;
@@ -136,7 +153,10 @@ async fn to_server(from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -
 impl State {
     fn holds(&self, subject: &str) -> bool {
         let mut trigger = self.trigger.lock().expect("no panic meanwhile");
-        if trigger.as_ref().is_some_and(|prefix| subject.starts_with(prefix)) {
+        if trigger
+            .as_ref()
+            .is_some_and(|prefix| subject.starts_with(prefix))
+        {
             *trigger = None;
             self.is_triggered.store(true, Ordering::SeqCst);
         }
@@ -148,7 +168,11 @@ impl State {
     }
 }
 
-async fn to_client(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
+async fn to_client(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    state: &State,
+) -> std::io::Result<()> {
     let mut is_stalled = state.is_stalled.subscribe();
     let mut buffer = vec![0; 64 * 1_024];
     loop {

@@ -1,7 +1,13 @@
 //! Faults: processes killed at the worst moment, servers that go and come back. What was acknowledged
 //! is there, once.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop where they fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop where they fail"
+)]
 
 #[path = "faults/cluster.rs"]
 mod cluster;

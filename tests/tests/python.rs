@@ -1,6 +1,12 @@
 //! A stock NATS client of another language: nats-py, with nothing of ours but a `.creds` file.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop where they fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop where they fail"
+)]
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -10,7 +16,9 @@ use tokio::process::Command;
 
 /// The interpreter of the venv that `make python` makes.
 fn python() -> String {
-    std::env::var("SELVEDGE_PYTHON").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin/python").to_owned())
+    std::env::var("SELVEDGE_PYTHON").unwrap_or_else(|_| {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin/python").to_owned()
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,10 +34,14 @@ async fn nats_py_registers_calls_is_denied_and_reads_committed_facts() {
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(Duration::from_secs(60), run).await.expect("in time").expect("python: run `make python`");
+    let output = tokio::time::timeout(Duration::from_secs(60), run)
+        .await
+        .expect("in time")
+        .expect("python: run `make python`");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    let seen: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
+    let seen: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"));
     let id = agent.record.id.as_str();
     let expected = [
         ("whoami", id.into()),

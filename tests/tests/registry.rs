@@ -1,6 +1,13 @@
 //! Calls of the registry, through a real bus.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "tests stop where they fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests stop where they fail"
+)]
 
 #[path = "registry/agents.rs"]
 mod agents;
@@ -12,10 +19,10 @@ mod forms;
 mod idempotency;
 #[path = "registry/identity.rs"]
 mod identity;
-#[path = "registry/renewal.rs"]
-mod renewal;
 #[path = "registry/joining.rs"]
 mod joining;
+#[path = "registry/renewal.rs"]
+mod renewal;
 #[path = "registry/requests.rs"]
 mod requests;
 #[path = "registry/rights.rs"]

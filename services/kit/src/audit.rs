@@ -31,7 +31,13 @@ pub struct Audit {
 
 impl Audit {
     /// Starts the task that writes, until `stop`.
-    pub fn start(bus: Bus, service: Service, metrics: Metrics, tasks: &TaskTracker, stop: CancellationToken) -> Self {
+    pub fn start(
+        bus: Bus,
+        service: Service,
+        metrics: Metrics,
+        tasks: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         let (queue, mut records) = mpsc::channel::<(String, String)>(QUEUE);
         tasks.spawn(async move {
             loop {
@@ -39,18 +45,29 @@ impl Audit {
                     () = stop.cancelled() => records.try_recv().ok(),
                     record = records.recv() => record,
                 };
-                let Some((subject, body)) = record else { return };
+                let Some((subject, body)) = record else {
+                    return;
+                };
                 if let Err(error) = bus.publish(subject, HeaderMap::new(), body.into()).await {
                     warn!(error = error_chain(&error), "audit record lost");
                 }
             }
         });
-        Self { service, queue, metrics }
+        Self {
+            service,
+            queue,
+            metrics,
+        }
     }
 
     /// Records that `request` was refused.
     pub fn record(&self, request: &Request, fault: &Fault) {
-        let subject = subject::audit(self.service, &request.mission, &request.caller, &request.call);
+        let subject = subject::audit(
+            self.service,
+            &request.mission,
+            &request.caller,
+            &request.call,
+        );
         let body = json!({
             "at_ms": now_ms(),
             "code": fault.code,

@@ -51,13 +51,23 @@ impl Bucket {
     ///
     /// # Errors
     /// [`AppendError::Contended`] if the key is not as expected; others as they say.
-    pub async fn put(&self, key: &str, bytes: Bytes, ttl_ms: u64, expect: Expect, deadline: Deadline) -> Result<u64, AppendError> {
+    pub async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        ttl_ms: u64,
+        expect: Expect,
+        deadline: Deadline,
+    ) -> Result<u64, AppendError> {
         let subject = bucket_subject(self.name, key);
         let mut headers = match expect {
             Expect::Anything => HeaderMap::new(),
             Expect::Revision(revision) => guard(&subject, revision),
         };
-        headers.insert("Nats-TTL", format!("{}s", ttl_ms.div_ceil(1_000).max(1)).as_str());
+        headers.insert(
+            "Nats-TTL",
+            format!("{}s", ttl_ms.div_ceil(1_000).max(1)).as_str(),
+        );
         publish(&self.bus, &subject, headers, bytes, deadline).await
     }
 
@@ -69,7 +79,14 @@ impl Bucket {
         let mut headers = HeaderMap::new();
         headers.insert("KV-Operation", "DEL");
         headers.insert("Nats-TTL", "1s");
-        publish(&self.bus, &bucket_subject(self.name, key), headers, Bytes::new(), deadline).await?;
+        publish(
+            &self.bus,
+            &bucket_subject(self.name, key),
+            headers,
+            Bytes::new(),
+            deadline,
+        )
+        .await?;
         Ok(())
     }
 
@@ -81,7 +98,14 @@ impl Bucket {
     pub async fn get(&self, key: &str, deadline: Deadline) -> Result<Option<Value>, String> {
         let query = json!({ "last_by_subj": bucket_subject(self.name, key) });
         let message = get(&self.bus, &bucket_stream(self.name), &query, deadline).await?;
-        let is_live = |headers: &HeaderMap| headers.get("KV-Operation").is_none() && headers.get("Nats-Marker-Reason").is_none();
-        Ok(message.filter(|message| is_live(&message.headers)).map(|message| Value { revision: message.sequence, bytes: message.payload }))
+        let is_live = |headers: &HeaderMap| {
+            headers.get("KV-Operation").is_none() && headers.get("Nats-Marker-Reason").is_none()
+        };
+        Ok(message
+            .filter(|message| is_live(&message.headers))
+            .map(|message| Value {
+                revision: message.sequence,
+                bytes: message.payload,
+            }))
     }
 }

@@ -6,7 +6,11 @@
 //! has moved on.
 
 use async_nats::HeaderMap;
-use selvedge_contracts::{role::Service, stream::timers, subject::{self, Entity}};
+use selvedge_contracts::{
+    role::Service,
+    stream::timers,
+    subject::{self, Entity},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -48,13 +52,35 @@ impl Timers {
     ///
     /// # Errors
     /// [`AppendError`] if the stream does not take it within the deadline.
-    pub async fn arm(&self, entity: &Entity, name: &'static str, due: &Due, deadline: Deadline) -> Result<(), AppendError> {
+    pub async fn arm(
+        &self,
+        entity: &Entity,
+        name: &'static str,
+        due: &Due,
+        deadline: Deadline,
+    ) -> Result<(), AppendError> {
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-Schedule", format!("@at {}", rfc3339(due.at_ms)).as_str());
-        headers.insert("Nats-Schedule-Target", subject::due(self.service, entity, name).as_str());
-        headers.insert("Nats-Schedule-TTL", format!("{}s", DUE_DAYS * 86_400).as_str());
+        headers.insert(
+            "Nats-Schedule",
+            format!("@at {}", rfc3339(due.at_ms)).as_str(),
+        );
+        headers.insert(
+            "Nats-Schedule-Target",
+            subject::due(self.service, entity, name).as_str(),
+        );
+        headers.insert(
+            "Nats-Schedule-TTL",
+            format!("{}s", DUE_DAYS * 86_400).as_str(),
+        );
         let body = json!(due).to_string();
-        publish(&self.bus, &subject::timer(self.service, entity, name), headers, body.into(), deadline).await?;
+        publish(
+            &self.bus,
+            &subject::timer(self.service, entity, name),
+            headers,
+            body.into(),
+            deadline,
+        )
+        .await?;
         Ok(())
     }
 
@@ -62,7 +88,12 @@ impl Timers {
     ///
     /// # Errors
     /// [`AppendError`] if the stream does not answer within the deadline.
-    pub async fn disarm(&self, entity: &Entity, name: &'static str, deadline: Deadline) -> Result<(), AppendError> {
+    pub async fn disarm(
+        &self,
+        entity: &Entity,
+        name: &'static str,
+        deadline: Deadline,
+    ) -> Result<(), AppendError> {
         #[derive(Deserialize)]
         struct Purged {
             #[serde(default)]
@@ -70,10 +101,21 @@ impl Timers {
         }
         let filter = subject::timer(self.service, entity, name);
         let purge = format!("$JS.API.STREAM.PURGE.{}", timers(self.service));
-        let answer = self.bus.request(&purge, HeaderMap::new(), json!({ "filter": filter }).to_string().into(), deadline).await?;
+        let answer = self
+            .bus
+            .request(
+                &purge,
+                HeaderMap::new(),
+                json!({ "filter": filter }).to_string().into(),
+                deadline,
+            )
+            .await?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Purged { success: true }) => Ok(()),
-            _ => Err(AppendError::Rejected { code: 0, description: String::from_utf8_lossy(&answer.payload).into_owned() }),
+            _ => Err(AppendError::Rejected {
+                code: 0,
+                description: String::from_utf8_lossy(&answer.payload).into_owned(),
+            }),
         }
     }
 }
@@ -81,8 +123,14 @@ impl Timers {
 /// The entity that a due timer is about, from its subject `sv.due.<service>.<entity>.<mission>.<id>.<name>`.
 pub fn entity_of(due_subject: &str) -> Option<Entity> {
     let tokens: Vec<&str> = due_subject.split('.').collect();
-    let ["sv", "due", _, name, mission, id, _] = tokens.as_slice() else { return None };
-    Some(Entity { mission: mission.parse().ok()?, name: name.parse().ok()?, id: id.parse().ok()? })
+    let ["sv", "due", _, name, mission, id, _] = tokens.as_slice() else {
+        return None;
+    };
+    Some(Entity {
+        mission: mission.parse().ok()?,
+        name: name.parse().ok()?,
+        id: id.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -93,7 +141,10 @@ mod tests {
     fn a_due_subject_names_its_entity() {
         let entity = entity_of("sv.due.registry.invite.demo.invite_01.expiry").unwrap();
         assert_eq!(entity.to_string(), "demo.invite.invite_01");
-        assert_eq!(subject::due(Service::Registry, &entity, "expiry"), "sv.due.registry.invite.demo.invite_01.expiry");
+        assert_eq!(
+            subject::due(Service::Registry, &entity, "expiry"),
+            "sv.due.registry.invite.demo.invite_01.expiry"
+        );
         assert_eq!(entity_of("sv.due.registry.invite"), None);
     }
 }

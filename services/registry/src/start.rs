@@ -12,16 +12,18 @@ use selvedge_kit::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    Config, RegistryError, follow, handlers,
-    state::Registry,
-};
+use crate::{Config, RegistryError, follow, handlers, state::Registry};
 
 /// Starts the registry over its own connection. It answers once its views are built.
 ///
 /// # Errors
 /// [`RegistryError`] if it cannot load its keys, read the ledger or subscribe.
-pub async fn start(bus: Bus, config: &Config, limits: Limits, metrics: &Metrics) -> Result<Running, RegistryError> {
+pub async fn start(
+    bus: Bus,
+    config: &Config,
+    limits: Limits,
+    metrics: &Metrics,
+) -> Result<Running, RegistryError> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let ledger = Ledger::new(bus.clone());
     let state = Arc::new(Registry::new(&bus, config)?);

@@ -75,7 +75,11 @@ impl Registry {
     /// Loads the signing keys.
     pub(crate) fn new(bus: &Bus, config: &Config) -> Result<Self, RegistryError> {
         let signers = RoleSigner::load_folder(&config.signers)?;
-        let account = signers.first().ok_or_else(|| RegistryError::NoSigner(config.signers.clone()))?.account().to_owned();
+        let account = signers
+            .first()
+            .ok_or_else(|| RegistryError::NoSigner(config.signers.clone()))?
+            .account()
+            .to_owned();
         Ok(Self {
             directory: Directory::default(),
             keys: Arc::default(),
@@ -86,7 +90,10 @@ impl Registry {
             presence: Bucket::new(bus.clone(), PRESENCE),
             timers: Timers::new(bus.clone(), Service::Registry),
             checkers: Checkers::default(),
-            signers: signers.into_iter().map(|signer| (signer.role(), signer)).collect(),
+            signers: signers
+                .into_iter()
+                .map(|signer| (signer.role(), signer))
+                .collect(),
             account,
         })
     }
@@ -114,25 +121,58 @@ impl Registry {
         key: &PublicKey,
         life: Life,
     ) -> Result<Credential, Fault> {
-        let agent = Caller::new(agent.as_str()).map_err(|error| Fault::internal(error.to_string()))?;
-        let prefix = inbox_prefix(&agent, &Scope { role, id: scope.clone() });
-        let tags = Tags { mission: mission.clone(), agent, scope: scope.clone() };
-        let jwt = self.signers.get(&role).map(|signer| signer.mint(&tags, key, life)).transpose();
-        let jwt = jwt.map_err(|error| Fault::internal(format!("cannot sign the credential: {error}")))?;
-        Ok(Credential { jwt, expires_at_ms: life.expires_at_ms, inbox_prefix: prefix })
+        let agent =
+            Caller::new(agent.as_str()).map_err(|error| Fault::internal(error.to_string()))?;
+        let prefix = inbox_prefix(
+            &agent,
+            &Scope {
+                role,
+                id: scope.clone(),
+            },
+        );
+        let tags = Tags {
+            mission: mission.clone(),
+            agent,
+            scope: scope.clone(),
+        };
+        let jwt = self
+            .signers
+            .get(&role)
+            .map(|signer| signer.mint(&tags, key, life))
+            .transpose();
+        let jwt =
+            jwt.map_err(|error| Fault::internal(format!("cannot sign the credential: {error}")))?;
+        Ok(Credential {
+            jwt,
+            expires_at_ms: life.expires_at_ms,
+            inbox_prefix: prefix,
+        })
     }
 
     /// The `door` credential of an agent's identity key in one mission.
-    pub(crate) fn door(&self, mission: &Mission, agent: &AgentId, key: &PublicKey, now_ms: u64) -> Result<Credential, Fault> {
+    pub(crate) fn door(
+        &self,
+        mission: &Mission,
+        agent: &AgentId,
+        key: &PublicKey,
+        now_ms: u64,
+    ) -> Result<Credential, Fault> {
         let scope = ScopeId::new("key").map_err(|error| Fault::internal(error.to_string()))?;
-        let life = Life { now_ms, expires_at_ms: now_ms.saturating_add(DOOR_LIFE_MS) };
+        let life = Life {
+            now_ms,
+            expires_at_ms: now_ms.saturating_add(DOOR_LIFE_MS),
+        };
         self.credential(Role::Door, mission, agent, &scope, key, life)
     }
 }
 
 /// An entity of the kluster's own mission.
 pub(crate) fn in_kluster(name: EntityName, id: EntityId) -> Entity {
-    Entity { mission: Mission::kluster(), name, id }
+    Entity {
+        mission: Mission::kluster(),
+        name,
+        id,
+    }
 }
 
 /// An agent's entity.
@@ -142,7 +182,11 @@ pub(crate) fn agent_entity(id: &AgentId) -> Entity {
 
 /// A session's entity.
 pub(crate) fn session_entity(mission: &Mission, id: &ScopeId) -> Entity {
-    Entity { mission: mission.clone(), name: EntityName::Session, id: EntityId::from(id) }
+    Entity {
+        mission: mission.clone(),
+        name: EntityName::Session,
+        id: EntityId::from(id),
+    }
 }
 
 /// The presence key of a session.

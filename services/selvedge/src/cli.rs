@@ -12,7 +12,8 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, call, completion, contract, doctor, init, kluster, log, mission, request, serve, session, status, tap, up,
+        agent, call, completion, contract, doctor, init, kluster, log, mission, request, serve,
+        session, status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -121,8 +122,8 @@ fn perform(cli: Cli) -> Done {
         .context("cannot tell the folder")?;
     let home = Home::find(named.as_deref(), &directory);
     let file = cli.config.or_else(|| home.settings_below(&directory));
-    let mut config =
-        Config::load(file.as_deref(), &directory, &environment).context("cannot read the settings")?;
+    let mut config = Config::load(file.as_deref(), &directory, &environment)
+        .context("cannot read the settings")?;
     if environment.get(LOG_VARIABLE).is_none() && config.telemetry.log == DEFAULT_LOG {
         config.telemetry.log = cli.command.default_log().to_owned();
     }

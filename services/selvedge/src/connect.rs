@@ -91,7 +91,10 @@ impl Context {
             return Ok(target.url);
         }
         let known = known.map(str::to_owned);
-        Ok(UpState::read(&self.home).map(|up| up.url).or(known).unwrap_or(target.url))
+        Ok(UpState::read(&self.home)
+            .map(|up| up.url)
+            .or(known)
+            .unwrap_or(target.url))
     }
 
     /// Connects with a credential.

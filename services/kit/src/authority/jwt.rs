@@ -64,7 +64,10 @@ impl Claims {
 
     /// Public key of the account that a user's token belongs to.
     pub fn account(&self) -> &str {
-        self.nats.get("issuer_account").and_then(Value::as_str).unwrap_or(&self.iss)
+        self.nats
+            .get("issuer_account")
+            .and_then(Value::as_str)
+            .unwrap_or(&self.iss)
     }
 
     /// The value of a tag, if there is exactly one.

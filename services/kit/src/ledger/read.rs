@@ -3,17 +3,11 @@
 
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber, jetstream::message::StreamMessage};
 use futures::StreamExt as _;
-use selvedge_contracts::{
-    stream::LEDGER,
-    subject::Entity,
-};
+use selvedge_contracts::{stream::LEDGER, subject::Entity};
 use serde_json::json;
 
 use super::{FactRecord, Ledger, RequestDigest, Unreadable};
-use crate::{
-    bus::BusError,
-    clock::Deadline,
-};
+use crate::{bus::BusError, clock::Deadline};
 
 /// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +36,12 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ReadError`] if the leader does not answer within the deadline.
-    pub async fn next(&self, entity: &Entity, after: u64, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
+    pub async fn next(
+        &self,
+        entity: &Entity,
+        after: u64,
+        deadline: Deadline,
+    ) -> Result<Option<FactRecord>, ReadError> {
         let body = json!({ "seq": after + 1, "next_by_subj": entity.filter() });
         self.get(body, deadline).await
     }
@@ -51,8 +50,13 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ReadError`] if the leader does not answer within the deadline.
-    pub async fn latest(&self, entity: &Entity, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
-        self.get(json!({ "last_by_subj": entity.filter() }), deadline).await
+    pub async fn latest(
+        &self,
+        entity: &Entity,
+        deadline: Deadline,
+    ) -> Result<Option<FactRecord>, ReadError> {
+        self.get(json!({ "last_by_subj": entity.filter() }), deadline)
+            .await
     }
 
     /// Revision of the last fact that matches `filter`, by the stream's leader; 0 if there is none.
@@ -60,13 +64,23 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] if the leader does not answer within the deadline.
     pub async fn last_matching(&self, filter: &str, deadline: Deadline) -> Result<u64, ReadError> {
-        let last = self.get(json!({ "last_by_subj": filter }), deadline).await?;
+        let last = self
+            .get(json!({ "last_by_subj": filter }), deadline)
+            .await?;
         Ok(last.map_or(0, |fact| fact.revision))
     }
 
-    async fn get(&self, query: serde_json::Value, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
-        let message = crate::jetstream::get(&self.bus, LEDGER, &query, deadline).await.map_err(ReadError::Unavailable)?;
-        let read = |m: StreamMessage| FactRecord::of(&m.subject, m.sequence, Some(m.time), &m.headers, &m.payload);
+    async fn get(
+        &self,
+        query: serde_json::Value,
+        deadline: Deadline,
+    ) -> Result<Option<FactRecord>, ReadError> {
+        let message = crate::jetstream::get(&self.bus, LEDGER, &query, deadline)
+            .await
+            .map_err(ReadError::Unavailable)?;
+        let read = |m: StreamMessage| {
+            FactRecord::of(&m.subject, m.sequence, Some(m.time), &m.headers, &m.payload)
+        };
         Ok(message.map(read).transpose()?)
     }
 
@@ -88,10 +102,15 @@ impl Ledger {
             last_seq: u64,
         }
         let subject = format!("$JS.API.STREAM.INFO.{LEDGER}");
-        let answer = self.bus.request(&subject, HeaderMap::new(), "".into(), deadline).await?;
+        let answer = self
+            .bus
+            .request(&subject, HeaderMap::new(), "".into(), deadline)
+            .await?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Info { error: None, state }) => Ok(state.last_seq),
-            Ok(Info { error: Some(error), .. }) => Err(ReadError::Unavailable(error.to_string())),
+            Ok(Info {
+                error: Some(error), ..
+            }) => Err(ReadError::Unavailable(error.to_string())),
             Err(error) => Err(ReadError::Unavailable(error.to_string())),
         }
     }
@@ -112,12 +131,18 @@ impl Ledger {
         let mut attempt = 0;
         loop {
             let mut facts = Vec::new();
-            let last = self.scan(&entity.filter(), after, limit, deadline, |fact| facts.push(fact)).await?;
+            let last = self
+                .scan(&entity.filter(), after, limit, deadline, |fact| {
+                    facts.push(fact)
+                })
+                .await?;
             if last >= newest || facts.len() >= limit {
                 return Ok(facts);
             }
             if deadline.has_passed() {
-                return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
+                return Err(ReadError::Unavailable(
+                    "replicas lag behind the leader".to_owned(),
+                ));
             }
             deadline.back_off(attempt).await;
             attempt += 1;
@@ -135,7 +160,10 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<Option<FactRecord>, ReadError> {
         let history = self.history(entity, 0, usize::MAX, deadline).await?;
-        Ok(history.into_iter().rev().find(|fact| fact.request == Some(request)))
+        Ok(history
+            .into_iter()
+            .rev()
+            .find(|fact| fact.request == Some(request)))
     }
 
     /// Reads the facts that match `filter` after revision `after`, at most `limit`, in order, from any
@@ -157,9 +185,14 @@ impl Ledger {
             let count = SCAN_BATCH.min(limit - read);
             let inbox = self.bus.client().new_inbox();
             let mut answers = self.bus.subscribe(&inbox, None).await?;
-            let query = json!({ "seq": last + 1, "batch": count, "next_by_subj": filter }).to_string();
+            let query =
+                json!({ "seq": last + 1, "batch": count, "next_by_subj": filter }).to_string();
             let subject = format!("$JS.API.DIRECT.GET.{LEDGER}");
-            let asked = self.bus.client().publish_with_reply(subject, inbox, query.into()).await;
+            let asked = self
+                .bus
+                .client()
+                .publish_with_reply(subject, inbox, query.into())
+                .await;
             asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
             let page = read_page(&mut answers, deadline, &mut each).await?;
             read += page.facts;
@@ -184,7 +217,11 @@ async fn read_page(
     deadline: Deadline,
     each: &mut impl FnMut(FactRecord),
 ) -> Result<Page, ReadError> {
-    let mut page = Page { facts: 0, last: None, is_end: false };
+    let mut page = Page {
+        facts: 0,
+        last: None,
+        is_end: false,
+    };
     loop {
         let silence = deadline.at_most_ms(LONGEST_SILENCE_MS).remaining();
         let Ok(Some(message)) = tokio::time::timeout(silence, answers.next()).await else {
@@ -192,13 +229,21 @@ async fn read_page(
         };
         let status = message.status.map(|status: StatusCode| status.as_u16());
         match status {
-            Some(404) => return Ok(Page { is_end: true, ..page }),
+            Some(404) => {
+                return Ok(Page {
+                    is_end: true,
+                    ..page
+                });
+            }
             Some(204) => {
                 page.is_end = header_number(&message, "Nats-Num-Pending") == Some(0);
                 return Ok(page);
             }
             Some(code) if code != 200 => {
-                let words = message.description.map(|words| words.to_string()).unwrap_or_default();
+                let words = message
+                    .description
+                    .map(|words| words.to_string())
+                    .unwrap_or_default();
                 return Err(ReadError::Unavailable(format!("{code} {words}")));
             }
             _ => {}
@@ -206,9 +251,16 @@ async fn read_page(
         let headers = message.headers.as_ref();
         page.last = headers.and_then(super::record::sequence).or(page.last);
         page.facts += 1;
-        match FactRecord::read(&message.subject, headers.unwrap_or(&HeaderMap::new()), &message.payload) {
+        match FactRecord::read(
+            &message.subject,
+            headers.unwrap_or(&HeaderMap::new()),
+            &message.payload,
+        ) {
             Ok(fact) => each(fact),
-            Err(error) => tracing::warn!(error = crate::bus::error_chain(&error), "skipped what is no fact"),
+            Err(error) => tracing::warn!(
+                error = crate::bus::error_chain(&error),
+                "skipped what is no fact"
+            ),
         }
     }
 }

@@ -15,7 +15,12 @@ const MAX_HEADER_MESSAGE_BYTES: usize = 512;
 
 /// A reply in the form of its request. Protobuf is the default of the bus, so it needs no header that
 /// says so: a message without headers is cheaper for everybody it passes.
-pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Result<(HeaderMap, Bytes), Fault> {
+pub(super) fn reply(
+    call: &Call,
+    form: Form,
+    payload: Bytes,
+    as_of: u64,
+) -> Result<(HeaderMap, Bytes), Fault> {
     let mut headers = HeaderMap::new();
     if let Some(traceparent) = &call.traceparent {
         headers.insert(header::TRACEPARENT, traceparent.as_str());
@@ -30,21 +35,30 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
     }
     let session = call.standing.session.as_ref();
     // In kind too: whoever sends a digest wants one.
-    let payload_digest = if call.envelope.payload_digest.is_empty() { vec![] } else { digest(&payload) };
+    let payload_digest = if call.envelope.payload_digest.is_empty() {
+        vec![]
+    } else {
+        digest(&payload)
+    };
     let envelope = Envelope {
         id: uuid::Uuid::now_v7().to_string(),
         kind: call.names.reply.clone(),
         mission: call.subject.mission.to_string(),
         sender: call.row.service.to_string(),
         cause: call.envelope.id.clone(),
-        root: session.and_then(|session| session.request.as_ref()).map(ToString::to_string).unwrap_or_default(),
+        root: session
+            .and_then(|session| session.request.as_ref())
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         sent_at_ms: now_ms(),
         payload_digest,
         payload: payload.into(),
         as_of,
         ..Envelope::default()
     };
-    let (body, content_type) = envelope.write(form).map_err(|error| Fault::internal(error.to_string()))?;
+    let (body, content_type) = envelope
+        .write(form)
+        .map_err(|error| Fault::internal(error.to_string()))?;
     if form == Form::Json {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
@@ -55,7 +69,9 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
 }
 
 fn too_large(bytes: usize) -> Fault {
-    Fault::invalid(format!("the answer has {bytes} bytes, and a message at most {MAX_BODY_BYTES}: ask for less at once"))
+    Fault::invalid(format!(
+        "the answer has {bytes} bytes, and a message at most {MAX_BODY_BYTES}: ask for less at once"
+    ))
 }
 
 /// Longest message of a fault or of one of its details, and longest pointer, in bytes: what a caller
@@ -67,13 +83,25 @@ const MAX_DETAILS: usize = 100;
 /// The fault, cut to what surely fits into a message.
 pub(super) fn bounded(fault: &Fault) -> Fault {
     let details = fault.details.iter().take(MAX_DETAILS);
-    let details = details.map(|detail| Detail { at: cut(&detail.at, MAX_MESSAGE_BYTES), message: cut(&detail.message, MAX_MESSAGE_BYTES) });
-    Fault { code: fault.code, message: cut(&fault.message, MAX_MESSAGE_BYTES), details: details.collect() }
+    let details = details.map(|detail| Detail {
+        at: cut(&detail.at, MAX_MESSAGE_BYTES),
+        message: cut(&detail.message, MAX_MESSAGE_BYTES),
+    });
+    Fault {
+        code: fault.code,
+        message: cut(&fault.message, MAX_MESSAGE_BYTES),
+        details: details.collect(),
+    }
 }
 
 /// The text, or what `most_bytes` hold of it.
 fn cut(text: &str, most_bytes: usize) -> String {
-    let fits = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most_bytes).last().unwrap_or(0);
+    let fits = text
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .take_while(|end| *end <= most_bytes)
+        .last()
+        .unwrap_or(0);
     match text.get(..fits) {
         Some(start) if fits < text.len() => format!("{start}… ({} bytes)", text.len()),
         _ => text.to_owned(),
@@ -87,13 +115,16 @@ pub(super) fn refusal(fault: &Fault) -> (HeaderMap, Bytes) {
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(CODE_HEADER, fault.code.number().to_string().as_str());
     headers.insert(MESSAGE_HEADER, header_text(&fault.message).as_str());
-    let body = serde_json::to_vec(fault).unwrap_or_else(|_| br#"{"code":"internal","message":"unwritable fault"}"#.to_vec());
+    let body = serde_json::to_vec(fault)
+        .unwrap_or_else(|_| br#"{"code":"internal","message":"unwritable fault"}"#.to_vec());
     (headers, body.into())
 }
 
 /// A message as a header value: one line, bounded.
 fn header_text(message: &str) -> String {
-    let one_line = message.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let one_line = message
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c });
     let mut text = String::new();
     for c in one_line {
         if text.len() + c.len_utf8() > MAX_HEADER_MESSAGE_BYTES {
@@ -116,12 +147,18 @@ mod tests {
     #[test]
     fn a_refusal_always_fits_into_a_message() {
         let long = "é".repeat(1 << 20);
-        let fault = (0..1_000).fold(Fault::invalid(long.clone()), |fault, _| fault.at(long.clone(), long.clone()));
+        let fault = (0..1_000).fold(Fault::invalid(long.clone()), |fault, _| {
+            fault.at(long.clone(), long.clone())
+        });
         let (_, body) = refusal(&fault);
         assert!(body.len() < MAX_BODY_BYTES, "{}", body.len());
         let fault: Fault = serde_json::from_slice(&body).unwrap();
         assert_eq!(fault.details.len(), MAX_DETAILS);
-        assert!(fault.message.ends_with("… (2097152 bytes)"), "{}", fault.message);
+        assert!(
+            fault.message.ends_with("… (2097152 bytes)"),
+            "{}",
+            fault.message
+        );
         assert_eq!(cut("é", 2), "é");
     }
 
@@ -131,6 +168,11 @@ mod tests {
         let text = headers.get(MESSAGE_HEADER).unwrap().as_str();
         assert!(!text.contains(['\r', '\n']) && text.len() <= MAX_HEADER_MESSAGE_BYTES);
         assert_eq!(headers.get(CODE_HEADER).unwrap().as_str(), "400");
-        assert!(serde_json::from_slice::<Fault>(&body).unwrap().message.contains("\r\n"));
+        assert!(
+            serde_json::from_slice::<Fault>(&body)
+                .unwrap()
+                .message
+                .contains("\r\n")
+        );
     }
 }

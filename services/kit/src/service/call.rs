@@ -33,7 +33,11 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(row: &CallRow) -> Self {
-        Self { call: row.to_string(), request: row.request_kind().to_string(), reply: row.reply_kind().to_string() }
+        Self {
+            call: row.to_string(),
+            request: row.request_kind().to_string(),
+            reply: row.reply_kind().to_string(),
+        }
     }
 }
 
@@ -75,7 +79,10 @@ impl Call {
     /// # Errors
     /// `denied` if the caller acts outside any session.
     pub fn session(&self) -> Result<&Arc<Session>, Fault> {
-        self.standing.session.as_ref().ok_or_else(|| Fault::denied("this call needs a session's credential"))
+        self.standing
+            .session
+            .as_ref()
+            .ok_or_else(|| Fault::denied("this call needs a session's credential"))
     }
 
     /// The agent that asks.
@@ -92,12 +99,15 @@ impl Call {
     /// # Errors
     /// `denied` if the caller is no agent.
     pub fn agent_id(&self) -> Result<AgentId, Fault> {
-        AgentId::new(self.subject.caller.as_str()).map_err(|_| Fault::denied("this call is for agents"))
+        AgentId::new(self.subject.caller.as_str())
+            .map_err(|_| Fault::denied("this call is for agents"))
     }
 
     /// Whether the signature, if there is one, is by the present identity key of the agent that asks.
     pub(super) fn is_signed_by_its_agent(&self) -> bool {
-        self.signature.as_ref().is_none_or(|signature| self.standing.holds(&signature.key))
+        self.signature
+            .as_ref()
+            .is_none_or(|signature| self.standing.holds(&signature.key))
     }
 
     /// Who answers for the caller, if it is known.
@@ -112,7 +122,9 @@ impl Call {
 
     /// Whether an earlier sending of this very request probably led to one of the entity's facts.
     pub fn has_recorded<S>(&self, entry: &Entry<S>) -> bool {
-        self.writer.digest.is_some_and(|digest| entry.may_hold(digest))
+        self.writer
+            .digest
+            .is_some_and(|digest| entry.may_hold(digest))
     }
 
     /// When its answer is worth nothing any more.
@@ -127,7 +139,12 @@ impl Call {
 }
 
 /// The envelope that every fact of a request starts from.
-pub(super) fn origin(request: &Envelope, subject: &Request, standing: &Standing, attestation: Option<Attestation>) -> Envelope {
+pub(super) fn origin(
+    request: &Envelope,
+    subject: &Request,
+    standing: &Standing,
+    attestation: Option<Attestation>,
+) -> Envelope {
     let session = standing.session.as_ref();
     let task = session.and_then(|session| session.task.as_ref());
     let root = session.and_then(|session| session.request.as_ref());
@@ -144,7 +161,12 @@ pub(super) fn origin(request: &Envelope, subject: &Request, standing: &Standing,
 }
 
 /// What was signed, as it is stored with the facts that follow from it.
-pub(super) fn attestation(verified: &Verified, header: &str, subject: &Request, standing: &Standing) -> Attestation {
+pub(super) fn attestation(
+    verified: &Verified,
+    header: &str,
+    subject: &Request,
+    standing: &Standing,
+) -> Attestation {
     Attestation {
         subject: subject.to_string(),
         payload_sha256: verified.payload_sha256.to_vec(),

@@ -30,20 +30,32 @@ use crate::{
 };
 
 /// What came of judging a request without waiting.
-#[allow(clippy::large_enum_variant, reason = "short-lived, and the large one is the usual one")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "short-lived, and the large one is the usual one"
+)]
 pub(super) enum Prepared {
     /// It can be handled.
-    Ready { call: Call, payload: Value, form: Form },
+    Ready {
+        call: Call,
+        payload: Value,
+        form: Form,
+    },
     /// The views do not know enough yet.
     MustWait,
 }
 
-
 impl<S: Send + Sync + 'static> Runtime<S> {
     /// Judges a request as far as it can be without waiting.
-    pub(super) fn prepare(&self, work: &Work, standing: Option<Standing>) -> Result<Prepared, Fault> {
+    pub(super) fn prepare(
+        &self,
+        work: &Work,
+        standing: Option<Standing>,
+    ) -> Result<Prepared, Fault> {
         let now_ms = now_ms();
-        let (Some((row, names)), Some(schema)) = (self.rows.get(work.route), self.schemas.get(work.route)) else {
+        let (Some((row, names)), Some(schema)) =
+            (self.rows.get(work.route), self.schemas.get(work.route))
+        else {
             return Err(Fault::internal("no such route"));
         };
         let empty = HeaderMap::new();
@@ -60,27 +72,48 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         may_call(row, &work.subject, &standing)?;
         let Opened { mut envelope, form } = open::open(body, headers)?;
         let session = standing.session.as_ref();
-        let task = session.and_then(|session| session.task.as_ref()).map(|task| task.as_str());
-        let root = session.and_then(|session| session.request.as_ref()).map(|root| root.as_str());
-        let contradictions = open::contradictions(&envelope, &work.subject, &names.request, task, root);
+        let task = session
+            .and_then(|session| session.task.as_ref())
+            .map(|task| task.as_str());
+        let root = session
+            .and_then(|session| session.request.as_ref())
+            .map(|root| root.as_str());
+        let contradictions =
+            open::contradictions(&envelope, &work.subject, &names.request, task, root);
         if !contradictions.is_empty() {
             let message = "the envelope contradicts the credential or its bounds".to_owned();
-            return Err(Fault { code: Code::Invalid, message, details: contradictions });
+            return Err(Fault {
+                code: Code::Invalid,
+                message,
+                details: contradictions,
+            });
         }
         let deadline = deadline_of(&envelope, row.deadline_ms, now_ms)?;
-        let header = headers.get(sender::HEADER).map(|value| value.as_str().to_owned());
+        let header = headers
+            .get(sender::HEADER)
+            .map(|value| value.as_str().to_owned());
         let signature = self.signature(row.signature, header.as_deref(), work, now_ms)?;
-        let is_strange = signature.as_ref().is_some_and(|verified| !standing.holds(&verified.key));
-        if !has_waited && (is_strange || envelope.at_least > self.setup.feed.watermark() || !envelope.preconditions.is_empty()) {
+        let is_strange = signature
+            .as_ref()
+            .is_some_and(|verified| !standing.holds(&verified.key));
+        if !has_waited
+            && (is_strange
+                || envelope.at_least > self.setup.feed.watermark()
+                || !envelope.preconditions.is_empty())
+        {
             return Ok(Prepared::MustWait);
         }
         let payload = open::payload(&std::mem::take(&mut envelope.payload), schema)?;
         let nonce = signature.as_ref().map(|verified| verified.nonce.as_str());
         // By the standard, what is no trace context is ignored; it must not get into the ledger either.
-        let trace = headers.get(header::TRACEPARENT).and_then(|value| value.as_str().parse::<TraceParent>().ok());
+        let trace = headers
+            .get(header::TRACEPARENT)
+            .and_then(|value| value.as_str().parse::<TraceParent>().ok());
         let traceparent = trace.map(|trace| trace.to_string());
         let attestation = signature.as_ref().zip(header.as_deref());
-        let attestation = attestation.map(|(verified, header)| call::attestation(verified, header, &work.subject, &standing));
+        let attestation = attestation.map(|(verified, header)| {
+            call::attestation(verified, header, &work.subject, &standing)
+        });
         let digest = match row.access {
             Access::Read => None,
             Access::Write => open::request_digest(&envelope, &work.subject, &names.call, nonce),
@@ -96,8 +129,22 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             revision: AtomicU64::new(0),
         };
         let subject = work.subject.clone();
-        let call = Call { row, names: Arc::clone(names), subject, envelope, standing, signature, now_ms, traceparent, writer };
-        Ok(Prepared::Ready { call, payload, form })
+        let call = Call {
+            row,
+            names: Arc::clone(names),
+            subject,
+            envelope,
+            standing,
+            signature,
+            now_ms,
+            traceparent,
+            writer,
+        };
+        Ok(Prepared::Ready {
+            call,
+            payload,
+            form,
+        })
     }
 
     /// Judges a request that must wait for the views to catch up: with a caller, a revision or a
@@ -106,16 +153,23 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         const LONGEST_WAIT_MS: u64 = 5_000;
         let deadline = Deadline::in_ms(LONGEST_WAIT_MS);
         let (feed, directory) = (&self.setup.feed, &self.setup.directory);
-        let standing = directory.standing(&work.subject, now_ms(), feed, deadline).await?;
+        let standing = directory
+            .standing(&work.subject, now_ms(), feed, deadline)
+            .await?;
         let (mut call, mut payload, mut form) = self.prepare_now(work, standing)?;
         if !call.is_signed_by_its_agent() {
             // The key may have been replaced a moment ago, by another replica.
             directory.refresh(&work.subject, feed, deadline).await?;
-            (call, payload, form) = self.prepare_now(work, directory.known_standing(&work.subject, now_ms())?)?;
+            (call, payload, form) =
+                self.prepare_now(work, directory.known_standing(&work.subject, now_ms())?)?;
             is_repetition_of_its_agent(&call).await?;
         }
         if !feed.reaches(call.envelope.at_least, call.deadline()).await {
-            let message = format!("revision {} is not known here yet (at {})", call.envelope.at_least, feed.watermark());
+            let message = format!(
+                "revision {} is not known here yet (at {})",
+                call.envelope.at_least,
+                feed.watermark()
+            );
             return Err(Fault::unavailable(message));
         }
         precondition::check(&call).await?;
@@ -124,24 +178,44 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
     fn prepare_now(&self, work: &Work, standing: Standing) -> Result<(Call, Value, Form), Fault> {
         match self.prepare(work, Some(standing))? {
-            Prepared::Ready { call, payload, form } => Ok((call, payload, form)),
+            Prepared::Ready {
+                call,
+                payload,
+                form,
+            } => Ok((call, payload, form)),
             Prepared::MustWait => Err(Fault::internal("a judged request must wait again")),
         }
     }
 
     /// The signature, if there is one; whose key it is, is another question.
-    fn signature(&self, wanted: Signature, header: Option<&str>, work: &Work, now_ms: u64) -> Result<Option<Verified>, Fault> {
+    fn signature(
+        &self,
+        wanted: Signature,
+        header: Option<&str>,
+        work: &Work,
+        now_ms: u64,
+    ) -> Result<Option<Verified>, Fault> {
         let verified = match header {
             None => None,
             Some(header) => {
-                let (subject, body) = (work.message.subject.as_str(), work.message.payload.as_ref());
-                signature::verify(header, subject, body, &self.setup.account, now_ms)
-                    .map_err(|error| Fault::invalid("the signature does not count").at(sender::HEADER, error.to_string()))?
+                let (subject, body) =
+                    (work.message.subject.as_str(), work.message.payload.as_ref());
+                signature::verify(header, subject, body, &self.setup.account, now_ms).map_err(
+                    |error| {
+                        Fault::invalid("the signature does not count")
+                            .at(sender::HEADER, error.to_string())
+                    },
+                )?
             }
         };
         match verified {
-            None if wanted == Signature::Required => Err(Fault::denied("this call must be signed with the agent's identity key")
-                .at(sender::HEADER, "expected the header of the Synadia Agent Protocol, version 1")),
+            None if wanted == Signature::Required => Err(Fault::denied(
+                "this call must be signed with the agent's identity key",
+            )
+            .at(
+                sender::HEADER,
+                "expected the header of the Synadia Agent Protocol, version 1",
+            )),
             verified => Ok(verified),
         }
     }
@@ -151,28 +225,53 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 /// replaced the key: its reply was lost, and the agent asks again with what it had. Its handler finds it
 /// recorded and records nothing.
 async fn is_repetition_of_its_agent(call: &Call) -> Result<(), Fault> {
-    let Some((agent, _)) = call.standing.agent.as_ref().filter(|_| !call.is_signed_by_its_agent()) else { return Ok(()) };
-    let entity = Entity { mission: Mission::kluster(), name: EntityName::Agent, id: EntityId::from(&agent.id) };
+    let Some((agent, _)) = call
+        .standing
+        .agent
+        .as_ref()
+        .filter(|_| !call.is_signed_by_its_agent())
+    else {
+        return Ok(());
+    };
+    let entity = Entity {
+        mission: Mission::kluster(),
+        name: EntityName::Agent,
+        id: EntityId::from(&agent.id),
+    };
     if let Some(digest) = call.writer.digest {
         let recorded = call.ledger().find(&entity, digest, call.deadline()).await;
-        if recorded.map_err(|error| Fault::unavailable(error_chain(&error)))?.is_some() {
+        if recorded
+            .map_err(|error| Fault::unavailable(error_chain(&error)))?
+            .is_some()
+        {
             return Ok(());
         }
     }
-    Err(Fault::denied(format!("the signature is not by {}'s identity key", agent.id)))
+    Err(Fault::denied(format!(
+        "the signature is not by {}'s identity key",
+        agent.id
+    )))
 }
 
 /// Whether the table and the session's own narrower list let the caller make this call. nats-server has
 /// already said so of the role; the list is ours to keep.
 fn may_call(row: &CallRow, subject: &Request, standing: &Standing) -> Result<(), Fault> {
     if !row.is_allowed_to(subject.scope.role) {
-        return Err(Fault::denied(format!("{} may not call {row}", subject.scope.role)));
+        return Err(Fault::denied(format!(
+            "{} may not call {row}",
+            subject.scope.role
+        )));
     }
-    let narrowed = standing.session.as_ref().and_then(|session| session.calls.as_ref());
+    let narrowed = standing
+        .session
+        .as_ref()
+        .and_then(|session| session.calls.as_ref());
     match narrowed {
-        Some(calls) if !calls.contains(&row.to_string()) => {
-            Err(Fault::denied(format!("session {} may not call {row}: it was started for {}", subject.scope.id, calls.join(", "))))
-        }
+        Some(calls) if !calls.contains(&row.to_string()) => Err(Fault::denied(format!(
+            "session {} may not call {row}: it was started for {}",
+            subject.scope.id,
+            calls.join(", ")
+        ))),
         _ => Ok(()),
     }
 }
@@ -181,8 +280,14 @@ fn deadline_of(envelope: &Envelope, longest_ms: u64, now_ms: u64) -> Result<Dead
     match envelope.deadline_at_ms {
         0 => Ok(Deadline::in_ms(longest_ms)),
         at if at <= now_ms => {
-            let message = format!("the deadline passed {} ms before the request arrived; nothing was done", now_ms - at);
-            Err(Fault::unavailable(message).at("deadline_at_ms", "expected Unix time in milliseconds, in the future"))
+            let message = format!(
+                "the deadline passed {} ms before the request arrived; nothing was done",
+                now_ms - at
+            );
+            Err(Fault::unavailable(message).at(
+                "deadline_at_ms",
+                "expected Unix time in milliseconds, in the future",
+            ))
         }
         at => Ok(Deadline::in_ms((at - now_ms).min(longest_ms))),
     }

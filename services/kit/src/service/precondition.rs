@@ -22,19 +22,33 @@ pub(super) async fn check(call: &Call) -> Result<(), Fault> {
         let latest = latest.map_err(|error| Fault::unavailable(error_chain(&error)))?;
         let revision = latest.map_or(0, |fact| fact.revision);
         if revision != precondition.revision {
-            let message = format!("{} is at revision {revision}, not {}: read it again", entity.id, precondition.revision);
+            let message = format!(
+                "{} is at revision {revision}, not {}: read it again",
+                entity.id, precondition.revision
+            );
             failed.push(Detail { at, message });
         }
     }
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Fault { code: Code::Conflict, message: "a precondition does not hold".to_owned(), details: failed })
+    Err(Fault {
+        code: Code::Conflict,
+        message: "a precondition does not hold".to_owned(),
+        details: failed,
+    })
 }
 
 fn entity(precondition: &Precondition, mission: &Mission) -> Result<Entity, String> {
-    let name: EntityName = precondition.entity.parse().map_err(|error: selvedge_contracts::fact::UnknownEntity| error.to_string())?;
+    let name: EntityName = precondition
+        .entity
+        .parse()
+        .map_err(|error: selvedge_contracts::fact::UnknownEntity| error.to_string())?;
     let id = EntityId::new(&precondition.id).map_err(|error| error.to_string())?;
-    let mission = if name.is_kluster_wide() { Mission::kluster() } else { mission.clone() };
+    let mission = if name.is_kluster_wide() {
+        Mission::kluster()
+    } else {
+        mission.clone()
+    };
     Ok(Entity { mission, name, id })
 }

@@ -43,7 +43,10 @@ impl<S: Send + Sync + 'static> Route<S> {
             let reply = handler(state, call, typed::<C>(payload)?)?;
             to_bytes(&reply)
         });
-        Self { row: C::CALL, handler: Handler::Read(handler) }
+        Self {
+            row: C::CALL,
+            handler: Handler::Read(handler),
+        }
     }
 
     /// A call that records, or waits for something else.
@@ -58,14 +61,21 @@ impl<S: Send + Sync + 'static> Route<S> {
                 to_bytes(&reply)
             })
         });
-        Self { row: C::CALL, handler: Handler::Wait(handler) }
+        Self {
+            row: C::CALL,
+            handler: Handler::Wait(handler),
+        }
     }
 }
 
 fn typed<C: CallType>(payload: Value) -> Answer<C::Request> {
-    serde_json::from_value(payload).map_err(|error| Fault::invalid("the payload does not fit its type").at("", error.to_string()))
+    serde_json::from_value(payload).map_err(|error| {
+        Fault::invalid("the payload does not fit its type").at("", error.to_string())
+    })
 }
 
 fn to_bytes<T: Serialize>(reply: &T) -> Answer<Bytes> {
-    serde_json::to_vec(reply).map(Bytes::from).map_err(|error| Fault::internal(format!("cannot write the reply: {error}")))
+    serde_json::to_vec(reply)
+        .map(Bytes::from)
+        .map_err(|error| Fault::internal(format!("cannot write the reply: {error}")))
 }

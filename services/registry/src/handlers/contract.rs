@@ -7,8 +7,8 @@ use selvedge_contracts::{
     fault::Fault,
     id::{ContractName, EntityId, Mission},
     payload::contract::{
-        Contract, ContractAdd, ContractCheck, ContractList, ContractReply, ContractShow, ContractSummary, ContractVerdict,
-        Contracts,
+        Contract, ContractAdd, ContractCheck, ContractList, ContractReply, ContractShow,
+        ContractSummary, ContractVerdict, Contracts,
     },
 };
 use selvedge_kit::{
@@ -25,7 +25,11 @@ use crate::{
     state::{Registry, in_kluster},
 };
 
-pub(super) async fn add(state: Arc<Registry>, call: Arc<Call>, request: ContractAdd) -> Answer<ContractReply> {
+pub(super) async fn add(
+    state: Arc<Registry>,
+    call: Arc<Call>,
+    request: ContractAdd,
+) -> Answer<ContractReply> {
     let request = Arc::new(request);
     let wanted = Arc::clone(&request);
     let digest = computed(move || {
@@ -33,26 +37,43 @@ pub(super) async fn add(state: Arc<Registry>, call: Arc<Call>, request: Contract
         canonical::digest(&wanted.schema)
     })
     .await?;
-    let next = || in_kluster(EntityName::Contract, request.name.version_id(latest_version(&state, &request.name) + 1));
+    let next = || {
+        in_kluster(
+            EntityName::Contract,
+            request
+                .name
+                .version_id(latest_version(&state, &request.name) + 1),
+        )
+    };
     let drafts = || {
         let latest = latest(&state, &request.name);
         if versions(&state, &request.name).any(|entry| call.has_recorded(&entry)) {
             return Ok(vec![]);
         }
-        match rule::add(latest.as_ref().map(|entry| entry.state.as_ref()), &request, &digest, call.now_ms)? {
+        match rule::add(
+            latest.as_ref().map(|entry| entry.state.as_ref()),
+            &request,
+            &digest,
+            call.now_ms,
+        )? {
             Verdict::Same => Ok(vec![]),
             Verdict::Changed(change) => Ok(vec![Draft::new(&state.contracts, next(), change)?]),
         }
     };
     call.writer.record_all(&next(), drafts).await?;
-    let added = with_digest(&state, &request.name, &digest).ok_or_else(|| Fault::internal("the contract was not recorded"))?;
+    let added = with_digest(&state, &request.name, &digest)
+        .ok_or_else(|| Fault::internal("the contract was not recorded"))?;
     call.writer.saw(added.revision);
     Ok(reply(&added))
 }
 
 /// Runs what may compute for long on a thread of its own, off the threads that answer.
-async fn computed<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Fault::internal("the computation broke off")))
+async fn computed<T: Send + 'static>(
+    work: impl FnOnce() -> Answer<T> + Send + 'static,
+) -> Answer<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Fault::internal("the computation broke off")))
 }
 
 fn latest_version(state: &Registry, name: &ContractName) -> u32 {
@@ -65,13 +86,19 @@ fn latest_version(state: &Registry, name: &ContractName) -> u32 {
     let mut low = high / 2;
     while low + 1 < high {
         let middle = low.midpoint(high);
-        if has(middle) { low = middle } else { high = middle }
+        if has(middle) {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     low
 }
 
 fn version_of(state: &Registry, name: &ContractName, version: u32) -> Option<Entry<Contract>> {
-    state.contracts.get(&Mission::kluster(), &name.version_id(version))
+    state
+        .contracts
+        .get(&Mission::kluster(), &name.version_id(version))
 }
 
 fn latest(state: &Registry, name: &ContractName) -> Option<Entry<Contract>> {
@@ -80,7 +107,9 @@ fn latest(state: &Registry, name: &ContractName) -> Option<Entry<Contract>> {
 
 /// All versions, the newest first.
 fn versions(state: &Registry, name: &ContractName) -> impl Iterator<Item = Entry<Contract>> {
-    (1..=latest_version(state, name)).rev().filter_map(|version| version_of(state, name, version))
+    (1..=latest_version(state, name))
+        .rev()
+        .filter_map(|version| version_of(state, name, version))
 }
 
 fn with_digest(state: &Registry, name: &ContractName, digest: &str) -> Option<Entry<Contract>> {
@@ -88,39 +117,73 @@ fn with_digest(state: &Registry, name: &ContractName, digest: &str) -> Option<En
 }
 
 fn find(state: &Registry, name: &ContractName, version: Option<u32>) -> Answer<Entry<Contract>> {
-    let found = version.map_or_else(|| latest(state, name), |version| version_of(state, name, version));
+    let found = version.map_or_else(
+        || latest(state, name),
+        |version| version_of(state, name, version),
+    );
     found.ok_or_else(|| {
         let version = version.map_or_else(String::new, |version| format!(" version {version}"));
-        Fault::not_found(format!("there is no contract {name}{version}; registry.contract_list shows those there are"))
+        Fault::not_found(format!(
+            "there is no contract {name}{version}; registry.contract_list shows those there are"
+        ))
     })
 }
 
 fn reply(entry: &Entry<Contract>) -> ContractReply {
-    ContractReply { contract: entry.state.as_ref().clone(), revision: entry.revision }
+    ContractReply {
+        contract: entry.state.as_ref().clone(),
+        revision: entry.revision,
+    }
 }
 
 pub(super) fn show(state: &Registry, _: &Call, request: ContractShow) -> Answer<ContractReply> {
     find(state, &request.name, request.version).map(|entry| reply(&entry))
 }
 
-pub(super) async fn check(state: Arc<Registry>, call: Arc<Call>, request: ContractCheck) -> Answer<ContractVerdict> {
+pub(super) async fn check(
+    state: Arc<Registry>,
+    call: Arc<Call>,
+    request: ContractCheck,
+) -> Answer<ContractVerdict> {
     let entry = find(&state, &request.name, request.version)?;
     call.writer.saw(entry.revision);
     let contract = entry.state;
     let (held, document) = (Arc::clone(&contract), request.document);
     let violations = computed(move || state.checkers.of(&held)?.check(&document)).await?;
-    Ok(ContractVerdict { name: contract.name.clone(), version: contract.version, valid: violations.is_empty(), violations })
+    Ok(ContractVerdict {
+        name: contract.name.clone(),
+        version: contract.version,
+        valid: violations.is_empty(),
+        violations,
+    })
 }
 
 pub(super) fn list(state: &Registry, _: &Call, request: ContractList) -> Answer<Contracts> {
     let ContractList { name, after, limit } = request;
     let keep = |contract: &Contract| name.as_ref().is_none_or(|name| contract.name == *name);
     let after: Option<EntityId> = after.map(|after| after.name.version_id(after.version));
-    let (found, more) = state.contracts.page(&Mission::kluster(), after.as_ref(), page_size(limit), keep);
-    Ok(Contracts { contracts: found.iter().map(|contract| summary(contract)).collect(), more })
+    let (found, more) =
+        state
+            .contracts
+            .page(&Mission::kluster(), after.as_ref(), page_size(limit), keep);
+    Ok(Contracts {
+        contracts: found.iter().map(|contract| summary(contract)).collect(),
+        more,
+    })
 }
 
 fn summary(contract: &Contract) -> ContractSummary {
-    let Contract { name, version, digest, compatibility, .. } = contract.clone();
-    ContractSummary { name, version, digest, compatibility }
+    let Contract {
+        name,
+        version,
+        digest,
+        compatibility,
+        ..
+    } = contract.clone();
+    ContractSummary {
+        name,
+        version,
+        digest,
+        compatibility,
+    }
 }

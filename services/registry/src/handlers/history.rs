@@ -20,14 +20,28 @@ use super::{fitting, page_size};
 use crate::state::Registry;
 
 pub(super) async fn history(_: Arc<Registry>, call: Arc<Call>, request: History) -> Answer<Facts> {
-    let History { entity: name, id, after, limit } = request;
+    let History {
+        entity: name,
+        id,
+        after,
+        limit,
+    } = request;
     if matches!(name, EntityName::Key | EntityName::Invite) && call.role() != Role::Operator {
-        return Err(Fault::denied(format!("the history of a {name} is the operator's")));
+        return Err(Fault::denied(format!(
+            "the history of a {name} is the operator's"
+        )));
     }
-    let mission = if name.is_kluster_wide() { Mission::kluster() } else { call.mission().clone() };
+    let mission = if name.is_kluster_wide() {
+        Mission::kluster()
+    } else {
+        call.mission().clone()
+    };
     let entity = Entity { mission, name, id };
     let size = page_size(limit);
-    let found = call.ledger().history(&entity, after, size + 1, call.deadline()).await;
+    let found = call
+        .ledger()
+        .history(&entity, after, size + 1, call.deadline())
+        .await;
     let mut facts = found.map_err(|error| Fault::unavailable(error.to_string()))?;
     let more = facts.len() > size;
     facts.truncate(size);
@@ -39,7 +53,12 @@ pub(super) async fn history(_: Arc<Registry>, call: Arc<Call>, request: History)
 }
 
 fn line(fact: FactRecord) -> FactLine {
-    let FactRecord { revision, at_ms, envelope, .. } = fact;
+    let FactRecord {
+        revision,
+        at_ms,
+        envelope,
+        ..
+    } = fact;
     FactLine {
         revision,
         at_ms,

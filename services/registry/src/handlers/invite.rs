@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use selvedge_contracts::id::Mission;
 use selvedge_contracts::{
     fact::EntityName,
     fault::Fault,
@@ -9,7 +10,6 @@ use selvedge_contracts::{
     payload::invite::{InviteCreate, InviteReply},
     subject::Entity,
 };
-use selvedge_contracts::id::Mission;
 use selvedge_kit::service::{Answer, Call};
 
 use crate::{
@@ -17,18 +17,36 @@ use crate::{
     state::{Registry, in_kluster},
 };
 
-pub(super) async fn create(state: Arc<Registry>, call: Arc<Call>, request: InviteCreate) -> Answer<InviteReply> {
+pub(super) async fn create(
+    state: Arc<Registry>,
+    call: Arc<Call>,
+    request: InviteCreate,
+) -> Answer<InviteReply> {
     let mission = in_kluster(EntityName::Mission, EntityId::from(&request.mission));
-    let is_known = || state.missions.state(&Mission::kluster(), &mission.id).is_some();
+    let is_known = || {
+        state
+            .missions
+            .state(&Mission::kluster(), &mission.id)
+            .is_some()
+    };
     if !is_known() {
         call.writer.refresh(&mission).await?;
     }
     if !is_known() {
         let fault = Fault::not_found(format!("there is no mission {}", request.mission));
-        return Err(fault.at("/mission", "expected a mission; `selvedge mission create` makes one"));
+        return Err(fault.at(
+            "/mission",
+            "expected a mission; `selvedge mission create` makes one",
+        ));
     }
-    let entity = Entity { mission: request.mission.clone(), name: EntityName::Invite, id: EntityId::from(&request.id) };
+    let entity = Entity {
+        mission: request.mission.clone(),
+        name: EntityName::Invite,
+        id: EntityId::from(&request.id),
+    };
     let decide = |current: Option<&_>| rule::create(current, &request, call.now_ms);
     let recorded = call.writer.record(&state.invites, &entity, decide).await?;
-    Ok(InviteReply { invite: recorded.state.as_ref().clone() })
+    Ok(InviteReply {
+        invite: recorded.state.as_ref().clone(),
+    })
 }

@@ -8,7 +8,11 @@ mod mission;
 mod request;
 mod session;
 
-use selvedge_contracts::{call, envelope::MAX_BODY_BYTES, payload::{DEFAULT_PAGE, MAX_PAGE}};
+use selvedge_contracts::{
+    call,
+    envelope::MAX_BODY_BYTES,
+    payload::{DEFAULT_PAGE, MAX_PAGE},
+};
 use selvedge_kit::service::{Route, Routes};
 use serde::Serialize;
 
