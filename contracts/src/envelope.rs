@@ -4,6 +4,8 @@
 //!
 //! The payload's bytes are kept exactly as sent in every form: digests and signatures are over them.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use prost::Message as _;
@@ -25,16 +27,10 @@ pub mod header {
     pub const CONTENT_TYPE: &str = "Content-Type";
     /// Idempotency key of a bare payload (IETF draft-ietf-httpapi-idempotency-key-header).
     pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-    /// Id of the message, for the server's deduplication.
+    /// Id of a bare request.
     pub const MESSAGE_ID: &str = "Nats-Msg-Id";
     /// Trace context (W3C).
     pub const TRACEPARENT: &str = "traceparent";
-    /// Readable copy of the kind.
-    pub const KIND: &str = "Sv-Kind";
-    /// Readable copy of the sender.
-    pub const SENDER: &str = "Sv-Sender";
-    /// Readable copy of the mission.
-    pub const MISSION: &str = "Sv-Mission";
     /// On a fact: digest of the request it answers, by which a retry finds its own success.
     pub const REQUEST: &str = "Sv-Request";
     /// On a reply: ledger revision the answer was read at.
@@ -81,60 +77,65 @@ pub enum Unreadable {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JsonEnvelope<'a> {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    id: String,
-    kind: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    mission: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    sender: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    session: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    task: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    cause: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    root: String,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    mission: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    sender: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    session: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    task: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    cause: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    root: Cow<'a, str>,
     #[serde(skip_serializing_if = "is_zero")]
     sent_at_ms: u64,
     #[serde(skip_serializing_if = "is_zero")]
     deadline_at_ms: u64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    preconditions: Vec<JsonPrecondition>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    expects: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    idempotency_key: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    content_type: String,
+    #[serde(borrow, skip_serializing_if = "Vec::is_empty")]
+    preconditions: Vec<JsonPrecondition<'a>>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    expects: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    idempotency_key: Cow<'a, str>,
+    #[serde(borrow, skip_serializing_if = "str::is_empty")]
+    content_type: Cow<'a, str>,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Vec::is_empty", with = "hex")]
-    payload_digest: Vec<u8>,
+    #[serde(skip_serializing_if = "<[u8]>::is_empty", with = "hex")]
+    payload_digest: Cow<'a, [u8]>,
     #[serde(skip_serializing_if = "is_zero")]
     as_of: u64,
     #[serde(skip_serializing_if = "is_zero")]
     at_least: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attestation: Option<JsonAttestation>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    attestation: Option<JsonAttestation<'a>>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonPrecondition {
-    entity: String,
-    id: String,
+struct JsonPrecondition<'a> {
+    #[serde(borrow)]
+    entity: Cow<'a, str>,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
     revision: u64,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonAttestation {
-    subject: String,
+struct JsonAttestation<'a> {
+    #[serde(borrow)]
+    subject: Cow<'a, str>,
     #[serde(with = "hex")]
-    payload_sha256: Vec<u8>,
-    header: String,
+    payload_sha256: Cow<'a, [u8]>,
+    #[serde(borrow)]
+    header: Cow<'a, str>,
     key_revision: u64,
 }
 
@@ -143,17 +144,18 @@ fn is_zero(number: &u64) -> bool {
 }
 
 mod hex {
+    use std::borrow::Cow;
+
     use data_encoding::HEXLOWER;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    #[allow(clippy::ptr_arg, reason = "serde's `with` passes the field's own type")]
-    pub(super) fn serialize<S: Serializer>(bytes: &Vec<u8>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(bytes: &Cow<'_, [u8]>, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&HEXLOWER.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        HEXLOWER.decode(text.as_bytes()).map_err(D::Error::custom)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, [u8]>, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        HEXLOWER.decode(text.as_bytes()).map(Cow::Owned).map_err(D::Error::custom)
     }
 }
 
@@ -204,32 +206,32 @@ impl Envelope {
     pub fn from_json(body: &[u8]) -> Result<Self, Unreadable> {
         let json: JsonEnvelope = serde_json::from_slice(body).map_err(|error| Unreadable::Json(error.to_string()))?;
         Ok(Self {
-            id: json.id,
-            kind: json.kind,
-            mission: json.mission,
-            sender: json.sender,
-            session: json.session,
-            task: json.task,
-            cause: json.cause,
-            root: json.root,
+            id: json.id.into_owned(),
+            kind: json.kind.into_owned(),
+            mission: json.mission.into_owned(),
+            sender: json.sender.into_owned(),
+            session: json.session.into_owned(),
+            task: json.task.into_owned(),
+            cause: json.cause.into_owned(),
+            root: json.root.into_owned(),
             sent_at_ms: json.sent_at_ms,
             deadline_at_ms: json.deadline_at_ms,
             preconditions: json
                 .preconditions
                 .into_iter()
-                .map(|JsonPrecondition { entity, id, revision }| Precondition { entity, id, revision })
+                .map(|p| Precondition { entity: p.entity.into_owned(), id: p.id.into_owned(), revision: p.revision })
                 .collect(),
-            expects: json.expects,
-            idempotency_key: json.idempotency_key,
-            content_type: json.content_type,
+            expects: json.expects.into_owned(),
+            idempotency_key: json.idempotency_key.into_owned(),
+            content_type: json.content_type.into_owned(),
             payload: json.payload.map_or_else(|| b"null".to_vec(), |raw| raw.get().as_bytes().to_vec()),
-            payload_digest: json.payload_digest,
+            payload_digest: json.payload_digest.into_owned(),
             as_of: json.as_of,
             at_least: json.at_least,
             attestation: json.attestation.map(|a| Attestation {
-                subject: a.subject,
-                payload_sha256: a.payload_sha256,
-                header: a.header,
+                subject: a.subject.into_owned(),
+                payload_sha256: a.payload_sha256.into_owned(),
+                header: a.header.into_owned(),
                 key_revision: a.key_revision,
             }),
         })
@@ -243,32 +245,32 @@ impl Envelope {
         let json_error = |error: serde_json::Error| Unreadable::Json(error.to_string());
         let payload: &RawValue = serde_json::from_slice(&self.payload).map_err(json_error)?;
         let json = JsonEnvelope {
-            id: self.id.clone(),
-            kind: self.kind.clone(),
-            mission: self.mission.clone(),
-            sender: self.sender.clone(),
-            session: self.session.clone(),
-            task: self.task.clone(),
-            cause: self.cause.clone(),
-            root: self.root.clone(),
+            id: self.id.as_str().into(),
+            kind: self.kind.as_str().into(),
+            mission: self.mission.as_str().into(),
+            sender: self.sender.as_str().into(),
+            session: self.session.as_str().into(),
+            task: self.task.as_str().into(),
+            cause: self.cause.as_str().into(),
+            root: self.root.as_str().into(),
             sent_at_ms: self.sent_at_ms,
             deadline_at_ms: self.deadline_at_ms,
             preconditions: self
                 .preconditions
                 .iter()
-                .map(|p| JsonPrecondition { entity: p.entity.clone(), id: p.id.clone(), revision: p.revision })
+                .map(|p| JsonPrecondition { entity: p.entity.as_str().into(), id: p.id.as_str().into(), revision: p.revision })
                 .collect(),
-            expects: self.expects.clone(),
-            idempotency_key: self.idempotency_key.clone(),
-            content_type: self.content_type.clone(),
+            expects: self.expects.as_str().into(),
+            idempotency_key: self.idempotency_key.as_str().into(),
+            content_type: self.content_type.as_str().into(),
             payload: Some(payload),
-            payload_digest: self.payload_digest.clone(),
+            payload_digest: self.payload_digest.as_slice().into(),
             as_of: self.as_of,
             at_least: self.at_least,
             attestation: self.attestation.as_ref().map(|a| JsonAttestation {
-                subject: a.subject.clone(),
-                payload_sha256: a.payload_sha256.clone(),
-                header: a.header.clone(),
+                subject: a.subject.as_str().into(),
+                payload_sha256: a.payload_sha256.as_slice().into(),
+                header: a.header.as_str().into(),
                 key_revision: a.key_revision,
             }),
         };

@@ -14,6 +14,7 @@
 
 mod bus;
 pub mod fabric;
+mod guard;
 pub mod raw;
 pub mod replica;
 mod server;

@@ -15,7 +15,7 @@ use selvedge_kit::authority::{
 };
 use serde::Deserialize;
 
-use crate::wait;
+use crate::{guard::Guard, wait};
 
 /// The binary: `SELVEDGE_NATS_SERVER`, else the one that `make nats` fetched, else the one on PATH.
 pub fn nats_server_binary() -> PathBuf {
@@ -24,8 +24,10 @@ pub fn nats_server_binary() -> PathBuf {
     }
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/nats-server");
     let versions = fs::read_dir(fetched).into_iter().flatten().flatten();
-    let mut fetched: Vec<PathBuf> =
-        versions.map(|version| version.path().join("nats-server")).filter(|path| path.is_file()).collect();
+    let mut fetched: Vec<PathBuf> = versions
+        .map(|version| version.path().join("nats-server"))
+        .filter(|path| path.is_file())
+        .collect();
     fetched.sort();
     fetched.pop().unwrap_or_else(|| "nats-server".into())
 }
@@ -35,12 +37,18 @@ pub fn nats_server_binary() -> PathBuf {
 pub(crate) struct Server {
     pub(crate) config: ServerConfig,
     child: Option<Child>,
+    guard: Option<Guard>,
     url: Option<String>,
 }
 
 impl Server {
     pub(crate) fn new(config: ServerConfig) -> Self {
-        Self { config, child: None, url: None }
+        Self {
+            config,
+            child: None,
+            guard: None,
+            url: None,
+        }
     }
 
     /// Starts it; from the second time on, where it listened the first time.
@@ -50,7 +58,11 @@ impl Server {
         fs::create_dir_all(self.config.ports_folder()).unwrap();
         let config = folder.join("nats.conf");
         fs::write(&config, self.config.text(keyring).unwrap()).unwrap();
-        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .unwrap();
         // A group of its own, so that Ctrl-C at the terminal reaches the test first, which then drops us.
         let child = Command::new(nats_server_binary())
             .args(["--config".as_ref(), config.as_os_str()])
@@ -59,7 +71,9 @@ impl Server {
             .stderr(log)
             .process_group(0)
             .spawn();
-        self.child = Some(child.expect("nats-server starts; is it there? `make nats` fetches it"));
+        let child = child.expect("nats-server starts; is it there? `make nats` fetches it");
+        self.guard = Some(Guard::of(child.id()));
+        self.child = Some(child);
     }
 
     /// Waits until it takes connections.
@@ -68,10 +82,19 @@ impl Server {
         let mut child = self.child.take();
         let url = wait::until("nats-server to listen", async || {
             let ended = child.as_mut().and_then(|child| child.try_wait().unwrap());
-            assert!(ended.is_none(), "nats-server ended: {ended:?}\n{}", self.log());
-            let ports: Ports = serde_json::from_slice(&fs::read(&ports).map_err(|e| e.to_string())?)
-                .map_err(|e| e.to_string())?;
-            ports.nats.into_iter().next().ok_or_else(|| "no port".to_owned())
+            assert!(
+                ended.is_none(),
+                "nats-server ended: {ended:?}\n{}",
+                self.log()
+            );
+            let ports: Ports =
+                serde_json::from_slice(&fs::read(&ports).map_err(|e| e.to_string())?)
+                    .map_err(|e| e.to_string())?;
+            ports
+                .nats
+                .into_iter()
+                .next()
+                .ok_or_else(|| "no port".to_owned())
         })
         .await;
         self.child = child;
@@ -104,6 +127,7 @@ impl Server {
 
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill9(&mut self) {
+        self.guard = None; // before the process id can be another's
         if let Some(mut child) = self.child.take() {
             let _ = child.kill(); // it may have ended by itself
             let _ = child.wait();
@@ -125,8 +149,13 @@ struct Ports {
 
 /// Ports that were free a moment ago.
 pub(crate) fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    let listeners: Vec<_> = (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
+    let listeners: Vec<_> = (0..count)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    listeners
+        .iter()
+        .map(|listener| listener.local_addr().unwrap())
+        .collect()
 }
 
 /// How long provisioning may take: a cluster elects its leaders first.

@@ -14,6 +14,8 @@ mod idempotency;
 mod identity;
 #[path = "registry/joining.rs"]
 mod joining;
+#[path = "registry/renewal.rs"]
+mod renewal;
 #[path = "registry/requests.rs"]
 mod requests;
 #[path = "registry/rights.rs"]

@@ -39,9 +39,11 @@ pub struct Options {
 
 /// A connection whose credential says who we are.
 #[derive(Clone)]
-pub struct Bus {
+pub struct Bus(Arc<Shared>);
+
+struct Shared {
     client: Client,
-    me: Arc<Identity>,
+    me: Identity,
     signals: Signals,
 }
 
@@ -49,9 +51,16 @@ pub struct Bus {
 #[derive(Clone)]
 struct Signals {
     denials: Arc<Mutex<VecDeque<(u64, String)>>>,
-    denied: watch::Sender<u64>,
+    happened: watch::Sender<Happened>,
     connects: watch::Sender<u64>,
     connected_at_ms: Arc<AtomicU64>,
+}
+
+/// Counts of what happened on the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Happened {
+    denials: u64,
+    connects: u64,
 }
 
 /// Why a request on the bus got no answer.
@@ -109,6 +118,8 @@ pub enum ConnectError {
 
 /// Denials kept for those who wait; older ones are nobody's any more.
 const KEPT_DENIALS: usize = 256;
+/// How long after a reconnection an answer to an earlier request is still waited for, in milliseconds.
+const RECONNECT_GRACE_MS: u64 = 100;
 /// Messages that one subscription may hold before the server's next ones are dropped.
 const SUBSCRIPTION_CAPACITY: usize = 65_536;
 /// How long the client waits between attempts to reconnect, at most, in milliseconds.
@@ -143,7 +154,7 @@ impl Bus {
         .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>())
         .await
         .map_err(|error| ConnectError::Refused { url: options.url.clone(), reason: error_chain(&error) })?;
-        let bus = Self { client, me: Arc::new(me), signals };
+        let bus = Self(Arc::new(Shared { client, me, signals }));
         // The first connection is told late; requests would take it for a new one and be sent again.
         let mut connects = bus.connects();
         let first = connects.wait_for(|count| *count > 0);
@@ -153,38 +164,38 @@ impl Bus {
 
     /// Who we are.
     pub fn me(&self) -> &Identity {
-        &self.me
+        &self.0.me
     }
 
     /// The client underneath, for the rest of the kit.
     pub(crate) fn client(&self) -> &Client {
-        &self.client
+        &self.0.client
     }
 
     /// JetStream over this connection, for durable consumers.
     pub(crate) fn jetstream(&self) -> async_nats::jetstream::Context {
         const TIMEOUT: Duration = Duration::from_secs(5);
-        async_nats::jetstream::context::ContextBuilder::new().timeout(TIMEOUT).build(self.client.clone())
+        async_nats::jetstream::context::ContextBuilder::new().timeout(TIMEOUT).build(self.0.client.clone())
     }
 
     /// Counts connections made, so that whoever missed messages in between can catch up.
     pub fn connects(&self) -> watch::Receiver<u64> {
-        self.signals.connects.subscribe()
+        self.0.signals.connects.subscribe()
     }
 
     /// How long the present connection has stood, in milliseconds.
     pub fn connected_for_ms(&self) -> u64 {
-        now_ms().saturating_sub(self.signals.connected_at_ms.load(Ordering::Relaxed))
+        now_ms().saturating_sub(self.0.signals.connected_at_ms.load(Ordering::Relaxed))
     }
 
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
+        self.0.client.connection_state() == async_nats::connection::State::Connected
     }
 
     /// Reconnects with a fresh answer of the credential, as after a renewal. Requests in flight go on.
     pub async fn reconnect(&self) {
-        if let Err(error) = self.client.force_reconnect().await {
+        if let Err(error) = self.0.client.force_reconnect().await {
             warn!(%error, "cannot reconnect");
         }
     }
@@ -192,7 +203,7 @@ impl Bus {
     /// Sends everything that waits and says when it is on its way.
     pub async fn flush(&self, deadline: Deadline) {
         // A connection that is down has nothing to flush to; the deadline ends the wait.
-        let _ = tokio::time::timeout(deadline.remaining(), self.client.flush()).await;
+        let _ = tokio::time::timeout(deadline.remaining(), self.0.client.flush()).await;
     }
 
     /// Subscribes to `subject`, in the queue group if one is named.
@@ -201,8 +212,8 @@ impl Bus {
     /// [`BusError::Failed`] if the connection is closed.
     pub async fn subscribe(&self, subject: &str, group: Option<&str>) -> Result<Subscriber, BusError> {
         let subscribed = match group {
-            Some(group) => self.client.queue_subscribe(subject.to_owned(), group.to_owned()).await,
-            None => self.client.subscribe(subject.to_owned()).await,
+            Some(group) => self.0.client.queue_subscribe(subject.to_owned(), group.to_owned()).await,
+            None => self.0.client.subscribe(subject.to_owned()).await,
         };
         subscribed.map_err(|error| BusError::Failed { subject: subject.to_owned(), reason: error.to_string() })
     }
@@ -212,7 +223,7 @@ impl Bus {
     /// # Errors
     /// [`BusError::Failed`] if the connection is closed or the message too large.
     pub async fn publish(&self, subject: String, headers: HeaderMap, body: Bytes) -> Result<(), BusError> {
-        self.client
+        self.0.client
             .publish_with_headers(subject.clone(), headers, body)
             .await
             .map_err(|error| BusError::Failed { subject, reason: error.to_string() })
@@ -230,23 +241,25 @@ impl Bus {
         body: Bytes,
         deadline: Deadline,
     ) -> Result<Message, BusError> {
-        let mut denied = self.signals.denied.subscribe();
-        let mut connects = self.signals.connects.subscribe();
-        let since = *denied.borrow_and_update();
+        let mut happened = self.0.signals.happened.subscribe();
+        let since = *happened.borrow_and_update();
         let request = Request::new().headers(headers).payload(body).timeout(None);
-        let answer = self.client.send_request(subject.to_owned(), request);
+        let answer = self.0.client.send_request(subject.to_owned(), request);
         tokio::pin!(answer);
         let timer = tokio::time::sleep(deadline.remaining());
         tokio::pin!(timer);
         loop {
             tokio::select! {
                 answer = &mut answer => return answer.map_err(|error| failed(subject, &error)),
-                Ok(()) = denied.changed() => if self.signals.was_denied(subject, since) {
-                    return Err(BusError::Denied { subject: subject.to_owned() });
-                },
-                // The answer may have been on its way when the connection was lost: it will not come again.
-                Ok(()) = connects.changed() => {
-                    return Err(BusError::Failed { subject: subject.to_owned(), reason: "the connection was lost meanwhile".to_owned() });
+                Ok(()) = happened.changed() => {
+                    if self.0.signals.was_denied(subject, since.denials) {
+                        return Err(BusError::Denied { subject: subject.to_owned() });
+                    }
+                    if happened.borrow_and_update().connects != since.connects {
+                        // What was sent before may have been lost with the connection, or its answer.
+                        let grace = deadline.at_most_ms(RECONNECT_GRACE_MS).remaining();
+                        timer.as_mut().reset(tokio::time::Instant::now() + grace);
+                    }
                 }
                 () = &mut timer => return Err(BusError::TimedOut { subject: subject.to_owned() }),
             }
@@ -268,7 +281,7 @@ impl Signals {
     fn new() -> Self {
         Self {
             denials: Arc::default(),
-            denied: watch::Sender::new(0),
+            happened: watch::Sender::default(),
             connects: watch::Sender::new(0),
             connected_at_ms: Arc::default(),
         }
@@ -278,6 +291,7 @@ impl Signals {
         match event {
             Event::Connected => {
                 self.connected_at_ms.store(now_ms(), Ordering::Relaxed);
+                self.happened.send_modify(|happened| happened.connects += 1);
                 self.connects.send_modify(|count| *count += 1);
             }
             Event::ServerError(ServerError::Other(text)) => match denied_subject(text) {
@@ -293,13 +307,13 @@ impl Signals {
     }
 
     fn deny(&self, subject: &str) {
-        self.denied.send_modify(|count| {
-            *count += 1;
+        self.happened.send_modify(|happened| {
+            happened.denials += 1;
             let mut denials = self.denials.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if denials.len() == KEPT_DENIALS {
                 denials.pop_front();
             }
-            denials.push_back((*count, subject.to_owned()));
+            denials.push_back((happened.denials, subject.to_owned()));
         });
     }
 
@@ -346,7 +360,7 @@ mod tests {
     fn only_denials_after_the_request_count() {
         let signals = Signals::new();
         signals.deny("a");
-        let since = *signals.denied.borrow();
+        let since = signals.happened.borrow().denials;
         assert!(!signals.was_denied("a", since));
         signals.deny("a");
         assert!(signals.was_denied("a", since));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_nats::{HeaderMap, Message};
 use selvedge_contracts::{
     call::{CallType, Signature},
-    envelope::{Envelope, Form, JSON, PROTOBUF, digest, header},
+    envelope::{Envelope, Form, JSON, PROTOBUF, header},
     fault::{CODE_HEADER, Fault},
     id::Mission,
     sender,
@@ -16,6 +16,7 @@ use crate::{
     bus::{Bus, BusError, error_chain},
     clock::{Deadline, now_ms},
     signature::Signer,
+    telemetry::trace_context,
 };
 
 /// Asks services, as the holder of one credential.
@@ -46,8 +47,8 @@ pub struct Options {
     pub at_least: u64,
 }
 
-/// Longest wait for one sending, so that a lost reply leaves time for another, in milliseconds.
-const LONGEST_ATTEMPT_MS: u64 = 2_000;
+/// How many sendings a deadline leaves time for when every reply is lost.
+const SENDINGS: u64 = 4;
 
 impl Client {
     /// Asks in the credential's own mission.
@@ -103,7 +104,6 @@ impl Client {
             sent_at_ms,
             deadline_at_ms: sent_at_ms + timeout_ms,
             idempotency_key: options.idempotency_key.clone().unwrap_or_default(),
-            payload_digest: digest(&payload),
             payload,
             at_least: options.at_least,
             id,
@@ -119,10 +119,11 @@ impl Client {
     async fn ask<C: CallType>(&self, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
         let subject = self.subject::<C>().to_string();
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
+        let attempt_ms = u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX) / SENDINGS + 1;
         let mut attempt = 0;
         loop {
-            let headers = self.headers::<C>(&subject, &body, &envelope)?;
-            let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(LONGEST_ATTEMPT_MS)).await;
+            let headers = self.headers::<C>(&subject, &body)?;
+            let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(attempt_ms)).await;
             let fault = match sent {
                 Ok(message) => match read(&message) {
                     Err(fault) if fault.is_retryable() => fault,
@@ -153,10 +154,11 @@ impl Client {
         }
     }
 
-    fn headers<C: CallType>(&self, subject: &str, body: &[u8], envelope: &Envelope) -> Result<HeaderMap, Fault> {
+    fn headers<C: CallType>(&self, subject: &str, body: &[u8]) -> Result<HeaderMap, Fault> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, PROTOBUF);
-        headers.insert(header::MESSAGE_ID, envelope.id.as_str());
+        if let Some(traceparent) = trace_context::inject(&tracing::Span::current()) {
+            headers.insert(header::TRACEPARENT, traceparent.as_str());
+        }
         if C::CALL.signature == Signature::Required {
             let signer = self.signer.as_ref().ok_or_else(|| Fault::invalid(format!("{} must be signed, and no identity key is at hand", C::CALL)))?;
             let signed = signer.sign(subject, body, now_ms()).map_err(|error| Fault::invalid(error.to_string()))?;

@@ -140,7 +140,12 @@ where
         .map_err(|error| error_chain(&error))?;
     let messages = consumer.stream().max_messages_per_batch(FETCHED).messages().await.map_err(|error| error_chain(&error))?;
     let stopped = messages.take_until(stop.cancelled());
-    let mut working = std::pin::pin!(stopped.map(|message| async { Ok::<_, String>(handle(follower, ledger, feed, work, message.map_err(|error| error_chain(&error))?).await) }).buffer_unordered(CONCURRENCY));
+    let handled = stopped.map(|message| async {
+        let message = message.map_err(|error| error_chain(&error))?;
+        handle(follower, ledger, feed, work, message).await;
+        Ok::<(), String>(())
+    });
+    let mut working = std::pin::pin!(handled.buffer_unordered(CONCURRENCY));
     while let Some(done) = working.next().await {
         done?;
     }

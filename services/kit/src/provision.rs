@@ -1,7 +1,7 @@
 //! Makes and updates the streams, buckets and consumers of a kluster, as `up` and `init` do.
 //!
 //! Never takes anything away: where an existing stream differs in a way that would lose data, it is
-//! left as it is and the difference is an error. What each stream looks like stands in [`streams`].
+//! left as it is and the difference is an error. What each stream looks like stands in `streams.rs`.
 
 mod api;
 mod consumers;
@@ -19,8 +19,10 @@ use api::Api;
 pub use api::CallError;
 use judge::Judgement;
 
-/// How long one attempt may take.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one attempt may take. A cluster without a leader does not answer at all; making the same
+/// thing twice does no harm.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What provisioning is to make.
 #[derive(Debug, Clone, Copy)]
@@ -93,14 +95,21 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`] names the stream or consumer. What was made before stays: run it again.
-pub async fn provision(servers: &str, credential: &Credential, options: Options) -> Result<Report, Error> {
+pub async fn provision(
+    servers: &str,
+    credential: &Credential,
+    options: Options,
+) -> Result<Report, Error> {
     let addresses: Vec<&str> = servers.split(',').collect();
     let connecting = connect_options(credential)?
         .name("selvedge provision")
-        .connection_timeout(ATTEMPT_TIMEOUT)
+        .connection_timeout(CONNECT_TIMEOUT)
         .request_timeout(Some(ATTEMPT_TIMEOUT))
         .connect(addresses);
-    let client = connecting.await.map_err(|source| Error::Connect { servers: servers.to_owned(), source })?;
+    let client = connecting.await.map_err(|source| Error::Connect {
+        servers: servers.to_owned(),
+        source,
+    })?;
     let mut jetstream = jetstream::new(client);
     jetstream.set_timeout(ATTEMPT_TIMEOUT);
     let api = Api::new(jetstream, Instant::now() + options.timeout);
@@ -118,7 +127,10 @@ pub async fn provision(servers: &str, credential: &Credential, options: Options)
 
 async fn ensure_stream(api: &Api, wanted: Config, report: &mut Report) -> Result<(), Error> {
     let stream = wanted.name.clone();
-    let failed = |source| Error::Stream { stream: stream.clone(), source };
+    let failed = |source| Error::Stream {
+        stream: stream.clone(),
+        source,
+    };
     let Some(found) = api.stream(&stream).await.map_err(failed)? else {
         api.create_stream(&wanted).await.map_err(failed)?;
         report.created.push(stream);

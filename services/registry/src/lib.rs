@@ -9,19 +9,23 @@
 //! answers with a verdict or a refusal. `handlers` load, ask the rule and record; `follow` does what
 //! follows from a fact, an expiry or a due timer.
 
-pub(crate) mod agent;
+mod agent;
 mod canonical;
 mod checker;
-pub(crate) mod contract;
+mod compatibility;
+mod contract;
+mod cost;
 #[cfg(test)]
 mod fixture;
 mod follow;
 mod handlers;
-pub(crate) mod invite;
-pub(crate) mod mission;
-pub(crate) mod request;
-pub(crate) mod session;
 mod install;
+mod invite;
+mod mission;
+mod reference;
+mod request;
+mod schema;
+mod session;
 mod start;
 mod state;
 

@@ -30,6 +30,8 @@ use selvedge_kit::{
     view::{Apply, View},
 };
 
+use crate::checker::Checkers;
+
 /// What the registry runs with.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -64,6 +66,7 @@ pub(crate) struct Registry {
     pub(crate) contracts: Arc<View<Contract>>,
     pub(crate) presence: Bucket,
     pub(crate) timers: Timers,
+    pub(crate) checkers: Checkers,
     signers: BTreeMap<Role, RoleSigner>,
     pub(crate) account: String,
 }
@@ -82,6 +85,7 @@ impl Registry {
             contracts: Arc::default(),
             presence: Bucket::new(bus.clone(), PRESENCE),
             timers: Timers::new(bus.clone(), Service::Registry),
+            checkers: Checkers::default(),
             signers: signers.into_iter().map(|signer| (signer.role(), signer)).collect(),
             account,
         })

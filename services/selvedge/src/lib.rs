@@ -9,4 +9,5 @@ mod commands;
 pub mod connect;
 pub mod exit;
 pub mod home;
+pub mod nats_child;
 pub mod output;

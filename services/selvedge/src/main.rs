@@ -2,6 +2,14 @@
 
 use std::process::ExitCode;
 
+use selvedge::nats_child::{SUBCOMMAND, become_nats_server};
+
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == SUBCOMMAND) {
+        let Err(error) = become_nats_server(arguments);
+        eprintln!("nats-server: {error}");
+        return ExitCode::FAILURE;
+    }
     selvedge::cli::run()
 }

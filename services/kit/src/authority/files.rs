@@ -14,7 +14,11 @@ const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::File { action, path: path.to_owned(), source }
+    move |source| Error::File {
+        action,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 pub(super) fn read(path: &Path) -> Result<String, Error> {
@@ -23,7 +27,11 @@ pub(super) fn read(path: &Path) -> Result<String, Error> {
 
 /// Makes the folder and those above it, if they are not there.
 pub(super) fn make_folder(path: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(failed("create", path))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(path)
+        .map_err(failed("create", path))
 }
 
 /// Replaces the file by one with this text; after a crash it holds the old text or the new one.
@@ -37,11 +45,17 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Error> {
 pub(super) fn move_to(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(failed("write", to))?;
     let parent = to.parent().unwrap_or(to);
-    File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed("write", parent))
+    File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed("write", parent))
 }
 
 fn write_synced(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -61,8 +75,9 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("read", folder)(error)),
     };
-    let names: io::Result<Vec<_>> =
-        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect();
+    let names: io::Result<Vec<_>> = entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect();
     let mut names = names.map_err(failed("read", folder))?;
     names.retain(|name| !name.starts_with('.'));
     names.sort();

@@ -15,6 +15,10 @@ pub const MAX_PAYLOAD_BYTES: u32 = 2 << 20;
 /// Longest a write to a slow client may block before it is dropped.
 const WRITE_DEADLINE: &str = "10s";
 
+/// How often a server asks the others for tokens it has missed: until then, one that was away takes
+/// credentials that were revoked meanwhile.
+const RESOLVER_INTERVAL: &str = "10s";
+
 /// When nats-server writes to the disk what it acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
@@ -62,7 +66,7 @@ pub struct ServerConfig {
     pub listen: Listen,
     /// Where the HTTP monitoring listens, if anywhere. It shows everything to everyone who reaches it.
     pub monitoring: Option<SocketAddr>,
-    /// Folder for streams, accounts and the ports file.
+    /// Folder for `jetstream/`, `accounts/` and `ports/`.
     pub folder: PathBuf,
     /// When it syncs.
     pub sync: Sync,
@@ -85,9 +89,14 @@ impl ServerConfig {
         lines.push(format!("operator: {}", keyring.operator_jwt()?));
         lines.push(format!("system_account: {}", keyring.system_account()));
         let accounts = path(&self.folder.join("accounts"));
-        lines.push(format!("resolver: {{ type: full, dir: {accounts}, allow_delete: false, interval: \"2m\" }}"));
+        lines.push(format!("resolver: {{ type: full, dir: {accounts}, allow_delete: false, interval: \"{RESOLVER_INTERVAL}\" }}"));
         lines.push("resolver_preload: {".to_owned());
-        lines.extend(keyring.accounts()?.into_iter().map(|(key, token)| format!("  {key}: {token}")));
+        lines.extend(
+            keyring
+                .accounts()?
+                .into_iter()
+                .map(|(key, token)| format!("  {key}: {token}")),
+        );
         lines.push("}".to_owned());
         Ok(lines.join("\n") + "\n")
     }
@@ -104,18 +113,31 @@ impl ServerConfig {
             format!("max_payload: {MAX_PAYLOAD_BYTES}"),
             format!("write_deadline: \"{WRITE_DEADLINE}\""),
             format!("ports_file_dir: {}", path(&self.ports_folder())),
-            format!("jetstream: {{ store_dir: {}, sync_interval: {sync} }}", path(&self.folder.join("jetstream"))),
+            format!(
+                "jetstream: {{ store_dir: {}, sync_interval: {sync} }}",
+                path(&self.folder)
+            ),
         ];
-        lines.extend(self.monitoring.map(|address| format!("http: \"{address}\"")));
+        lines.extend(
+            self.monitoring
+                .map(|address| format!("http: \"{address}\"")),
+        );
         lines.extend(self.cluster.as_ref().map(cluster));
         lines
     }
 }
 
 fn cluster(cluster: &Cluster) -> String {
-    let routes: Vec<String> = cluster.routes.iter().map(|address| format!("\"nats-route://{address}\"")).collect();
+    let routes: Vec<String> = cluster
+        .routes
+        .iter()
+        .map(|address| format!("\"nats-route://{address}\""))
+        .collect();
     let (name, routes) = (quoted(&cluster.name), routes.join(", "));
-    format!("cluster: {{ name: {name}, listen: \"{}\", routes: [{routes}] }}", cluster.listen)
+    format!(
+        "cluster: {{ name: {name}, listen: \"{}\", routes: [{routes}] }}",
+        cluster.listen
+    )
 }
 
 fn path(path: &Path) -> String {
@@ -137,7 +159,9 @@ mod tests {
     fn a_configuration_names_operator_accounts_and_durability() {
         let folder = tempfile::tempdir().unwrap();
         let keyring = Keyring::open_or_create(folder.path(), 1_000).unwrap();
-        let kluster = keyring.create_kluster(&KlusterName::new("main").unwrap(), 1_000).unwrap();
+        let kluster = keyring
+            .create_kluster(&KlusterName::new("main").unwrap(), 1_000)
+            .unwrap();
         let config = ServerConfig {
             name: "one \"quoted\"".to_owned(),
             listen: Listen::AnyPort,
@@ -150,12 +174,15 @@ mod tests {
         for wanted in [
             "listen: \"127.0.0.1:-1\"",
             "server_name: \"one \\\"quoted\\\"\"",
-            "store_dir: \"/data/jetstream\", sync_interval: always",
+            "store_dir: \"/data\", sync_interval: always",
             &format!("system_account: {}", keyring.system_account()),
             &format!("  {}: ey", kluster.account()),
         ] {
             assert!(text.contains(wanted), "{wanted} is not in\n{text}");
         }
-        assert!(!text.contains("http:") && !text.contains("cluster:"), "{text}");
+        assert!(
+            !text.contains("http:") && !text.contains("cluster:"),
+            "{text}"
+        );
     }
 }

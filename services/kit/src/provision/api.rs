@@ -33,7 +33,10 @@ impl CallError {
     fn is_passing(&self) -> bool {
         match self {
             Self::Request(error) => {
-                matches!(error.kind(), RequestErrorKind::TimedOut | RequestErrorKind::NoResponders)
+                matches!(
+                    error.kind(),
+                    RequestErrorKind::TimedOut | RequestErrorKind::NoResponders
+                )
             }
             Self::Refused(error) => matches!(
                 error.error_code(),
@@ -67,32 +70,59 @@ struct Info<C> {
 
 impl Api {
     pub(super) fn new(jetstream: jetstream::Context, deadline: Instant) -> Self {
-        Self { jetstream, deadline }
+        Self {
+            jetstream,
+            deadline,
+        }
     }
 
     pub(super) async fn stream(&self, name: &str) -> Result<Option<StreamConfig>, CallError> {
-        self.find(format!("STREAM.INFO.{name}"), ErrorCode::STREAM_NOT_FOUND).await
+        self.find(format!("STREAM.INFO.{name}"), ErrorCode::STREAM_NOT_FOUND)
+            .await
     }
 
     pub(super) async fn create_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.call::<Value>(format!("STREAM.CREATE.{}", config.name), config).await.map(drop)
+        self.call::<Value>(format!("STREAM.CREATE.{}", config.name), config)
+            .await
+            .map(drop)
     }
 
     pub(super) async fn update_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.call::<Value>(format!("STREAM.UPDATE.{}", config.name), config).await.map(drop)
+        self.call::<Value>(format!("STREAM.UPDATE.{}", config.name), config)
+            .await
+            .map(drop)
     }
 
-    pub(super) async fn consumer(&self, stream: &str, name: &str) -> Result<Option<ConsumerConfig>, CallError> {
-        self.find(format!("CONSUMER.INFO.{stream}.{name}"), ErrorCode::CONSUMER_NOT_FOUND).await
+    pub(super) async fn consumer(
+        &self,
+        stream: &str,
+        name: &str,
+    ) -> Result<Option<ConsumerConfig>, CallError> {
+        self.find(
+            format!("CONSUMER.INFO.{stream}.{name}"),
+            ErrorCode::CONSUMER_NOT_FOUND,
+        )
+        .await
     }
 
     /// Makes the consumer, or updates it.
-    pub(super) async fn put_consumer(&self, stream: &str, name: &str, config: &ConsumerConfig) -> Result<(), CallError> {
+    pub(super) async fn put_consumer(
+        &self,
+        stream: &str,
+        name: &str,
+        config: &ConsumerConfig,
+    ) -> Result<(), CallError> {
         let body = json!({ "stream_name": stream, "config": config });
-        self.call::<Value>(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body).await.map(drop)
+        self.call::<Value>(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body)
+            .await
+            .map(drop)
     }
 
-    async fn find<C: DeserializeOwned>(&self, subject: String, absent: ErrorCode) -> Result<Option<C>, CallError> {
+    async fn find<C: DeserializeOwned>(
+        &self,
+        subject: String,
+        absent: ErrorCode,
+    ) -> Result<Option<C>, CallError> {
         match self.call::<Info<C>>(subject, &json!({})).await {
             Ok(info) => Ok(Some(info.config)),
             Err(error) if error.is(absent) => Ok(None),
@@ -100,16 +130,26 @@ impl Api {
         }
     }
 
-    async fn call<V: DeserializeOwned>(&self, subject: String, body: &impl Serialize) -> Result<V, CallError> {
+    async fn call<V: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: &impl Serialize,
+    ) -> Result<V, CallError> {
         loop {
             match self.attempt(subject.clone(), body).await {
-                Err(error) if error.is_passing() && Instant::now() < self.deadline => sleep(PAUSE).await,
+                Err(error) if error.is_passing() && Instant::now() < self.deadline => {
+                    sleep(PAUSE).await
+                }
                 outcome => return outcome,
             }
         }
     }
 
-    async fn attempt<V: DeserializeOwned>(&self, subject: String, body: &impl Serialize) -> Result<V, CallError> {
+    async fn attempt<V: DeserializeOwned>(
+        &self,
+        subject: String,
+        body: &impl Serialize,
+    ) -> Result<V, CallError> {
         match self.jetstream.request(subject, body).await? {
             Response::Ok(answer) => Ok(answer),
             Response::Err { error } => Err(error.into()),

@@ -9,7 +9,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use async_nats::jetstream::stream::{Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{
+    Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType,
+};
 use selvedge_contracts::{
     role::Service,
     stream::{self, AUDIT, LEDGER, TIMED},
@@ -28,9 +30,16 @@ const MARKER_TTL: Duration = Duration::from_secs(10 * 60);
 
 /// Every stream of a kluster.
 pub(super) fn all(replicas: usize) -> Vec<Config> {
-    let buckets: BTreeSet<_> = Service::ALL.iter().flat_map(|service| stream::buckets(*service)).collect();
+    let buckets: BTreeSet<_> = Service::ALL
+        .iter()
+        .flat_map(|service| stream::buckets(*service))
+        .collect();
     let mut all = vec![ledger(replicas), audit(replicas)];
-    all.extend(buckets.into_iter().map(|bucket| self::bucket(bucket, replicas)));
+    all.extend(
+        buckets
+            .into_iter()
+            .map(|bucket| self::bucket(bucket, replicas)),
+    );
     all.extend(TIMED.iter().map(|service| timers(*service, replicas)));
     all
 }
@@ -68,7 +77,11 @@ fn ledger(replicas: usize) -> Config {
             destination: format!("{LIVE_PREFIX}.>"),
             headers_only: false,
         }),
-        ..plain(LEDGER.to_owned(), vec![format!("{FACT_PREFIX}.>")], replicas)
+        ..plain(
+            LEDGER.to_owned(),
+            vec![format!("{FACT_PREFIX}.>")],
+            replicas,
+        )
     }
 }
 
@@ -96,14 +109,21 @@ fn bucket(bucket: &str, replicas: usize) -> Config {
         subject_delete_marker_ttl: Some(MARKER_TTL),
         allow_rollup: true,
         allow_direct: true,
-        ..plain(stream::bucket_stream(bucket), vec![stream::bucket_subject(bucket, ">")], replicas)
+        ..plain(
+            stream::bucket_stream(bucket),
+            vec![stream::bucket_subject(bucket, ">")],
+            replicas,
+        )
     }
 }
 
 /// No age limit, since it would drop timers that lie further ahead; a due message carries a TTL of its
 /// own, and only the newest of each timer is kept. Schedules need roll-ups.
 fn timers(service: Service, replicas: usize) -> Config {
-    let subjects = vec![format!("sv.timer.{service}.>"), format!("sv.due.{service}.>")];
+    let subjects = vec![
+        format!("sv.timer.{service}.>"),
+        format!("sv.due.{service}.>"),
+    ];
     Config {
         description: Some("timers, and those that are due".to_owned()),
         max_messages_per_subject: 1,
@@ -122,7 +142,14 @@ mod tests {
     #[test]
     fn the_ledger_loses_nothing_by_itself() {
         let ledger = ledger(1);
-        assert_eq!((ledger.max_bytes, ledger.max_messages, ledger.max_messages_per_subject), (-1, -1, -1));
+        assert_eq!(
+            (
+                ledger.max_bytes,
+                ledger.max_messages,
+                ledger.max_messages_per_subject
+            ),
+            (-1, -1, -1)
+        );
         assert_eq!(ledger.max_age, Duration::ZERO);
         assert!(ledger.deny_delete && !ledger.allow_rollup && !ledger.allow_message_ttl);
         assert!(!ledger.allow_message_schedules && !ledger.allow_message_counter);
@@ -134,6 +161,11 @@ mod tests {
         let names: BTreeSet<_> = all.iter().map(|stream| &stream.name).collect();
         let subjects: BTreeSet<_> = all.iter().flat_map(|stream| &stream.subjects).collect();
         assert_eq!(names.len(), all.len());
-        assert_eq!(subjects.len(), all.iter().map(|stream| stream.subjects.len()).sum::<usize>());
+        assert_eq!(
+            subjects.len(),
+            all.iter()
+                .map(|stream| stream.subjects.len())
+                .sum::<usize>()
+        );
     }
 }

@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use selvedge_contracts::{
-    envelope::{Envelope, Form, JSON, MAX_BODY_BYTES, digest, header},
+    envelope::{Envelope, Form, JSON, MAX_BODY_BYTES, header},
     fault::{CODE_HEADER, Code, Detail, Fault, MESSAGE_HEADER},
 };
 
@@ -13,10 +13,10 @@ use crate::clock::now_ms;
 /// Longest fault message that rides in a header, in bytes.
 const MAX_HEADER_MESSAGE_BYTES: usize = 512;
 
-/// A reply in the form of its request.
+/// A reply in the form of its request. Protobuf is the default of the bus, so it needs no header that
+/// says so: a message without headers is cheaper for everybody it passes.
 pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Result<(HeaderMap, Bytes), Fault> {
     let mut headers = HeaderMap::new();
-    headers.insert(header::AS_OF, as_of.to_string().as_str());
     if let Some(traceparent) = &call.traceparent {
         headers.insert(header::TRACEPARENT, traceparent.as_str());
     }
@@ -25,27 +25,28 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
     }
     if form == Form::Bare {
         headers.insert(header::CONTENT_TYPE, JSON);
+        headers.insert(header::AS_OF, as_of.to_string().as_str());
         return Ok((headers, payload));
     }
     let session = call.standing.session.as_ref();
     let envelope = Envelope {
         id: uuid::Uuid::now_v7().to_string(),
-        kind: call.row.reply_kind().to_string(),
+        kind: call.names.reply.clone(),
         mission: call.subject.mission.to_string(),
         sender: call.row.service.to_string(),
         cause: call.envelope.id.clone(),
         root: session.and_then(|session| session.request.as_ref()).map(ToString::to_string).unwrap_or_default(),
         sent_at_ms: now_ms(),
-        content_type: JSON.to_owned(),
-        payload_digest: digest(&payload),
         payload: payload.into(),
         as_of,
         ..Envelope::default()
     };
     let (body, content_type) = envelope.write(form).map_err(|error| Fault::internal(error.to_string()))?;
-    headers.insert(header::CONTENT_TYPE, content_type);
     if body.len() > MAX_BODY_BYTES {
         return Err(too_large(body.len()));
+    }
+    if form == Form::Json {
+        headers.insert(header::CONTENT_TYPE, content_type);
     }
     Ok((headers, body))
 }

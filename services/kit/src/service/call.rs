@@ -21,10 +21,28 @@ use crate::{
     view::Entry,
 };
 
+/// The names that follow from a row of the table, made once.
+pub(super) struct Names {
+    /// `service.call`
+    pub(super) call: String,
+    /// Kind of the request's payload.
+    pub(super) request: String,
+    /// Kind of the reply's payload.
+    pub(super) reply: String,
+}
+
+impl Names {
+    pub(super) fn of(row: &CallRow) -> Self {
+        Self { call: row.to_string(), request: row.request_kind().to_string(), reply: row.reply_kind().to_string() }
+    }
+}
+
 /// One request on its way to its handler.
 pub struct Call {
     /// Its row in the table of calls.
     pub row: &'static CallRow,
+    /// The names that follow from the row.
+    pub(super) names: Arc<Names>,
     /// Who asks, for which mission, under which credential: proved by nats-server.
     pub subject: Request,
     /// The envelope; its payload has been taken out.

@@ -1,11 +1,11 @@
 //! Judging a request before its handler sees it: who asks, whether they may, what they sent, until
 //! when, and whether what must hold does hold.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use async_nats::HeaderMap;
 use selvedge_contracts::{
-    call::{Call as CallRow, Signature},
+    call::{Access, Call as CallRow, Signature},
     envelope::{Envelope, Form, header},
     fact::EntityName,
     fault::{Code, Fault},
@@ -30,6 +30,7 @@ use crate::{
 };
 
 /// What came of judging a request without waiting.
+#[allow(clippy::large_enum_variant, reason = "short-lived, and the large one is the usual one")]
 pub(super) enum Prepared {
     /// It can be handled.
     Ready { call: Call, payload: Value, form: Form },
@@ -42,7 +43,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     /// Judges a request as far as it can be without waiting.
     pub(super) fn prepare(&self, work: &Work, standing: Option<Standing>) -> Result<Prepared, Fault> {
         let now_ms = now_ms();
-        let (Some(row), Some(schema)) = (self.rows.get(work.route), self.schemas.get(work.route)) else {
+        let (Some((row, names)), Some(schema)) = (self.rows.get(work.route), self.schemas.get(work.route)) else {
             return Err(Fault::internal("no such route"));
         };
         let empty = HeaderMap::new();
@@ -61,7 +62,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let session = standing.session.as_ref();
         let task = session.and_then(|session| session.task.as_ref()).map(|task| task.as_str());
         let root = session.and_then(|session| session.request.as_ref()).map(|root| root.as_str());
-        let contradictions = open::contradictions(&envelope, &work.subject, row, task, root);
+        let contradictions = open::contradictions(&envelope, &work.subject, &names.request, task, root);
         if !contradictions.is_empty() {
             let message = "the envelope contradicts the credential or its bounds".to_owned();
             return Err(Fault { code: Code::Invalid, message, details: contradictions });
@@ -80,18 +81,22 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let traceparent = trace.map(|trace| trace.to_string());
         let attestation = signature.as_ref().zip(header.as_deref());
         let attestation = attestation.map(|(verified, header)| call::attestation(verified, header, &work.subject, &standing));
+        let digest = match row.access {
+            Access::Read => None,
+            Access::Write => open::request_digest(&envelope, &work.subject, &names.call, nonce),
+        };
         let writer = Writer {
             ledger: self.setup.ledger.clone(),
             feed: self.setup.feed.clone(),
             attempts: self.setup.limits.write_attempts,
             deadline,
-            digest: open::request_digest(&envelope, &work.subject, row, nonce),
+            digest,
             origin: call::origin(&envelope, &work.subject, &standing, attestation),
             traceparent: traceparent.clone(),
             revision: AtomicU64::new(0),
         };
         let subject = work.subject.clone();
-        let call = Call { row, subject, envelope, standing, signature, now_ms, traceparent, writer };
+        let call = Call { row, names: Arc::clone(names), subject, envelope, standing, signature, now_ms, traceparent, writer };
         Ok(Prepared::Ready { call, payload, form })
     }
 

@@ -11,7 +11,7 @@ use std::sync::{
 };
 
 use selvedge_contracts::{
-    envelope::{Envelope, digest},
+    envelope::Envelope,
     fact::{FactKind, State},
     fault::Fault,
     payload::Recorded as Payload,
@@ -26,6 +26,7 @@ use crate::{
     ledger::{AppendError, FactRecord, Ledger, NewFact, ReadError, RequestDigest},
     metrics::Append,
     rule::{Change, Verdict},
+    telemetry::trace_context,
     view::{Entry, Feed, View},
 };
 
@@ -153,7 +154,7 @@ impl Writer {
     /// by whose history a repetition is recognised.
     ///
     /// # Errors
-    /// As [`Call::record`].
+    /// As [`Writer::record`].
     pub async fn record_all(
         &self,
         first: &Entity,
@@ -263,11 +264,11 @@ impl Writer {
             id: self.digest.unwrap_or_else(RequestDigest::random).derive(&about).to_string(),
             kind: fact.kind().to_string(),
             sent_at_ms: now_ms(),
-            payload_digest: digest(&payload),
             payload,
             ..self.origin.clone()
         };
-        NewFact { entity, fact, envelope, request: self.digest, traceparent: self.traceparent.clone() }
+        let traceparent = trace_context::inject(&tracing::Span::current());
+        NewFact { entity, fact, envelope, request: self.digest, traceparent: traceparent.or_else(|| self.traceparent.clone()) }
     }
 
     /// Says that the answer rests on this revision.

@@ -16,7 +16,7 @@ use async_nats::{Message, Subscriber};
 use futures::StreamExt as _;
 use selvedge_contracts::{
     fact::EntityName,
-    subject::{Entity, LIVE_PREFIX, facts_of},
+    subject::{Entity, Fact, LIVE_PREFIX, facts_of},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -32,11 +32,13 @@ use crate::{
 
 /// Keeps views up with the ledger.
 #[derive(Clone)]
-pub struct Feed {
+pub struct Feed(Arc<Shared>);
+
+struct Shared {
     ledger: Ledger,
-    views: Arc<[(Arc<dyn Apply>, EntityMetrics)]>,
+    views: Vec<(Arc<dyn Apply>, EntityMetrics)>,
     watermark: watch::Sender<u64>,
-    current: Arc<AtomicBool>,
+    current: AtomicBool,
 }
 
 /// Why the views could not be built.
@@ -62,24 +64,24 @@ impl Feed {
     /// A feed of these views.
     pub fn new(ledger: Ledger, views: Vec<Arc<dyn Apply>>, metrics: &Metrics) -> Self {
         let views = views.into_iter().map(|view| (Arc::clone(&view), metrics.entity(view.entity()))).collect();
-        Self { ledger, views, watermark: watch::Sender::new(0), current: Arc::default() }
+        Self(Arc::new(Shared { ledger, views, watermark: watch::Sender::new(0), current: AtomicBool::default() }))
     }
 
     /// Revision up to which every fact is in the views.
     pub fn watermark(&self) -> u64 {
-        *self.watermark.borrow()
+        *self.0.watermark.borrow()
     }
 
     /// Whether the views are kept up: false while the feed reads what it missed.
     pub fn is_current(&self) -> bool {
-        self.current.load(Ordering::Relaxed)
+        self.0.current.load(Ordering::Relaxed)
     }
 
     /// Waits until the views hold everything up to `revision`.
     ///
     /// Answers false if the deadline passes first.
     pub async fn reaches(&self, revision: u64, deadline: Deadline) -> bool {
-        let mut watermark = self.watermark.subscribe();
+        let mut watermark = self.0.watermark.subscribe();
         let reached = watermark.wait_for(|at| *at >= revision);
         tokio::time::timeout(deadline.remaining(), reached).await.is_ok()
     }
@@ -91,7 +93,7 @@ impl Feed {
     pub async fn refresh(&self, entity: &Entity, deadline: Deadline) -> Result<(), ReadError> {
         let Some(view) = self.view(entity.name) else { return Ok(()) };
         let mut known = view.revision_of(entity);
-        while let Some(fact) = self.ledger.next(entity, known, deadline).await? {
+        while let Some(fact) = self.0.ledger.next(entity, known, deadline).await? {
             known = fact.revision;
             apply(view.as_ref(), &fact);
         }
@@ -113,9 +115,9 @@ impl Feed {
         tasks: &tokio_util::task::TaskTracker,
         stop: CancellationToken,
     ) -> Result<(), FeedError> {
-        let live = self.ledger.bus().subscribe(&format!("{LIVE_PREFIX}.>"), None).await?;
+        let live = self.0.ledger.bus().subscribe(&format!("{LIVE_PREFIX}.>"), None).await?;
         // The subscription must stand before the last revision is asked for, or facts in between are missed.
-        self.ledger.bus().flush(Deadline::in_ms(READ_MS)).await;
+        self.0.ledger.bus().flush(Deadline::in_ms(READ_MS)).await;
         self.catch_up(Deadline::in_ms(READ_MS)).await?;
         let feed = self.clone();
         tasks.spawn(async move { feed.run(live, stop).await });
@@ -123,16 +125,16 @@ impl Feed {
     }
 
     fn view(&self, name: EntityName) -> Option<&Arc<dyn Apply>> {
-        self.views.iter().map(|(view, _)| view).find(|view| view.entity() == name)
+        self.0.views.iter().map(|(view, _)| view).find(|view| view.entity() == name)
     }
 
     /// Counters of one sort of entity, if there is a view of it.
     pub(crate) fn metrics(&self, name: EntityName) -> Option<&EntityMetrics> {
-        self.views.iter().find(|(view, _)| view.entity() == name).map(|(_, metrics)| metrics)
+        self.0.views.iter().find(|(view, _)| view.entity() == name).map(|(_, metrics)| metrics)
     }
 
     async fn run(self, mut live: Subscriber, stop: CancellationToken) {
-        let mut connects = self.ledger.bus().connects();
+        let mut connects = self.0.ledger.bus().connects();
         let mut recheck = tokio::time::interval(Duration::from_millis(RECHECK_MS));
         recheck.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut checked_at = self.watermark();
@@ -149,6 +151,9 @@ impl Feed {
                         self.catch_up_until(&stop).await;
                     }
                     checked_at = self.watermark();
+                    for (_, metrics) in &self.0.views {
+                        metrics.viewed(checked_at, checked_at);
+                    }
                 }
             }
         }
@@ -172,15 +177,18 @@ impl Feed {
                 return;
             }
         }
-        self.take(message);
+        self.take(message, revision);
         if self.watermark() == revision - 1 {
-            self.watermark.send_replace(revision);
+            self.0.watermark.send_replace(revision);
         }
     }
 
-    fn take(&self, message: &Message) {
-        let name = message.subject.split('.').nth(3).and_then(|name| name.parse().ok());
-        let Some(view) = name.and_then(|name| self.view(name)) else { return };
+    fn take(&self, message: &Message, revision: u64) {
+        let Ok(fact) = Fact::parse(&message.subject) else { return };
+        let Some(view) = self.view(fact.entity.name) else { return };
+        if view.revision_of(&fact.entity) == revision {
+            return; // recorded here, and taken in then
+        }
         let Some(headers) = &message.headers else { return };
         match FactRecord::read(&message.subject, headers, &message.payload) {
             Ok(fact) => apply(view.as_ref(), &fact),
@@ -189,7 +197,7 @@ impl Feed {
     }
 
     async fn catch_up_or_warn(&self) {
-        self.current.store(false, Ordering::Relaxed);
+        self.0.current.store(false, Ordering::Relaxed);
         if let Err(error) = self.catch_up(Deadline::in_ms(READ_MS)).await {
             warn!(error = error_chain(&error), "views are behind the ledger");
         }
@@ -210,16 +218,16 @@ impl Feed {
     }
 
     async fn read_what_is_missing(&self, deadline: Deadline) -> Result<(), ReadError> {
-        let last = self.ledger.last_revision(deadline.at_most_ms(STEP_MS)).await?;
+        let last = self.0.ledger.last_revision(deadline.at_most_ms(STEP_MS)).await?;
         let from = self.watermark();
         if from < last && !self.read_up_to(from, last, deadline).await? {
             return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
         }
-        self.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
-        for (_, metrics) in self.views.iter() {
+        self.0.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
+        for (_, metrics) in self.0.views.iter() {
             metrics.viewed(self.watermark(), last);
         }
-        self.current.store(true, Ordering::Relaxed);
+        self.0.current.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -228,9 +236,9 @@ impl Feed {
     /// sort first.
     async fn read_up_to(&self, from: u64, last: u64, deadline: Deadline) -> Result<bool, ReadError> {
         let mut read = 0_u64;
-        for (view, _) in self.views.iter() {
+        for (view, _) in self.0.views.iter() {
             let filter = facts_of(view.entity());
-            let newest = self.ledger.last_matching(&filter, deadline.at_most_ms(STEP_MS)).await?;
+            let newest = self.0.ledger.last_matching(&filter, deadline.at_most_ms(STEP_MS)).await?;
             if newest <= from {
                 continue;
             }
@@ -238,7 +246,7 @@ impl Feed {
                 read += 1;
                 apply(view.as_ref(), &fact);
             };
-            if self.ledger.scan(&filter, from, usize::MAX, deadline, each).await? < newest {
+            if self.0.ledger.scan(&filter, from, usize::MAX, deadline, each).await? < newest {
                 return Ok(false);
             }
         }

@@ -26,8 +26,13 @@ use crate::{
 };
 
 pub(super) async fn add(state: Arc<Registry>, call: Arc<Call>, request: ContractAdd) -> Answer<ContractReply> {
-    Checker::new(&request.schema)?;
-    let digest = canonical::digest(&request.schema)?;
+    let request = Arc::new(request);
+    let wanted = Arc::clone(&request);
+    let digest = computed(move || {
+        Checker::new(&wanted.schema)?;
+        canonical::digest(&wanted.schema)
+    })
+    .await?;
     let next = || in_kluster(EntityName::Contract, request.name.version_id(latest_version(&state, &request.name) + 1));
     let drafts = || {
         let latest = latest(&state, &request.name);
@@ -43,6 +48,11 @@ pub(super) async fn add(state: Arc<Registry>, call: Arc<Call>, request: Contract
     let added = with_digest(&state, &request.name, &digest).ok_or_else(|| Fault::internal("the contract was not recorded"))?;
     call.writer.saw(added.revision);
     Ok(reply(&added))
+}
+
+/// Runs what may compute for long on a thread of its own, off the threads that answer.
+async fn computed<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Fault::internal("the computation broke off")))
 }
 
 fn latest_version(state: &Registry, name: &ContractName) -> u32 {
@@ -93,9 +103,12 @@ pub(super) fn show(state: &Registry, _: &Call, request: ContractShow) -> Answer<
     find(state, &request.name, request.version).map(|entry| reply(&entry))
 }
 
-pub(super) fn check(state: &Registry, _: &Call, request: ContractCheck) -> Answer<ContractVerdict> {
-    let contract = find(state, &request.name, request.version)?.state;
-    let violations = Checker::new(&contract.schema)?.check(&request.document)?;
+pub(super) async fn check(state: Arc<Registry>, call: Arc<Call>, request: ContractCheck) -> Answer<ContractVerdict> {
+    let entry = find(&state, &request.name, request.version)?;
+    call.writer.saw(entry.revision);
+    let contract = entry.state;
+    let (held, document) = (Arc::clone(&contract), request.document);
+    let violations = computed(move || state.checkers.of(&held)?.check(&document)).await?;
     Ok(ContractVerdict { name: contract.name.clone(), version: contract.version, valid: violations.is_empty(), violations })
 }
 

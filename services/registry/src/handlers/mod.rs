@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Routes<Registry> {
         Route::wait::<call::ContractAdd, _>(contract::add),
         Route::read::<call::ContractList>(contract::list),
         Route::read::<call::ContractShow>(contract::show),
-        Route::read::<call::ContractCheck>(contract::check),
+        Route::wait::<call::ContractCheck, _>(contract::check),
         Route::wait::<call::History, _>(history::history),
     ]
 }

@@ -1,1 +1,0 @@
-//! Load generator with raw NATS beside it.

@@ -1,0 +1,56 @@
+//! Measures the fabric beside raw NATS in the same run, on the same nats-server: machines are noisy, so
+//! only ratios within one run say something. `make bench` runs it; `bench/README.md` keeps results.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a measurement that cannot go on stops")]
+
+mod calls;
+mod follow;
+mod load;
+mod memory;
+mod report;
+
+use clap::Parser;
+use selvedge_tests::{Options, Sync};
+
+/// Measures the fabric beside raw NATS in the same run.
+#[derive(Parser)]
+struct Arguments {
+    /// Seconds for each measurement of each round.
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
+    /// Rounds; raw and fabric take turns within each, and medians over rounds are shown.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Runs one operation alone, at 64 callers, for a profiler: echo, read, publish or write.
+    #[arg(long)]
+    profile: Option<String>,
+    /// Only sections whose name contains this.
+    #[arg(long, default_value = "")]
+    only: String,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(&arguments));
+    Ok(())
+}
+
+async fn run(arguments: &Arguments) {
+    if let Some(operation) = &arguments.profile {
+        return calls::profile(operation, arguments.seconds).await;
+    }
+    let wants = |name: &str| name.contains(arguments.only.as_str());
+    let durable = Options { sync: Sync::Always, ..Options::LAZY };
+    for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
+        if wants(&format!("calls {name}")) {
+            calls::measure(name, options, arguments.seconds, arguments.rounds).await;
+        }
+        if wants(&format!("follow {name}")) {
+            follow::measure(name, options, arguments.rounds).await;
+        }
+    }
+    if wants("memory") {
+        memory::measure().await;
+    }
+}
