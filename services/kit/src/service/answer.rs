@@ -42,11 +42,11 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
         ..Envelope::default()
     };
     let (body, content_type) = envelope.write(form).map_err(|error| Fault::internal(error.to_string()))?;
-    if body.len() > MAX_BODY_BYTES {
-        return Err(too_large(body.len()));
-    }
     if form == Form::Json {
         headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    if body.len() > MAX_BODY_BYTES {
+        return Err(too_large(body.len()));
     }
     Ok((headers, body))
 }
