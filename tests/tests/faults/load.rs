@@ -98,7 +98,7 @@ impl Load {
 
     /// Ends the writers, and holds what was acknowledged against the ledger: all of it is there, and each
     /// once.
-    pub(crate) async fn is_all_in(self, ledger: &Ledger) {
+    pub(crate) async fn ends_with_all_in(self, ledger: &Ledger) {
         self.stop.store(true, Ordering::Relaxed);
         let mut acknowledged = vec![];
         for writer in self.writers {

@@ -123,6 +123,44 @@ async fn an_invite_is_redeemed_once() {
     );
 }
 
+/// A join is an atomic batch, and nats-server keeps no more than 50 of them open on a stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_agents_join_at_once() {
+    const AGENTS: usize = 100;
+    let fabric = Fabric::start().await;
+    let _second = fabric.registry_replica("r2").await;
+    let mut asks = vec![];
+    for n in 0..AGENTS {
+        let invite = fabric.invite(Role::Worker, "person:olga").await;
+        let key = KeyPair::new_user();
+        let signer = Signer::new(copy(&key), fabric.bus.kluster().account(), None);
+        let client = fabric.connect(&invite).await.signing(signer);
+        let join = Join {
+            name: AgentName::new(&format!("a{n}")).unwrap(),
+            about: About::default(),
+        };
+        asks.push(async move {
+            client
+                .call::<call::Join>(&join)
+                .await
+                .map(|answer| answer.reply.agent.id)
+        });
+    }
+    let mut ids: Vec<_> = futures::future::join_all(asks)
+        .await
+        .into_iter()
+        .map(|id| id.expect("joined"))
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), AGENTS);
+    assert_eq!(
+        count(&ledger(&fabric.bus).await, "_.key.*.bound").await,
+        AGENTS + 1,
+        "and the operator's"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_invite_and_two_keys_at_once_make_one_agent() {
     let fabric = Fabric::start().await;
