@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     connect::{Context, UpState},
     exit::Failure,
-    foundation, init,
+    foundation,
     services::Place,
 };
 
@@ -85,10 +85,10 @@ async fn bring_up(
     // A running `up` of this folder is meant before any other server: the keys are its own.
     let url = up.as_ref().map_or(target.url, |up| up.url.clone());
     let place = Place::new(url, &context.config, Metrics::default());
-    init::push_account(&place.url, keyring, kluster).await?;
+    foundation::push_account(&place.url, keyring, kluster).await?;
     foundation::lay(context, &place, kluster, context.config.server.replicas).await?;
     let Some(up) = up else {
-        init::service_creds(context, kluster)?;
+        foundation::service_creds(context, kluster)?;
         return Ok(State::Provisioned);
     };
     look_again(&up)?;

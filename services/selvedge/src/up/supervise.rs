@@ -43,8 +43,8 @@ impl Up {
         }
     }
 
-    /// Starts nats-server again. What lives in memory there (presence) is gone, so streams are made anew;
-    /// the services reconnect by themselves.
+    /// Starts nats-server again. What its store may have lost is made anew; the services reconnect by
+    /// themselves.
     async fn restart(&mut self, mut status: Option<ExitStatus>) -> Result<(), Failure> {
         loop {
             self.server.restart(&self.keys.keyring, status).await?;

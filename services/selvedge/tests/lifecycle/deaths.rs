@@ -86,7 +86,7 @@ async fn kill9_of_nats_server_is_survived() {
         "the same connection answers again"
     );
     create(&operator, "after").await;
-    // Presence lived in the memory of the one that died: the session that nobody keeps alive is still seen dead.
+    // A session that nobody keeps alive is seen dead, whichever of the two saw it born.
     let list = SessionList {
         mission: Some(Mission::new("demo").unwrap()),
         agent: None,
@@ -147,126 +147,68 @@ fn read_pid(state: &std::path::Path) -> u32 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_is_denied_is_on_the_audit_stream() {
     let up = Up::start();
-    let key = KeyPair::new_user();
-    let tags = Tags {
-        mission: Mission::new("demo").unwrap(),
-        agent: Caller::new("ada-1a2b3c4d").unwrap(),
-        scope: ScopeId::new("session_01").unwrap(),
-    };
-    let life = Life {
-        now_ms: now_ms(),
-        expires_at_ms: now_ms() + 60_000,
-    };
-    let signer = up
-        .keyring()
-        .kluster(&"main".parse().unwrap())
-        .unwrap()
-        .signer(Role::Worker)
-        .unwrap();
-    let credential =
-        Credential::new(signer.mint(&tags, &public(&key), life).unwrap(), &key).unwrap();
+    let credential = credential(&up, Role::Worker, "ada-1a2b3c4d", "session_01");
+    let key = credential.public_key().unwrap();
     let worker = connect(&up.url(), Login::held(credential)).await;
+    let foreign = "sv.fact.demo.agent.x.registered";
     let denied = worker
         .bus()
-        .request(
-            "sv.fact.demo.agent.x.registered",
-            Default::default(),
-            "".into(),
-            Deadline::in_ms(5_000),
-        )
+        .request(foreign, Default::default(), "".into(), soon())
         .await;
     denied.unwrap_err();
+    let caller = key.as_str().to_lowercase();
+    let record = audited(&up, &format!("sv.audit.server.main.{caller}.violation")).await;
+    assert_eq!(record["what"], "publish");
+    assert_eq!(record["kluster"], "main");
+    assert_eq!(record["credential_key"], key.as_str());
+    assert_eq!(record["detail"], foreign);
+}
+
+fn soon() -> Deadline {
+    Deadline::in_ms(5_000)
+}
+
+/// The last audit record on `subject`.
+async fn audited(up: &Up, subject: &str) -> Value {
     let operator = up.operator("main").await;
-    let subject = format!(
-        "sv.audit.server.main.{}.violation",
-        key.public_key().to_lowercase()
-    );
-    let record = until("the audit record", async || {
-        let query = serde_json::json!({ "last_by_subj": subject }).to_string();
-        let answer = operator
+    let last = "$JS.API.STREAM.MSG.GET.AUDIT";
+    let query = serde_json::json!({ "last_by_subj": subject }).to_string();
+    let body = until("the audit record", async || {
+        let asked = operator
             .bus()
-            .request(
-                "$JS.API.STREAM.MSG.GET.AUDIT",
-                Default::default(),
-                query.into(),
-                Deadline::in_ms(5_000),
-            )
-            .await;
-        let answer: Value = serde_json::from_slice(&answer.unwrap().payload).unwrap();
+            .request(last, Default::default(), query.clone().into(), soon());
+        let answer: Value = serde_json::from_slice(&asked.await.unwrap().payload).unwrap();
         answer["message"]["data"]
             .as_str()
             .map(str::to_owned)
             .ok_or(answer)
     })
     .await;
-    let body: Value =
-        serde_json::from_slice(&data_encoding::BASE64.decode(record.as_bytes()).unwrap()).unwrap();
-    assert_eq!(
-        (&body["what"], &body["kluster"]),
-        (&"publish".into(), &"main".into())
-    );
-    assert_eq!(body["credential_key"], key.public_key());
-    assert_eq!(body["detail"], "sv.fact.demo.agent.x.registered");
+    serde_json::from_slice(&data_encoding::BASE64.decode(body.as_bytes()).unwrap()).unwrap()
 }
 
-fn public(key: &KeyPair) -> PublicKey {
-    PublicKey::new(&key.public_key()).unwrap()
-}
-
-/// A worker's session in `demo` whose presence lasts as briefly as it may.
-async fn session(up: &Up, operator: &Client) -> ScopeId {
-    let kluster = up.keyring().kluster(&"main".parse().unwrap()).unwrap();
-    let demo = Mission::new("demo").unwrap();
-    let id = InviteId::new("invite_01").unwrap();
-    let create = InviteCreate {
-        id: id.clone(),
-        mission: demo.clone(),
-        role: Role::Worker,
-        owner: Owner::new("person:olga").unwrap(),
-        ttl_ms: 60_000,
-    };
-    operator.call::<call::InviteCreate>(&create).await.unwrap();
+/// A credential in `demo` as the operator's command would mint it.
+fn credential(up: &Up, role: Role, agent: &str, scope: &str) -> Credential {
     let tags = Tags {
-        mission: demo,
-        agent: Caller::new(id.as_str()).unwrap(),
-        scope: ScopeId::new(id.as_str()).unwrap(),
+        mission: Mission::new("demo").unwrap(),
+        agent: Caller::new(agent).unwrap(),
+        scope: ScopeId::new(scope).unwrap(),
     };
     let life = Life {
         now_ms: now_ms(),
         expires_at_ms: now_ms() + 60_000,
     };
-    let invite = kluster
-        .signer(Role::Join)
+    let kluster = up.keyring().kluster(&"main".parse().unwrap()).unwrap();
+    kluster
+        .signer(role)
         .unwrap()
         .credential(&tags, life)
-        .unwrap();
-    let key = KeyPair::new_user();
-    let signed = || {
-        Signer::new(
-            KeyPair::from_seed(&key.seed().unwrap()).unwrap(),
-            kluster.account(),
-            None,
-        )
-    };
-    let joining = connect(&up.url(), Login::held(invite))
-        .await
-        .signing(signed());
-    let join = Join {
-        name: AgentName::new("ada").unwrap(),
-        about: About::default(),
-    };
-    let door = joining
-        .call::<call::Join>(&join)
-        .await
         .unwrap()
-        .reply
-        .door
-        .jwt
-        .unwrap();
-    let door = connect(&up.url(), Login::held(Credential::new(door, &key).unwrap()))
-        .await
-        .signing(signed());
-    let credential_key = public(&KeyPair::new_user());
+}
+
+/// A worker's session in `demo` whose presence lasts five seconds.
+async fn session(up: &Up, operator: &Client) -> ScopeId {
+    let credential_key = PublicKey::new(&KeyPair::new_user().public_key()).unwrap();
     let start = SessionStart {
         credential_key,
         ttl_ms: None,
@@ -274,10 +216,54 @@ async fn session(up: &Up, operator: &Client) -> ScopeId {
         request: None,
         calls: None,
     };
+    let door = door(up, operator).await;
     door.call::<call::SessionStart>(&start)
         .await
         .unwrap()
         .reply
         .session
         .id
+}
+
+/// A fresh agent at its door.
+async fn door(up: &Up, operator: &Client) -> Client {
+    let invite = InviteCreate {
+        id: InviteId::new("invite_01").unwrap(),
+        mission: Mission::new("demo").unwrap(),
+        role: Role::Worker,
+        owner: Owner::new("person:olga").unwrap(),
+        ttl_ms: 60_000,
+    };
+    operator.call::<call::InviteCreate>(&invite).await.unwrap();
+    let account = up
+        .keyring()
+        .kluster(&"main".parse().unwrap())
+        .unwrap()
+        .account();
+    let key = KeyPair::new_user();
+    let signer = || {
+        Signer::new(
+            KeyPair::from_seed(&key.seed().unwrap()).unwrap(),
+            account.clone(),
+            None,
+        )
+    };
+    let invited = Login::held(credential(up, Role::Join, "invite_01", "invite_01"));
+    let joining = connect(&up.url(), invited).await.signing(signer());
+    let join = Join {
+        name: AgentName::new("ada").unwrap(),
+        about: About::default(),
+    };
+    let jwt = joining
+        .call::<call::Join>(&join)
+        .await
+        .unwrap()
+        .reply
+        .door
+        .jwt
+        .unwrap();
+    let door = Credential::new(jwt, &key).unwrap();
+    connect(&up.url(), Login::held(door))
+        .await
+        .signing(signer())
 }

@@ -1,0 +1,118 @@
+//! `selvedge status`: what runs, and how much there is of it.
+
+mod count;
+mod report;
+
+use anyhow::Context as _;
+use selvedge_contracts::{
+    fault::Fault,
+    id::KlusterName,
+    stream::{AUDIT, LEDGER},
+};
+use selvedge_kit::{
+    client::Client,
+    clock::Deadline,
+    credential::Login,
+    inspect::{self, Instance},
+    metrics::Metrics,
+};
+
+use crate::{connect::Context, exit::Failure, services::Place};
+use count::count;
+pub(crate) use report::size;
+use report::{Kluster, Reached, Seen, Service, Status, human};
+
+/// Longest wait for the services to answer, in milliseconds.
+const ANSWER_MS: u64 = 2_000;
+
+/// Prints it.
+///
+/// # Errors
+/// There is nothing here to ask with, or nobody can be reached.
+pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    let up = context.running_up();
+    let place = Place::new(context.url()?, &context.config, Metrics::default());
+    let names = context.home.klusters();
+    if names.is_empty() {
+        let message = format!(
+            "there is no operator credential in {}; run `selvedge up` there first, or name the folder with --home",
+            context.home.path().display()
+        );
+        return Err(Failure::Usage(message));
+    }
+    let mut klusters = Vec::new();
+    for kluster in names {
+        let seen = match see(context, &place, &kluster).await {
+            Ok(reached) => Seen::Reached(Box::new(reached)),
+            Err(failure) => Seen::Unreached {
+                error: failure.chain(),
+            },
+        };
+        klusters.push(Kluster { kluster, seen });
+    }
+    let is_reached = klusters
+        .iter()
+        .any(|kluster| matches!(kluster.seen, Seen::Reached(_)));
+    let status = Status {
+        up,
+        url: place.url,
+        klusters,
+    };
+    context
+        .output
+        .print(&status, human)
+        .context("cannot print")?;
+    if is_reached {
+        return Ok(());
+    }
+    let message = format!(
+        "nobody can be reached at {}; `selvedge up` starts a fabric, `selvedge doctor` looks for what is wrong",
+        status.url
+    );
+    Err(Fault::unavailable(message).into())
+}
+
+async fn see(context: &Context, place: &Place, kluster: &KlusterName) -> Result<Reached, Failure> {
+    let path = context.home.operator_creds(kluster);
+    let client = Client::new(place.connect("status", Login::File(path)).await?);
+    let deadline = Deadline::in_ms(ANSWER_MS);
+    let instances = inspect::instances(client.bus(), deadline)
+        .await
+        .context("cannot find the services")?;
+    let mut streams = Vec::new();
+    for name in [LEDGER, AUDIT] {
+        streams.push(
+            inspect::stream(client.bus(), name, deadline)
+                .await
+                .with_context(|| format!("cannot look at {name}"))?,
+        );
+    }
+    // Without a registry there is nobody to count; that none answers is to be seen in the list.
+    let counts = if instances.is_empty() {
+        None
+    } else {
+        Some(count(&client).await?)
+    };
+    Ok(Reached {
+        services: instances.iter().map(summary).collect(),
+        streams,
+        counts,
+    })
+}
+
+fn summary(instance: &Instance) -> Service {
+    let sum = |of: fn(&inspect::Endpoint) -> u64| instance.endpoints.iter().map(of).sum::<u64>();
+    let requests = sum(|endpoint| endpoint.num_requests);
+    Service {
+        name: instance.name.clone(),
+        instance: instance.id.clone(),
+        version: instance.version.clone(),
+        started: instance.started.clone(),
+        requests,
+        errors: sum(|endpoint| endpoint.num_errors),
+        average_us: sum(|endpoint| endpoint.processing_ns)
+            .checked_div(requests)
+            .unwrap_or(0)
+            / 1_000,
+    }
+}
