@@ -80,7 +80,12 @@ async fn dispatch(command: Command, context: &Context) -> Done {
 impl Command {
     /// What is logged if the settings do not say: a service tells more than a command.
     const fn default_log(&self) -> &'static str {
-        "warn"
+        match self {
+            // Runs on: that the connection was lost in between is worth knowing.
+            Self::Tap(_) => "warn,async_nats=off",
+            // What the connection says is part of the error that ends the command.
+            _ => "warn,async_nats=off,selvedge_kit::bus=off",
+        }
     }
 }
 

@@ -15,7 +15,9 @@ use selvedge_kit::service::{Answer, Call};
 use crate::{invite as rule, state::Registry};
 
 pub(super) async fn create(state: Arc<Registry>, call: Arc<Call>, request: InviteCreate) -> Answer<InviteReply> {
-    if state.missions.state(&Mission::kluster(), &EntityId::from(&request.mission)).is_none() {
+    let is_known = || state.missions.state(&Mission::kluster(), &EntityId::from(&request.mission)).is_some();
+    // Operators join the kluster itself, which is no mission that anybody made.
+    if !request.mission.is_kluster() && !is_known() {
         let fault = Fault::not_found(format!("there is no mission {}", request.mission));
         return Err(fault.at("/mission", "expected a mission; `selvedge mission create` makes one"));
     }
