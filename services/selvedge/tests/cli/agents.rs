@@ -1,6 +1,6 @@
 //! Agents: registering here and elsewhere, credentials, keys, the end.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use selvedge_tests::{Credential, fabric::Fabric, wait};
 use serde_json::Value;
@@ -82,12 +82,14 @@ async fn a_retired_agent_is_cut_off_and_denied() {
         .await
         .json();
     assert_eq!(text(&retired, "/agent/status"), "retired");
-    wait::until("its connection to be closed", async || {
-        match live.connection_state() {
+    wait::until_within(
+        Duration::from_secs(1),
+        "its connection to be closed",
+        async || match live.connection_state() {
             state if format!("{state:?}") == "Connected" => Err("connected"),
             _ => Ok(()),
-        }
-    })
+        },
+    )
     .await;
     for denied in [
         ["call", "registry.whoami", "--as", "ada"].as_slice(),
