@@ -11,7 +11,7 @@ use crate::{
 pub const LEDGER: &str = "LEDGER";
 /// Refused requests and denied publishes; bounded.
 pub const AUDIT: &str = "AUDIT";
-/// Bucket of live sessions: keys `<mission>.<agent>.<session>` with a TTL, in memory.
+/// Bucket of live sessions: keys `<mission>.<agent>.<session>` with a TTL.
 pub const PRESENCE: &str = "presence";
 
 /// Name of the stream under a bucket.

@@ -91,6 +91,11 @@ impl Fabric {
         start_registry(&self.bus, self.bus.kluster().name(), instance).await
     }
 
+    /// One more replica, whose connection goes by way of `url`.
+    pub async fn registry_replica_at(&self, url: &str, instance: &str) -> Running {
+        start_registry_at(&self.bus, url, self.bus.kluster().name(), instance).await
+    }
+
     /// Connects under a credential.
     pub async fn connect(&self, credential: &Credential) -> Client {
         connect(&self.bus, Login::held(credential.clone())).await
@@ -98,16 +103,21 @@ impl Fabric {
 
     /// Invites somebody to `demo`, and answers with the invite's credential.
     pub async fn invite(&self, role: Role, owner: &str) -> Credential {
+        self.invite_to("demo", role, owner).await
+    }
+
+    /// Invites somebody to a mission, and answers with the invite's credential.
+    pub async fn invite_to(&self, mission: &str, role: Role, owner: &str) -> Credential {
         let id = InviteId::new(&format!("invite_{}", random_hex())).unwrap();
         let create = InviteCreate {
             id: id.clone(),
-            mission: Mission::new("demo").unwrap(),
+            mission: Mission::new(mission).unwrap(),
             role,
             owner: Owner::new(owner).unwrap(),
             ttl_ms: 60_000,
         };
         self.operator.call::<call::InviteCreate>(&create).await.expect("an invite");
-        self.bus.credential(Role::Join, "demo", id.as_str(), id.as_str())
+        self.bus.credential(Role::Join, mission, id.as_str(), id.as_str())
     }
 
     /// Redeems an invite for an identity key.
@@ -173,10 +183,14 @@ pub fn plain_session() -> SessionStart {
 
 /// A registry of one kluster, over a connection of its own.
 pub async fn start_registry(bus: &Bus, kluster: &KlusterName, instance: &str) -> Running {
+    start_registry_at(bus, &bus.url(), kluster, instance).await
+}
+
+async fn start_registry_at(bus: &Bus, url: &str, kluster: &KlusterName, instance: &str) -> Running {
     let kluster = bus.keyring().kluster(kluster).expect("the kluster");
     let instance = selvedge_contracts::id::ScopeId::new(instance).unwrap();
     let credential = kluster.service_credential(Service::Registry, instance, now_ms()).expect("a credential");
-    let connection = connect_bus(bus, Login::held(credential)).await;
+    let connection = connect_url(url, Login::held(credential)).await;
     let config = registry::Config { signers: kluster.registry_folder() };
     registry::start(connection, &config, Limits::default(), &Metrics::default()).await.expect("the registry starts")
 }
@@ -204,7 +218,11 @@ async fn connect(bus: &Bus, login: Login) -> Client {
 
 /// Connects as the kit does.
 pub async fn connect_bus(bus: &Bus, login: Login) -> bus::Bus {
-    let options = bus::Options { url: bus.url(), name: "test".to_owned(), connect_timeout_ms: 5_000 };
+    connect_url(&bus.url(), login).await
+}
+
+async fn connect_url(url: &str, login: Login) -> bus::Bus {
+    let options = bus::Options { url: url.to_owned(), name: "test".to_owned(), connect_timeout_ms: 5_000 };
     bus::Bus::connect(&options, login).await.expect("a connection")
 }
 

@@ -15,7 +15,10 @@
 mod bus;
 pub mod fabric;
 mod guard;
+pub mod raw;
+pub mod replica;
 mod server;
+pub mod valve;
 pub mod wait;
 
 pub use bus::{Bus, Nodes, Options};

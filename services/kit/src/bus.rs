@@ -6,7 +6,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,7 +20,11 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::{authority::Identity, clock::Deadline, credential::Login};
+use crate::{
+    authority::Identity,
+    clock::{Deadline, now_ms},
+    credential::Login,
+};
 
 /// How the connection is made.
 #[derive(Debug, Clone)]
@@ -44,8 +51,16 @@ struct Shared {
 #[derive(Clone)]
 struct Signals {
     denials: Arc<Mutex<VecDeque<(u64, String)>>>,
-    denied: watch::Sender<u64>,
+    happened: watch::Sender<Happened>,
     connects: watch::Sender<u64>,
+    connected_at_ms: Arc<AtomicU64>,
+}
+
+/// Counts of what happened on the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Happened {
+    denials: u64,
+    connects: u64,
 }
 
 /// Why a request on the bus got no answer.
@@ -109,6 +124,8 @@ pub enum ConnectError {
 
 /// Denials kept for those who wait; older ones are nobody's any more.
 const KEPT_DENIALS: usize = 256;
+/// How long after a reconnection an answer to an earlier request is still waited for, in milliseconds.
+const RECONNECT_GRACE_MS: u64 = 100;
 /// Messages that one subscription may hold before the server's next ones are dropped.
 const SUBSCRIPTION_CAPACITY: usize = 65_536;
 /// How long the client waits between attempts to reconnect, at most, in milliseconds.
@@ -143,7 +160,12 @@ impl Bus {
         .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>())
         .await
         .map_err(|error| refused(&options.url, &error))?;
-        Ok(Self(Arc::new(Shared { client, me, signals })))
+        let bus = Self(Arc::new(Shared { client, me, signals }));
+        // The first connection is told late; requests would take it for a new one and be sent again.
+        let mut connects = bus.connects();
+        let first = connects.wait_for(|count| *count > 0);
+        let _ = tokio::time::timeout(Duration::from_millis(options.connect_timeout_ms), first).await;
+        Ok(bus)
     }
 
     /// Who we are.
@@ -165,6 +187,11 @@ impl Bus {
     /// Counts connections made, so that whoever missed messages in between can catch up.
     pub fn connects(&self) -> watch::Receiver<u64> {
         self.0.signals.connects.subscribe()
+    }
+
+    /// How long the present connection has stood, in milliseconds.
+    pub fn connected_for_ms(&self) -> u64 {
+        now_ms().saturating_sub(self.0.signals.connected_at_ms.load(Ordering::Relaxed))
     }
 
     /// Whether the connection is up.
@@ -220,8 +247,8 @@ impl Bus {
         body: Bytes,
         deadline: Deadline,
     ) -> Result<Message, BusError> {
-        let mut denied = self.0.signals.denied.subscribe();
-        let since = *denied.borrow_and_update();
+        let mut happened = self.0.signals.happened.subscribe();
+        let since = *happened.borrow_and_update();
         let request = Request::new().headers(headers).payload(body).timeout(None);
         let answer = self.0.client.send_request(subject.to_owned(), request);
         tokio::pin!(answer);
@@ -230,9 +257,16 @@ impl Bus {
         loop {
             tokio::select! {
                 answer = &mut answer => return answer.map_err(|error| failed(subject, &error)),
-                Ok(()) = denied.changed() => if self.0.signals.was_denied(subject, since) {
-                    return Err(BusError::Denied { subject: subject.to_owned() });
-                },
+                Ok(()) = happened.changed() => {
+                    if self.0.signals.was_denied(subject, since.denials) {
+                        return Err(BusError::Denied { subject: subject.to_owned() });
+                    }
+                    if happened.borrow_and_update().connects != since.connects {
+                        // What was sent before may have been lost with the connection, or its answer.
+                        let grace = deadline.at_most_ms(RECONNECT_GRACE_MS).remaining();
+                        timer.as_mut().reset(tokio::time::Instant::now() + grace);
+                    }
+                }
                 () = &mut timer => return Err(BusError::TimedOut { subject: subject.to_owned() }),
             }
         }
@@ -261,14 +295,19 @@ impl Signals {
     fn new() -> Self {
         Self {
             denials: Arc::default(),
-            denied: watch::Sender::new(0),
+            happened: watch::Sender::default(),
             connects: watch::Sender::new(0),
+            connected_at_ms: Arc::default(),
         }
     }
 
     fn hear(&self, event: &Event) {
         match event {
-            Event::Connected => self.connects.send_modify(|count| *count += 1),
+            Event::Connected => {
+                self.connected_at_ms.store(now_ms(), Ordering::Relaxed);
+                self.happened.send_modify(|happened| happened.connects += 1);
+                self.connects.send_modify(|count| *count += 1);
+            }
             Event::ServerError(ServerError::Other(text)) => match denied_subject(text) {
                 Some(subject) => {
                     warn!(subject, "the server denied a publish");
@@ -282,13 +321,13 @@ impl Signals {
     }
 
     fn deny(&self, subject: &str) {
-        self.denied.send_modify(|count| {
-            *count += 1;
+        self.happened.send_modify(|happened| {
+            happened.denials += 1;
             let mut denials = self.denials.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if denials.len() == KEPT_DENIALS {
                 denials.pop_front();
             }
-            denials.push_back((*count, subject.to_owned()));
+            denials.push_back((happened.denials, subject.to_owned()));
         });
     }
 
@@ -335,7 +374,7 @@ mod tests {
     fn only_denials_after_the_request_count() {
         let signals = Signals::new();
         signals.deny("a");
-        let since = *signals.denied.borrow();
+        let since = signals.happened.borrow().denials;
         assert!(!signals.was_denied("a", since));
         signals.deny("a");
         assert!(signals.was_denied("a", since));

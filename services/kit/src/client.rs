@@ -18,6 +18,7 @@ use crate::{
     bus::{Bus, BusError, error_chain},
     clock::{Deadline, now_ms},
     signature::Signer,
+    telemetry::trace_context,
 };
 
 /// Asks services, as the holder of one credential.
@@ -48,8 +49,8 @@ pub struct Options {
     pub at_least: u64,
 }
 
-/// Longest wait for one sending, so that a lost reply leaves time for another, in milliseconds.
-const LONGEST_ATTEMPT_MS: u64 = 2_000;
+/// How many sendings a deadline leaves time for when every reply is lost.
+const SENDINGS: u64 = 4;
 
 impl Client {
     /// Asks in the credential's own mission.
@@ -136,10 +137,11 @@ impl Client {
     async fn ask(&self, call: &Call, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
         let subject = self.subject(call).to_string();
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
+        let attempt_ms = u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX) / SENDINGS + 1;
         let mut attempt = 0;
         loop {
             let headers = self.headers(call, &subject, &body)?;
-            let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(LONGEST_ATTEMPT_MS)).await;
+            let sent = self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(attempt_ms)).await;
             let fault = match sent {
                 Ok(message) => match read(&message) {
                     Err(fault) if fault.is_retryable() => fault,
@@ -172,6 +174,9 @@ impl Client {
 
     fn headers(&self, call: &Call, subject: &str, body: &[u8]) -> Result<HeaderMap, Fault> {
         let mut headers = HeaderMap::new();
+        if let Some(traceparent) = trace_context::inject(&tracing::Span::current()) {
+            headers.insert(header::TRACEPARENT, traceparent.as_str());
+        }
         if call.signature == Signature::Required {
             let signer = self.signer.as_ref().ok_or_else(|| Fault::invalid(format!("{call} must be signed, and no identity key is at hand")))?;
             let signed = signer.sign(subject, body, now_ms()).map_err(|error| Fault::invalid(error.to_string()))?;

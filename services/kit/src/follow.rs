@@ -71,6 +71,23 @@ impl Delivery {
         self.headers.get("Nats-Marker-Reason").is_some_and(|reason| reason.as_str() == "MaxAge")
     }
 
+    /// How long this service has been connected, in milliseconds: what expired before could not be
+    /// prevented.
+    pub fn connected_for_ms(&self) -> u64 {
+        self.ledger.bus().connected_for_ms()
+    }
+
+    /// Waits until the views hold everything up to this fact: they hear of it on another way than we.
+    ///
+    /// # Errors
+    /// `unavailable` if that takes too long; it will come again.
+    pub async fn is_in_view(&self) -> Result<(), Fault> {
+        if self.feed.reaches(self.sequence, Deadline::in_ms(WORK_MS / 2)).await {
+            return Ok(());
+        }
+        Err(Fault::unavailable(format!("the views are behind revision {}", self.sequence)))
+    }
+
     /// Records what follows from it, as the service itself; `cause` is the message that led here.
     pub fn writer(&self, mission: &Mission, cause: &str, root: &str) -> Writer {
         let origin = Envelope {

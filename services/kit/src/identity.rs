@@ -6,7 +6,7 @@ use std::sync::Arc;
 use selvedge_contracts::{
     fact::EntityName,
     fault::Fault,
-    id::{AgentId, EntityId, Mission, ScopeId},
+    id::{AgentId, EntityId, Mission, PublicKey, ScopeId},
     payload::{agent::{Agent, AgentStatus}, session::Session},
     role::Role,
     subject::{Entity, Request},
@@ -35,6 +35,13 @@ pub struct Standing {
     pub agent: Option<(Arc<Agent>, u64)>,
 }
 
+impl Standing {
+    /// Whether `key` is the identity key of the agent that asks; true where no agent is known.
+    pub(crate) fn holds(&self, key: &PublicKey) -> bool {
+        self.agent.as_ref().is_none_or(|(agent, _)| agent.key == *key)
+    }
+}
+
 impl Directory {
     /// The agent, if there is one.
     pub fn agent(&self, id: &AgentId) -> Option<Entry<Agent>> {
@@ -61,14 +68,23 @@ impl Directory {
     ) -> Result<Standing, Fault> {
         match self.known_standing(request, now_ms) {
             Err(_) => {
-                for entity in entities_behind(request) {
-                    let refreshed = feed.refresh(&entity, deadline).await;
-                    refreshed.map_err(|error| Fault::unavailable(format!("cannot look up who asks: {error}")))?;
-                }
+                self.refresh(request, feed, deadline).await?;
                 self.known_standing(request, now_ms)
             }
             known => known,
         }
+    }
+
+    /// Takes in what the ledger's leader knows of whoever asks.
+    ///
+    /// # Errors
+    /// `unavailable` if it cannot be asked.
+    pub(crate) async fn refresh(&self, request: &Request, feed: &Feed, deadline: Deadline) -> Result<(), Fault> {
+        for entity in entities_behind(request) {
+            let refreshed = feed.refresh(&entity, deadline).await;
+            refreshed.map_err(|error| Fault::unavailable(format!("cannot look up who asks: {error}")))?;
+        }
+        Ok(())
     }
 
     /// The same from the views alone.
@@ -95,6 +111,10 @@ impl Directory {
             return Err(Fault::denied(format!("session {scope} is over; start a new one with registry.session_start")));
         }
         let agent = self.agent(&session.agent).map(|entry| (entry.state, entry.revision));
+        // The follower ends a retired agent's sessions, but nobody waits for it.
+        if agent.as_ref().is_some_and(|(agent, _)| agent.status == AgentStatus::Retired) {
+            return Err(Fault::denied(format!("agent {} is retired", session.agent)));
+        }
         Ok(Standing { session: Some(session), agent })
     }
 

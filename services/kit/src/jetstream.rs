@@ -29,6 +29,14 @@ pub enum AppendError {
     /// No answer: the message may or may not be stored. Read again before deciding.
     #[error("the stream did not answer")]
     Unavailable(#[source] BusError),
+    /// The stream cannot take it now. Read again before deciding.
+    #[error("the stream cannot take it now: {description} ({code})")]
+    Passing {
+        /// JetStream's error code.
+        code: u64,
+        /// JetStream's words.
+        description: String,
+    },
     /// The stream refuses it.
     #[error("the stream refused it: {description} ({code})")]
     Rejected {
@@ -44,6 +52,10 @@ pub enum AppendError {
 
 /// JetStream: wrong last sequence.
 const WRONG_LAST_SEQUENCE: u64 = 10_071;
+/// JetStream: a message of the batch was lost on its way, as when the stream changed its leader.
+const BATCH_INCOMPLETE: u64 = 10_176;
+/// Classes of what may pass (after HTTP): too much at once, as open batches; no leader or no quorum.
+const PASSING_CLASSES: [u64; 2] = [429, 503];
 /// JetStream: wrong last sequence, seen while another write is in flight.
 const WRONG_LAST_SEQUENCE_IN_FLIGHT: u64 = 10_164;
 const EXPECTED_SEQUENCE: &str = "Nats-Expected-Last-Subject-Sequence";
@@ -59,6 +71,8 @@ struct Ack {
 
 #[derive(Deserialize)]
 struct AckError {
+    #[serde(default)]
+    code: u64,
     #[serde(default)]
     err_code: u64,
     #[serde(default)]
@@ -93,6 +107,9 @@ fn read_ack(body: &[u8]) -> Result<u64, AppendError> {
         Ok(Ack { error: None, seq }) => Ok(seq),
         Ok(Ack { error: Some(error), .. }) => match error.err_code {
             WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_IN_FLIGHT => Err(AppendError::Contended),
+            code if code == BATCH_INCOMPLETE || PASSING_CLASSES.contains(&error.code) => {
+                Err(AppendError::Passing { code, description: error.description })
+            }
             code => Err(AppendError::Rejected { code, description: error.description }),
         },
         Err(error) => Err(AppendError::Rejected { code: 0, description: error.to_string() }),
@@ -149,6 +166,10 @@ mod tests {
         for code in [10_071, 10_164] {
             let body = format!(r#"{{"error":{{"code":400,"err_code":{code},"description":"wrong last sequence"}}}}"#);
             assert!(matches!(read_ack(body.as_bytes()), Err(AppendError::Contended)), "{code}");
+        }
+        for error in [r#""code":503,"err_code":10008"#, r#""code":429,"err_code":10210"#, r#""code":400,"err_code":10176"#] {
+            let body = format!(r#"{{"error":{{{error}}}}}"#);
+            assert!(matches!(read_ack(body.as_bytes()), Err(AppendError::Passing { .. })), "{error}");
         }
         assert!(matches!(read_ack(br#"{"stream":"LEDGER","seq":7}"#), Ok(7)));
         assert!(matches!(read_ack(br#"{"error":{"err_code":10077}}"#), Err(AppendError::Rejected { code: 10_077, .. })));

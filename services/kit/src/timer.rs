@@ -28,8 +28,8 @@ pub struct Due {
     pub at_ms: u64,
 }
 
-/// How long a due message waits for its follower: the stream has no other bound in time.
-const DUE_TTL: &str = "168h";
+/// How long a due timer waits for the service, in days: longer than any outage, and not for ever.
+const DUE_DAYS: u64 = 30;
 
 /// The timers of one service.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl Timers {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Schedule", format!("@at {}", rfc3339(due.at_ms)).as_str());
         headers.insert("Nats-Schedule-Target", subject::due(self.service, entity, name).as_str());
-        headers.insert("Nats-Schedule-TTL", DUE_TTL);
+        headers.insert("Nats-Schedule-TTL", format!("{}s", DUE_DAYS * 86_400).as_str());
         let body = json!(due).to_string();
         publish(&self.bus, &subject::timer(self.service, entity, name), headers, body.into(), deadline).await?;
         Ok(())

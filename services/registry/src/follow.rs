@@ -16,7 +16,7 @@ use selvedge_kit::{
     bucket::Expect,
     clock::{Deadline, now_ms},
     follow::{self, Delivery},
-    ledger::Ledger,
+    ledger::{AppendError, Ledger},
     timer::{Due, entity_of},
     view::Feed,
 };
@@ -32,6 +32,8 @@ use crate::{
 const EXPIRY: &str = "expiry";
 /// Longest wait for one step of this work, in milliseconds.
 const STEP_MS: u64 = 5_000;
+/// Longest time for marking all open sessions, in milliseconds.
+const MARK_MS: u64 = 30_000;
 
 /// Starts all followers.
 pub(crate) fn start(state: &Arc<Registry>, ledger: &Ledger, feed: &Feed, tasks: &TaskTracker, stop: &CancellationToken) {
@@ -65,7 +67,9 @@ async fn end_sessions(state: &Registry, delivery: &Delivery) -> Result<(), Fault
     let fact = delivery.fact().map_err(|error| Fault::invalid(error.to_string()))?;
     let agent = AgentId::new(fact.fact.entity.id.as_str()).map_err(|error| Fault::invalid(error.to_string()))?;
     let reason = format!("the agent was {}", fact.fact.kind);
-    for open in open_sessions(state, |session| session.agent == agent && session.started_at_ms <= fact.envelope.sent_at_ms) {
+    delivery.is_in_view().await?;
+    // By revision, not by time: replicas' clocks differ. A session recorded later was checked then.
+    for open in open_sessions(state, |session, revision| session.agent == agent && revision < fact.revision) {
         let entity = session_entity(&open.mission, &open.id);
         let writer = delivery.writer(&open.mission, &fact.envelope.id, &fact.envelope.root);
         let decide = |current: Option<&Session>| current.map(|session| session::end(session, Some(&reason))).ok_or_else(gone);
@@ -74,8 +78,8 @@ async fn end_sessions(state: &Registry, delivery: &Delivery) -> Result<(), Fault
     Ok(())
 }
 
-fn open_sessions(state: &Registry, keep: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
-    state.directory.sessions.all(|session| session.status == SessionStatus::Open && keep(session))
+fn open_sessions(state: &Registry, keep: impl Fn(&Session, u64) -> bool) -> Vec<Arc<Session>> {
+    state.directory.sessions.all(|session, revision| session.status == SessionStatus::Open && keep(session, revision))
 }
 
 /// Arms the timer of an invite that was made.
@@ -122,23 +126,46 @@ async fn lose(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
     if marked.is_some() {
         return Ok(()); // it came back between the expiry and now
     }
+    let session = state.directory.session(&mission, &id).map(|entry| entry.state);
+    if let Some(session) = session.filter(|session| delivery.connected_for_ms() < session.presence_ttl_ms) {
+        // It was marked before this connection: nats-server may have been away, and who can say that it
+        // lives through a server that is away? It gets the time of one TTL to do so.
+        let put = state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Revision(delivery.sequence), Deadline::in_ms(STEP_MS));
+        return match put.await {
+            Ok(_) | Err(AppendError::Contended) => Ok(()),
+            Err(error) => Err(Fault::unavailable(error.to_string())),
+        };
+    }
     let writer = delivery.writer(&mission, "presence expired", "");
     let decide = |current: Option<&Session>| current.map(session::lose).ok_or_else(gone);
     writer.record(&state.directory.sessions, &session_entity(&mission, &id), decide).await?;
     Ok(())
 }
 
-/// Presence lives in memory: after nats-server was away, every open session gets its key anew, and so
-/// the time of one TTL to say that it lives.
+/// Gives every open session without a presence key one: whoever recorded it died before marking it, or
+/// the key's expiry was forgotten before anybody read it.
 pub(crate) async fn mark_open_sessions(state: &Registry) {
-    let now_ms = now_ms();
-    for session in open_sessions(state, |session| session.is_open(now_ms) && session.presence_ttl_ms > 0) {
-        let key = presence_key(&session.mission, &session.agent, &session.id);
-        let put = state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Revision(0), Deadline::in_ms(STEP_MS));
-        match put.await {
-            Ok(_) | Err(selvedge_kit::ledger::AppendError::Contended) => {}
-            Err(error) => warn!(%error, session = %session.id, "presence not marked"),
+    let (now_ms, deadline) = (now_ms(), Deadline::in_ms(MARK_MS));
+    for session in open_sessions(state, |session, _| session.is_open(now_ms) && session.presence_ttl_ms > 0) {
+        if let Err(error) = mark(state, &session, deadline).await {
+            warn!(%error, session = %session.id, "presence not marked");
         }
+    }
+}
+
+/// Right after a connection is made JetStream may not answer yet, so it is asked until the deadline.
+async fn mark(state: &Registry, session: &Session, deadline: Deadline) -> Result<(), AppendError> {
+    let key = presence_key(&session.mission, &session.agent, &session.id);
+    let mut attempt = 0;
+    loop {
+        let step = deadline.at_most_ms(STEP_MS);
+        match state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Revision(0), step).await {
+            Ok(_) | Err(AppendError::Contended) => return Ok(()),
+            Err(AppendError::Unavailable(_) | AppendError::Passing { .. }) if !deadline.has_passed() => {}
+            Err(error) => return Err(error),
+        }
+        deadline.back_off(attempt).await;
+        attempt += 1;
     }
 }
 

@@ -9,7 +9,7 @@ use selvedge_contracts::{
 };
 use serde_json::json;
 
-use super::{FactRecord, Ledger, Unreadable};
+use super::{FactRecord, Ledger, RequestDigest, Unreadable};
 use crate::{
     bus::BusError,
     clock::Deadline,
@@ -34,6 +34,8 @@ impl From<BusError> for ReadError {
 
 /// Facts that one request for a scan asks for.
 const SCAN_BATCH: usize = 500;
+/// Longest wait for the next fact of a scan, in milliseconds: with the connection, the rest is lost.
+const LONGEST_SILENCE_MS: u64 = 2_000;
 
 impl Ledger {
     /// The first fact of the entity after revision `after`, from the stream's leader.
@@ -94,7 +96,8 @@ impl Ledger {
         }
     }
 
-    /// The facts of the entity after revision `after`, at most `limit` of them.
+    /// The facts of the entity after revision `after`, at most `limit` of them: all that the leader had
+    /// when it was asked. A replica that lags is asked again.
     ///
     /// # Errors
     /// [`ReadError`] if the stream does not answer within the deadline.
@@ -105,9 +108,34 @@ impl Ledger {
         limit: usize,
         deadline: Deadline,
     ) -> Result<Vec<FactRecord>, ReadError> {
-        let mut facts = Vec::new();
-        self.scan(&entity.filter(), after, limit, deadline, |fact| facts.push(fact)).await?;
-        Ok(facts)
+        let newest = self.last_matching(&entity.filter(), deadline).await?;
+        let mut attempt = 0;
+        loop {
+            let mut facts = Vec::new();
+            let last = self.scan(&entity.filter(), after, limit, deadline, |fact| facts.push(fact)).await?;
+            if last >= newest || facts.len() >= limit {
+                return Ok(facts);
+            }
+            if deadline.has_passed() {
+                return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
+            }
+            deadline.back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    /// The entity's last fact that this request led to, if one did.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the stream does not answer within the deadline.
+    pub(crate) async fn find(
+        &self,
+        entity: &Entity,
+        request: RequestDigest,
+        deadline: Deadline,
+    ) -> Result<Option<FactRecord>, ReadError> {
+        let history = self.history(entity, 0, usize::MAX, deadline).await?;
+        Ok(history.into_iter().rev().find(|fact| fact.request == Some(request)))
     }
 
     /// Reads the facts that match `filter` after revision `after`, at most `limit`, in order, from any
@@ -158,9 +186,9 @@ async fn read_page(
 ) -> Result<Page, ReadError> {
     let mut page = Page { facts: 0, last: None, is_end: false };
     loop {
-        let next = tokio::time::timeout(deadline.remaining(), answers.next()).await;
-        let Ok(Some(message)) = next else {
-            return Err(ReadError::Unavailable("no answer within the deadline".to_owned()));
+        let silence = deadline.at_most_ms(LONGEST_SILENCE_MS).remaining();
+        let Ok(Some(message)) = tokio::time::timeout(silence, answers.next()).await else {
+            return Err(ReadError::Unavailable("a scan got no answer".to_owned()));
         };
         let status = message.status.map(|status: StatusCode| status.as_u16());
         match status {

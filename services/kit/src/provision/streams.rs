@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `LEDGER` | `sv.fact.>` | files | the service that owns the fact |
 //! | `AUDIT` | `sv.audit.>` | files, bounded | services |
-//! | `KV_<bucket>` | `$KV.<bucket>.>` | memory, one value a key | the service that owns the bucket |
+//! | `KV_<bucket>` | `$KV.<bucket>.>` | files, one value a key | the service that owns the bucket |
 //! | `TIMERS_<service>` | `sv.timer.<service>.>`, `sv.due.<service>.>` | files, one message a subject | that service; due ones nats-server |
 
 use std::{collections::BTreeSet, time::Duration};
@@ -98,11 +98,12 @@ fn audit(replicas: usize) -> Config {
     }
 }
 
-/// With one value a key, a TTL shorter than the marker's is kept as it is. Markers need roll-ups.
+/// With one value a key, a TTL shorter than the marker's is kept as it is. Markers need roll-ups. In
+/// files: a single nats-server that is started again has forgotten a stream in memory altogether, and no
+/// service may make it anew.
 fn bucket(bucket: &str, replicas: usize) -> Config {
     Config {
         description: Some("values that expire".to_owned()),
-        storage: StorageType::Memory,
         max_messages_per_subject: 1,
         allow_message_ttl: true,
         subject_delete_marker_ttl: Some(MARKER_TTL),

@@ -3,8 +3,8 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use selvedge_contracts::{
-    envelope::{Envelope, Form, JSON, header},
-    fault::{CODE_HEADER, Code, Fault, MESSAGE_HEADER},
+    envelope::{Envelope, Form, JSON, MAX_BODY_BYTES, digest, header},
+    fault::{CODE_HEADER, Code, Detail, Fault, MESSAGE_HEADER},
 };
 
 use super::Call;
@@ -20,12 +20,17 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
     if let Some(traceparent) = &call.traceparent {
         headers.insert(header::TRACEPARENT, traceparent.as_str());
     }
+    if payload.len() > MAX_BODY_BYTES {
+        return Err(too_large(payload.len()));
+    }
     if form == Form::Bare {
         headers.insert(header::CONTENT_TYPE, JSON);
         headers.insert(header::AS_OF, as_of.to_string().as_str());
         return Ok((headers, payload));
     }
     let session = call.standing.session.as_ref();
+    // In kind too: whoever sends a digest wants one.
+    let payload_digest = if call.envelope.payload_digest.is_empty() { vec![] } else { digest(&payload) };
     let envelope = Envelope {
         id: uuid::Uuid::now_v7().to_string(),
         kind: call.names.reply.clone(),
@@ -34,6 +39,7 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
         cause: call.envelope.id.clone(),
         root: session.and_then(|session| session.request.as_ref()).map(ToString::to_string).unwrap_or_default(),
         sent_at_ms: now_ms(),
+        payload_digest,
         payload: payload.into(),
         as_of,
         ..Envelope::default()
@@ -42,11 +48,41 @@ pub(super) fn reply(call: &Call, form: Form, payload: Bytes, as_of: u64) -> Resu
     if form == Form::Json {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
+    if body.len() > MAX_BODY_BYTES {
+        return Err(too_large(body.len()));
+    }
     Ok((headers, body))
+}
+
+fn too_large(bytes: usize) -> Fault {
+    Fault::invalid(format!("the answer has {bytes} bytes, and a message at most {MAX_BODY_BYTES}: ask for less at once"))
+}
+
+/// Longest message of a fault or of one of its details, and longest pointer, in bytes: what a caller
+/// sent is repeated in them.
+const MAX_MESSAGE_BYTES: usize = 1_024;
+/// Most details of one fault.
+const MAX_DETAILS: usize = 100;
+
+/// The fault, cut to what surely fits into a message.
+pub(super) fn bounded(fault: &Fault) -> Fault {
+    let details = fault.details.iter().take(MAX_DETAILS);
+    let details = details.map(|detail| Detail { at: cut(&detail.at, MAX_MESSAGE_BYTES), message: cut(&detail.message, MAX_MESSAGE_BYTES) });
+    Fault { code: fault.code, message: cut(&fault.message, MAX_MESSAGE_BYTES), details: details.collect() }
+}
+
+/// The text, or what `most_bytes` hold of it.
+fn cut(text: &str, most_bytes: usize) -> String {
+    let fits = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= most_bytes).last().unwrap_or(0);
+    match text.get(..fits) {
+        Some(start) if fits < text.len() => format!("{start}… ({} bytes)", text.len()),
+        _ => text.to_owned(),
+    }
 }
 
 /// A refusal: the headers of the NATS services protocol and a JSON [`Fault`], whatever the request's form.
 pub(super) fn refusal(fault: &Fault) -> (HeaderMap, Bytes) {
+    let fault = &bounded(fault);
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(CODE_HEADER, fault.code.number().to_string().as_str());
@@ -76,6 +112,18 @@ pub(super) fn is_ours(code: Code) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_always_fits_into_a_message() {
+        let long = "é".repeat(1 << 20);
+        let fault = (0..1_000).fold(Fault::invalid(long.clone()), |fault, _| fault.at(long.clone(), long.clone()));
+        let (_, body) = refusal(&fault);
+        assert!(body.len() < MAX_BODY_BYTES, "{}", body.len());
+        let fault: Fault = serde_json::from_slice(&body).unwrap();
+        assert_eq!(fault.details.len(), MAX_DETAILS);
+        assert!(fault.message.ends_with("… (2097152 bytes)"), "{}", fault.message);
+        assert_eq!(cut("é", 2), "é");
+    }
 
     #[test]
     fn a_refusal_cannot_break_out_of_its_header() {

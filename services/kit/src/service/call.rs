@@ -95,6 +95,11 @@ impl Call {
         AgentId::new(self.subject.caller.as_str()).map_err(|_| Fault::denied("this call is for agents"))
     }
 
+    /// Whether the signature, if there is one, is by the present identity key of the agent that asks.
+    pub(super) fn is_signed_by_its_agent(&self) -> bool {
+        self.signature.as_ref().is_none_or(|signature| self.standing.holds(&signature.key))
+    }
+
     /// Who answers for the caller, if it is known.
     pub fn owner(&self) -> Option<&Owner> {
         self.standing.session.as_ref().map(|session| &session.owner)

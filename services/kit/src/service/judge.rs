@@ -7,9 +7,11 @@ use async_nats::HeaderMap;
 use selvedge_contracts::{
     call::{Access, Call as CallRow, Signature},
     envelope::{Envelope, Form, header},
+    fact::EntityName,
     fault::{Code, Fault},
+    id::{EntityId, Mission},
     sender,
-    subject::Request,
+    subject::{Entity, Request},
 };
 use serde_json::Value;
 
@@ -20,9 +22,11 @@ use super::{
     runtime::{Runtime, Work},
 };
 use crate::{
+    bus::error_chain,
     clock::{Deadline, now_ms},
     identity::Standing,
     signature::{self, Verified},
+    telemetry::trace_context::TraceParent,
 };
 
 /// What came of judging a request without waiting.
@@ -65,13 +69,16 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
         let deadline = deadline_of(&envelope, row.deadline_ms, now_ms)?;
         let header = headers.get(sender::HEADER).map(|value| value.as_str().to_owned());
-        let signature = self.signature(row.signature, header.as_deref(), work, &standing, now_ms)?;
-        if !has_waited && (envelope.at_least > self.setup.feed.watermark() || !envelope.preconditions.is_empty()) {
+        let signature = self.signature(row.signature, header.as_deref(), work, now_ms)?;
+        let is_strange = signature.as_ref().is_some_and(|verified| !standing.holds(&verified.key));
+        if !has_waited && (is_strange || envelope.at_least > self.setup.feed.watermark() || !envelope.preconditions.is_empty()) {
             return Ok(Prepared::MustWait);
         }
         let payload = open::payload(&std::mem::take(&mut envelope.payload), schema)?;
         let nonce = signature.as_ref().map(|verified| verified.nonce.as_str());
-        let traceparent = headers.get(header::TRACEPARENT).map(|value| value.as_str().to_owned());
+        // By the standard, what is no trace context is ignored; it must not get into the ledger either.
+        let trace = headers.get(header::TRACEPARENT).and_then(|value| value.as_str().parse::<TraceParent>().ok());
+        let traceparent = trace.map(|trace| trace.to_string());
         let attestation = signature.as_ref().zip(header.as_deref());
         let attestation = attestation.map(|(verified, header)| call::attestation(verified, header, &work.subject, &standing));
         let digest = match row.access {
@@ -100,9 +107,13 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let deadline = Deadline::in_ms(LONGEST_WAIT_MS);
         let (feed, directory) = (&self.setup.feed, &self.setup.directory);
         let standing = directory.standing(&work.subject, now_ms(), feed, deadline).await?;
-        let Prepared::Ready { call, payload, form } = self.prepare(work, Some(standing))? else {
-            return Err(Fault::internal("a judged request must wait again"));
-        };
+        let (mut call, mut payload, mut form) = self.prepare_now(work, standing)?;
+        if !call.is_signed_by_its_agent() {
+            // The key may have been replaced a moment ago, by another replica.
+            directory.refresh(&work.subject, feed, deadline).await?;
+            (call, payload, form) = self.prepare_now(work, directory.known_standing(&work.subject, now_ms())?)?;
+            is_repetition_of_its_agent(&call).await?;
+        }
         if !feed.reaches(call.envelope.at_least, call.deadline()).await {
             let message = format!("revision {} is not known here yet (at {})", call.envelope.at_least, feed.watermark());
             return Err(Fault::unavailable(message));
@@ -111,14 +122,15 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         Ok((call, payload, form))
     }
 
-    fn signature(
-        &self,
-        wanted: Signature,
-        header: Option<&str>,
-        work: &Work,
-        standing: &Standing,
-        now_ms: u64,
-    ) -> Result<Option<Verified>, Fault> {
+    fn prepare_now(&self, work: &Work, standing: Standing) -> Result<(Call, Value, Form), Fault> {
+        match self.prepare(work, Some(standing))? {
+            Prepared::Ready { call, payload, form } => Ok((call, payload, form)),
+            Prepared::MustWait => Err(Fault::internal("a judged request must wait again")),
+        }
+    }
+
+    /// The signature, if there is one; whose key it is, is another question.
+    fn signature(&self, wanted: Signature, header: Option<&str>, work: &Work, now_ms: u64) -> Result<Option<Verified>, Fault> {
         let verified = match header {
             None => None,
             Some(header) => {
@@ -127,15 +139,27 @@ impl<S: Send + Sync + 'static> Runtime<S> {
                     .map_err(|error| Fault::invalid("the signature does not count").at(sender::HEADER, error.to_string()))?
             }
         };
-        match (&verified, &standing.agent) {
-            (None, _) if wanted == Signature::Required => Err(Fault::denied("this call must be signed with the agent's identity key")
+        match verified {
+            None if wanted == Signature::Required => Err(Fault::denied("this call must be signed with the agent's identity key")
                 .at(sender::HEADER, "expected the header of the Synadia Agent Protocol, version 1")),
-            (Some(verified), Some((agent, _))) if verified.key != agent.key => {
-                Err(Fault::denied(format!("the signature is not by {}'s identity key", agent.id)))
-            }
-            _ => Ok(verified),
+            verified => Ok(verified),
         }
     }
+}
+
+/// Lets a request pass that another key signed than the agent's, if it is the one by which the agent
+/// replaced the key: its reply was lost, and the agent asks again with what it had. Its handler finds it
+/// recorded and records nothing.
+async fn is_repetition_of_its_agent(call: &Call) -> Result<(), Fault> {
+    let Some((agent, _)) = call.standing.agent.as_ref().filter(|_| !call.is_signed_by_its_agent()) else { return Ok(()) };
+    let entity = Entity { mission: Mission::kluster(), name: EntityName::Agent, id: EntityId::from(&agent.id) };
+    if let Some(digest) = call.writer.digest {
+        let recorded = call.ledger().find(&entity, digest, call.deadline()).await;
+        if recorded.map_err(|error| Fault::unavailable(error_chain(&error)))?.is_some() {
+            return Ok(());
+        }
+    }
+    Err(Fault::denied(format!("the signature is not by {}'s identity key", agent.id)))
 }
 
 /// Whether the table and the session's own narrower list let the caller make this call. nats-server has

@@ -11,14 +11,14 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream::SelectAll};
 use selvedge_contracts::{
     call::{CALLS, Call as CallRow},
-    envelope::Form,
+    envelope::{Form, header},
     fault::{Code, Fault},
     subject::{self, Request},
 };
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument as _, debug, debug_span, warn};
+use tracing::{Instrument as _, Span, debug, debug_span, warn};
 
 use super::{
     Call, ServiceError, Setup, answer,
@@ -27,7 +27,7 @@ use super::{
     judge,
     route::Handler,
 };
-use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics};
+use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics, telemetry::trace_context};
 
 /// A service at work: its tables, compiled, and what they share.
 pub(super) struct Runtime<S> {
@@ -111,7 +111,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         match self.prepare(&work, None) {
             Ok(judge::Prepared::Ready { call, payload, form }) => match &self.handler(route) {
                 Some(Handler::Read(handler)) => {
-                    let answer = handler(&self.setup.state, &call, payload);
+                    let answer = span_of(&work, call.traceparent.as_deref())
+                        .in_scope(|| handler(&self.setup.state, &call, payload));
                     self.finish(&work, &call, form, answer).await;
                 }
                 _ => self.spawn(tasks, work, Some((call, payload, form))).await,
@@ -143,7 +144,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             return self.fail(&work, &fault).await;
         };
         let runtime = Arc::clone(self);
-        let span = debug_span!("call", call = %work.subject.call, caller = %work.subject.caller, mission = %work.subject.mission);
+        let traceparent = work.message.headers.as_ref().and_then(|headers| headers.get(header::TRACEPARENT));
+        let span = span_of(&work, traceparent.map(|value| value.as_str()));
         tasks.spawn(async move { runtime.work(work, ready, slot).await }.instrument(span));
     }
 
@@ -226,6 +228,18 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             }
         }
     }
+}
+
+/// The span of one call, under the caller's trace if it sent one. Spans are made only where a trace is
+/// collected or the log asks for them.
+fn span_of(work: &Work, traceparent: Option<&str>) -> Span {
+    let span = debug_span!("call", call = %work.subject.call, caller = %work.subject.caller, mission = %work.subject.mission);
+    if let (Some(traceparent), false) = (traceparent, span.is_disabled())
+        && let Err(error) = trace_context::set_parent(&span, traceparent)
+    {
+        debug!(%error, "foreign traceparent");
+    }
+    span
 }
 
 fn compile(row: &CallRow) -> Result<jsonschema::Validator, ServiceError> {

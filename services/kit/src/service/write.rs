@@ -26,6 +26,7 @@ use crate::{
     ledger::{AppendError, FactRecord, Ledger, NewFact, ReadError, RequestDigest},
     metrics::Append,
     rule::{Change, Verdict},
+    telemetry::trace_context,
     view::{Entry, Feed, View},
 };
 
@@ -100,6 +101,21 @@ impl Writer {
         }
     }
 
+    /// A writer for what follows from the same request as a second step; `purpose` names it.
+    #[must_use]
+    pub fn follow_up(&self, purpose: &str) -> Self {
+        Self {
+            ledger: self.ledger.clone(),
+            feed: self.feed.clone(),
+            attempts: self.attempts,
+            deadline: self.deadline,
+            digest: self.digest.map(|digest| digest.derive(purpose)),
+            origin: self.origin.clone(),
+            traceparent: self.traceparent.clone(),
+            revision: AtomicU64::new(0),
+        }
+    }
+
     /// Records what `decide` makes of the entity's current state, and answers with the state after it.
     ///
     /// # Errors
@@ -146,6 +162,10 @@ impl Writer {
     ) -> Result<(), Fault> {
         let mut is_confirmed = false;
         for attempt in 0..self.attempts {
+            if let Some(revision) = self.earlier_of(first).await? {
+                self.saw(revision);
+                return Ok(());
+            }
             match decide() {
                 Ok(drafts) if !drafts.is_empty() => match self.append_all(&drafts).await? {
                     Some(revision) => {
@@ -247,7 +267,8 @@ impl Writer {
             payload,
             ..self.origin.clone()
         };
-        NewFact { entity, fact, envelope, request: self.digest, traceparent: self.traceparent.clone() }
+        let traceparent = trace_context::inject(&tracing::Span::current());
+        NewFact { entity, fact, envelope, request: self.digest, traceparent: traceparent.or_else(|| self.traceparent.clone()) }
     }
 
     /// Says that the answer rests on this revision.
@@ -257,18 +278,25 @@ impl Writer {
 
     /// The state after the fact that an earlier sending of this very request recorded, if one did.
     async fn earlier<S: State>(&self, entity: &Entity, current: Option<&Entry<S>>) -> Result<Option<Recorded<S>>, Fault> {
-        let Some(request) = self.digest.filter(|request| current.is_some_and(|entry| entry.may_hold(*request))) else {
-            return Ok(None);
-        };
-        let history = self.ledger.history(entity, 0, usize::MAX, self.deadline).await.map_err(unreadable)?;
-        let found = history.into_iter().rev().find(|fact| fact.request == Some(request));
+        let request = self.digest.filter(|request| current.is_some_and(|entry| entry.may_hold(*request)));
+        let Some(request) = request else { return Ok(None) };
+        let found = self.ledger.find(entity, request, self.deadline).await.map_err(unreadable)?;
         found.map(|fact| state_after(&fact)).transpose()
+    }
+
+    /// Revision of the fact of the entity that an earlier sending of this very request recorded, if one
+    /// did.
+    async fn earlier_of(&self, entity: &Entity) -> Result<Option<u64>, Fault> {
+        let request = self.digest.filter(|request| self.feed.may_hold(entity, *request));
+        let Some(request) = request else { return Ok(None) };
+        let found = self.ledger.find(entity, request, self.deadline).await.map_err(unreadable)?;
+        Ok(found.map(|fact| fact.revision))
     }
 
     /// Nothing if the entity must be read again, the fault if that would not help.
     fn undecided<T>(&self, entity: &Entity, error: AppendError) -> Result<Option<T>, Fault> {
         match error {
-            AppendError::Contended | AppendError::Unavailable(_) => {
+            AppendError::Contended | AppendError::Unavailable(_) | AppendError::Passing { .. } => {
                 if let (AppendError::Contended, Some(metrics)) = (&error, self.feed.metrics(entity.name)) {
                     metrics.conflicted();
                 }
@@ -285,7 +313,12 @@ impl Writer {
         }
     }
 
-    async fn refresh(&self, entity: &Entity) -> Result<(), Fault> {
+    /// Takes in what the ledger's leader knows of the entity: before a refusal that rests on a view, and
+    /// where a view that is behind would do harm.
+    ///
+    /// # Errors
+    /// `unavailable` if the leader does not answer within the deadline.
+    pub async fn refresh(&self, entity: &Entity) -> Result<(), Fault> {
         self.feed.refresh(entity, self.deadline).await.map_err(unreadable)
     }
 

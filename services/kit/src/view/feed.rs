@@ -26,7 +26,7 @@ use super::Apply;
 use crate::{
     bus::{BusError, error_chain},
     clock::Deadline,
-    ledger::{FactRecord, Ledger, ReadError},
+    ledger::{FactRecord, Ledger, ReadError, RequestDigest},
     metrics::{EntityMetrics, Metrics},
 };
 
@@ -55,8 +55,10 @@ pub enum FeedError {
 /// How often a feed that hears nothing asks the leader whether it missed something, in milliseconds: a
 /// stream that changes its leader may store a fact and not republish it.
 const RECHECK_MS: u64 = 5_000;
-/// Longest wait for one reading of the ledger, in milliseconds.
+/// Longest wait until the views have caught up, in milliseconds.
 const READ_MS: u64 = 30_000;
+/// Longest wait for one answer meanwhile, in milliseconds: one that was lost must not cost the rest.
+const STEP_MS: u64 = 2_000;
 
 impl Feed {
     /// A feed of these views.
@@ -96,6 +98,11 @@ impl Feed {
             apply(view.as_ref(), &fact);
         }
         Ok(())
+    }
+
+    /// Whether the entity's history probably holds a fact of this request.
+    pub(crate) fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
+        self.view(entity.name).is_some_and(|view| view.may_hold(entity, request))
     }
 
     /// Builds the views, then keeps them up in a task of its own until `stop`. The views hold all that
@@ -138,15 +145,22 @@ impl Feed {
                     Some(message) => self.hear(&message).await,
                     None => return,
                 },
-                Ok(()) = connects.changed() => self.catch_up_or_warn().await,
+                Ok(()) = connects.changed() => self.catch_up_until(&stop).await,
                 _ = recheck.tick() => {
-                    if checked_at == self.watermark() {
-                        self.catch_up_or_warn().await;
+                    if checked_at == self.watermark() || !self.is_current() {
+                        self.catch_up_until(&stop).await;
                     }
                     checked_at = self.watermark();
+                    for (_, metrics) in &self.0.views {
+                        metrics.viewed(checked_at, checked_at);
+                    }
                 }
             }
         }
+    }
+
+    async fn catch_up_until(&self, stop: &CancellationToken) {
+        let _ = stop.run_until_cancelled(self.catch_up_or_warn()).await;
     }
 
     /// Takes in one republished fact.
@@ -183,23 +197,31 @@ impl Feed {
     }
 
     async fn catch_up_or_warn(&self) {
+        self.0.current.store(false, Ordering::Relaxed);
         if let Err(error) = self.catch_up(Deadline::in_ms(READ_MS)).await {
-            self.0.current.store(false, Ordering::Relaxed);
             warn!(error = error_chain(&error), "views are behind the ledger");
         }
     }
 
-    /// Reads everything from the watermark to the leader's last revision.
+    /// Reads everything from the watermark to the leader's last revision. Right after a connection is
+    /// made, or while the stream elects a leader, nobody may answer yet: it asks until the deadline.
     async fn catch_up(&self, deadline: Deadline) -> Result<(), ReadError> {
-        let last = self.0.ledger.last_revision(deadline).await?;
-        let from = self.watermark();
         let mut attempt = 0;
-        while from < last && !self.read_up_to(from, last, deadline).await? {
-            if deadline.has_passed() {
-                return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
+        loop {
+            match self.read_what_is_missing(deadline).await {
+                Err(ReadError::Unavailable(reason)) if !deadline.has_passed() => debug!(reason, "reading again"),
+                settled => return settled,
             }
             deadline.back_off(attempt).await;
             attempt += 1;
+        }
+    }
+
+    async fn read_what_is_missing(&self, deadline: Deadline) -> Result<(), ReadError> {
+        let last = self.0.ledger.last_revision(deadline.at_most_ms(STEP_MS)).await?;
+        let from = self.watermark();
+        if from < last && !self.read_up_to(from, last, deadline).await? {
+            return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
         }
         self.0.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
         for (_, metrics) in self.0.views.iter() {
@@ -216,7 +238,7 @@ impl Feed {
         let mut read = 0_u64;
         for (view, _) in self.0.views.iter() {
             let filter = facts_of(view.entity());
-            let newest = self.0.ledger.last_matching(&filter, deadline).await?;
+            let newest = self.0.ledger.last_matching(&filter, deadline.at_most_ms(STEP_MS)).await?;
             if newest <= from {
                 continue;
             }

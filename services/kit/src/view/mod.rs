@@ -55,6 +55,8 @@ pub trait Apply: Send + Sync + 'static {
     fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error>;
     /// Revision of the entity's last fact that it has taken in; 0 if none.
     fn revision_of(&self, entity: &Entity) -> u64;
+    /// Whether the entity's history probably holds a fact of this request.
+    fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool;
 }
 
 impl<S: State> Default for View<S> {
@@ -108,10 +110,11 @@ impl<S: State> View<S> {
         (states, found.next().is_some())
     }
 
-    /// Every state, in every mission, that `keep` wants.
-    pub fn all(&self, keep: impl Fn(&S) -> bool) -> Vec<Arc<S>> {
+    /// The states of all entities, in every mission, that `keep` wants; it is told the revision too.
+    pub fn all(&self, keep: impl Fn(&S, u64) -> bool) -> Vec<Arc<S>> {
         let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
-        entities.values().map(|entry| &entry.state).filter(|state| keep(state)).cloned().collect()
+        let kept = entities.values().filter(|entry| keep(&entry.state, entry.revision));
+        kept.map(|entry| Arc::clone(&entry.state)).collect()
     }
 
     /// Takes in a state that this process has just recorded.
@@ -152,6 +155,10 @@ impl<S: State> Apply for View<S> {
 
     fn revision_of(&self, entity: &Entity) -> u64 {
         self.get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision)
+    }
+
+    fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
+        self.get(&entity.mission, &entity.id).is_some_and(|entry| entry.may_hold(request))
     }
 }
 

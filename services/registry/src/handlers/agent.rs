@@ -15,6 +15,7 @@ use selvedge_contracts::{
         },
         invite::Invite,
     },
+    role::Role,
     subject::{Entity, inbox_prefix},
 };
 use selvedge_kit::{
@@ -24,7 +25,7 @@ use selvedge_kit::{
     view::View,
 };
 
-use super::page_size;
+use super::{fitting, page_size};
 use crate::{
     agent as rule, invite as invite_rule,
     state::{Registry, agent_entity, in_kluster},
@@ -126,6 +127,10 @@ async fn replace_key(state: &Registry, call: &Call, request: &AgentRotate) -> An
         let mut drafts = vec![];
         let bound = state.keys.state(&Mission::kluster(), &key_entity.id);
         let current = agent_of(state, agent)?;
+        if call.role() == Role::Door && call.signature.as_ref().is_none_or(|signature| signature.key != current.state.key) {
+            // Judged by a view that was behind: whoever signed holds the key no more.
+            return Err(Fault::denied(format!("the signature is not by {agent}'s identity key")));
+        }
         if let Verdict::Changed(change) = rule::bind_key(bound.as_deref(), key, agent, call.now_ms)? {
             drafts.push(Draft::new(&state.keys, key_entity.clone(), change)?);
         }
@@ -136,6 +141,10 @@ async fn replace_key(state: &Registry, call: &Call, request: &AgentRotate) -> An
     };
     call.writer.record_all(&entity, drafts).await?;
     let agent = agent_of(state, agent)?.state;
+    if agent.key != *key {
+        // A repetition after the next replacement; it must not open a door to a key that counts no more.
+        return Err(Fault::conflict(format!("the key of {} has been replaced by another one since", agent.id)));
+    }
     let doors: BTreeMap<_, _> = agent
         .roles
         .keys()
@@ -187,5 +196,6 @@ pub(super) fn list(state: &Registry, _: &Call, request: AgentList) -> Answer<Age
     };
     let after = after.as_ref().map(EntityId::from);
     let (agents, more) = state.directory.agents.page(&Mission::kluster(), after.as_ref(), page_size(limit), keep);
-    Ok(Agents { agents: agents.iter().map(|agent| agent.as_ref().clone()).collect(), more })
+    let (agents, more) = fitting(agents.iter().map(|agent| agent.as_ref().clone()), more);
+    Ok(Agents { agents, more })
 }

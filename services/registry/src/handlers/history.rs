@@ -16,7 +16,7 @@ use selvedge_kit::{
     service::{Answer, Call},
 };
 
-use super::page_size;
+use super::{fitting, page_size};
 use crate::state::Registry;
 
 pub(super) async fn history(_: Arc<Registry>, call: Arc<Call>, request: History) -> Answer<Facts> {
@@ -34,7 +34,8 @@ pub(super) async fn history(_: Arc<Registry>, call: Arc<Call>, request: History)
     if let Some(last) = facts.last() {
         call.writer.saw(last.revision);
     }
-    Ok(Facts { facts: facts.into_iter().map(line).collect(), more })
+    let (facts, more) = fitting(facts.into_iter().map(line), more);
+    Ok(Facts { facts, more })
 }
 
 fn line(fact: FactRecord) -> FactLine {

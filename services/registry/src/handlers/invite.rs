@@ -12,12 +12,19 @@ use selvedge_contracts::{
 use selvedge_contracts::id::Mission;
 use selvedge_kit::service::{Answer, Call};
 
-use crate::{invite as rule, state::Registry};
+use crate::{
+    invite as rule,
+    state::{Registry, in_kluster},
+};
 
 pub(super) async fn create(state: Arc<Registry>, call: Arc<Call>, request: InviteCreate) -> Answer<InviteReply> {
-    let is_known = || state.missions.state(&Mission::kluster(), &EntityId::from(&request.mission)).is_some();
+    let mission = in_kluster(EntityName::Mission, EntityId::from(&request.mission));
     // Operators join the kluster itself, which is no mission that anybody made.
-    if !request.mission.is_kluster() && !is_known() {
+    let is_known = || request.mission.is_kluster() || state.missions.state(&Mission::kluster(), &mission.id).is_some();
+    if !is_known() {
+        call.writer.refresh(&mission).await?;
+    }
+    if !is_known() {
         let fault = Fault::not_found(format!("there is no mission {}", request.mission));
         return Err(fault.at("/mission", "expected a mission; `selvedge mission create` makes one"));
     }

@@ -9,7 +9,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::service::{Answer, Call};
 
-use super::page_size;
+use super::{fitting, page_size};
 use crate::{
     mission as rule,
     state::{Registry, in_kluster},
@@ -25,5 +25,6 @@ pub(super) async fn create(state: Arc<Registry>, call: Arc<Call>, request: Missi
 pub(super) fn list(state: &Registry, _: &Call, request: MissionList) -> Answer<Missions> {
     let after = request.after.as_ref().map(EntityId::from);
     let (missions, more) = state.missions.page(&Mission::kluster(), after.as_ref(), page_size(request.limit), |_| true);
-    Ok(Missions { missions: missions.iter().map(|mission| mission.as_ref().clone()).collect(), more })
+    let (missions, more) = fitting(missions.iter().map(|mission| mission.as_ref().clone()), more);
+    Ok(Missions { missions, more })
 }

@@ -8,8 +8,9 @@ mod mission;
 mod request;
 mod session;
 
-use selvedge_contracts::{call, payload::{DEFAULT_PAGE, MAX_PAGE}};
+use selvedge_contracts::{call, envelope::MAX_BODY_BYTES, payload::{DEFAULT_PAGE, MAX_PAGE}};
 use selvedge_kit::service::{Route, Routes};
+use serde::Serialize;
 
 use crate::state::Registry;
 
@@ -42,6 +43,22 @@ pub(crate) fn routes() -> Routes<Registry> {
         Route::wait::<call::ContractCheck, _>(contract::check),
         Route::wait::<call::History, _>(history::history),
     ]
+}
+
+/// Bytes of one page's items: half of what a message may hold.
+const MAX_PAGE_BYTES: usize = MAX_BODY_BYTES / 2;
+
+/// As many of the items as one reply holds, one at least, and whether there are more.
+fn fitting<T: Serialize>(items: impl IntoIterator<Item = T>, more: bool) -> (Vec<T>, bool) {
+    let (mut kept, mut bytes) = (Vec::new(), 0);
+    for item in items {
+        bytes += serde_json::to_vec(&item).map_or(0, |json| json.len());
+        if bytes > MAX_PAGE_BYTES && !kept.is_empty() {
+            return (kept, true);
+        }
+        kept.push(item);
+    }
+    (kept, more)
 }
 
 /// Items of one page.

@@ -11,7 +11,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::service::{Answer, Call, Recorded};
 
-use super::page_size;
+use super::{fitting, page_size};
 use crate::{request as rule, state::Registry};
 
 pub(super) async fn open(state: Arc<Registry>, call: Arc<Call>, request: RequestOpen) -> Answer<RequestReply> {
@@ -44,5 +44,6 @@ pub(super) fn list(state: &Registry, call: &Call, request: RequestList) -> Answe
     let after = after.as_ref().map(EntityId::from);
     let keep = |request: &UserRequest| status.is_none_or(|status| status == request.status);
     let (requests, more) = state.requests.page(call.mission(), after.as_ref(), page_size(limit), keep);
-    Ok(Requests { requests: requests.iter().map(|request| request.as_ref().clone()).collect(), more })
+    let (requests, more) = fitting(requests.iter().map(|request| request.as_ref().clone()), more);
+    Ok(Requests { requests, more })
 }

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use selvedge_contracts::{
+    fact::EntityName,
     fault::Fault,
-    id::{EntityId, Mission, RequestId, ScopeId},
+    id::{EntityId, RequestId, ScopeId},
     payload::{
         Nothing,
+        agent::AgentStatus,
         request::RequestStatus,
         session::{CredentialRenew, Heartbeat, Session, SessionEnd, SessionEnded, SessionList, SessionReply, SessionStart, Sessions, TaskGrant},
     },
+    role::Role,
+    subject::Entity,
 };
 use selvedge_kit::{
     authority::jwt::Life,
@@ -17,15 +21,15 @@ use selvedge_kit::{
     service::{Answer, Call},
 };
 
-use super::{agent::agent_of, page_size};
+use super::{agent::agent_of, fitting, page_size};
 use crate::{
     session as rule,
-    state::{Registry, presence_key, session_entity},
+    state::{Registry, agent_entity, presence_key, session_entity},
 };
 
 pub(super) async fn start(state: Arc<Registry>, call: Arc<Call>, request: SessionStart) -> Answer<SessionReply> {
     let agent = call.agent_id()?;
-    check_request(&state, call.mission(), request.request.as_ref())?;
+    check_request(&state, &call, request.request.as_ref()).await?;
     let digest = call.digest_or_random().derive("session");
     let id = ScopeId::new(&format!("session_{}", digest.id_hex())).map_err(|error| Fault::internal(error.to_string()))?;
     let entity = session_entity(call.mission(), &id);
@@ -33,17 +37,23 @@ pub(super) async fn start(state: Arc<Registry>, call: Arc<Call>, request: Sessio
         let agent = agent_of(&state, &agent)?.state;
         rule::start(current, &id, &agent, call.mission(), &request, call.now_ms)
     };
+    if decide(None).is_err() {
+        call.writer.refresh(&agent_entity(&agent)).await?;
+    }
     let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
     opened(&state, &call, &recorded.state).await
 }
 
 pub(super) async fn grant(state: Arc<Registry>, call: Arc<Call>, request: TaskGrant) -> Answer<SessionReply> {
-    check_request(&state, call.mission(), request.request.as_ref())?;
+    check_request(&state, &call, request.request.as_ref()).await?;
     let entity = session_entity(call.mission(), &request.task);
     let decide = |current: Option<&Session>| {
         let agent = agent_of(&state, &request.agent)?.state;
         rule::grant(current, &agent, call.mission(), &request, call.now_ms)
     };
+    if decide(None).is_err() {
+        call.writer.refresh(&agent_entity(&request.agent)).await?;
+    }
     let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
     opened(&state, &call, &recorded.state).await
 }
@@ -60,11 +70,29 @@ async fn opened(state: &Registry, call: &Call, session: &Session) -> Answer<Sess
     if !session.is_open(call.now_ms) {
         return Err(Fault::conflict(format!("session {} is over; start a new one", session.id)));
     }
+    hold_to_its_agent(state, call, session).await?;
     mark_present(state, call, session).await?;
     let life = Life { now_ms: call.now_ms, expires_at_ms: session.expires_at_ms };
     let Session { role, mission, agent, id, credential_key, .. } = session;
     let credential = state.credential(*role, mission, agent, id, credential_key, life)?;
     Ok(SessionReply { session: session.clone(), credential })
+}
+
+/// Ends the session again if its agent was retired, or the key that signed for it replaced, before it
+/// was recorded: the view may have been behind, and the follower of that fact has passed by.
+async fn hold_to_its_agent(state: &Registry, call: &Call, session: &Session) -> Answer<()> {
+    call.writer.refresh(&agent_entity(&session.agent)).await?;
+    let agent = agent_of(state, &session.agent)?.state;
+    let signed_by = call.signature.as_ref().map(|signature| &signature.key);
+    let why = match (agent.status, signed_by) {
+        (AgentStatus::Retired, _) => "the agent is retired",
+        (AgentStatus::Active, Some(key)) if *key != agent.key => "the agent's key was replaced",
+        (AgentStatus::Active, _) => return Ok(()),
+    };
+    let decide = |current: Option<&Session>| Ok(rule::end(current.ok_or_else(|| no_session(&session.id))?, Some(why)));
+    let writer = call.writer.follow_up("end");
+    writer.record(&state.directory.sessions, &session_entity(&session.mission, &session.id), decide).await?;
+    Err(Fault::denied(format!("session {} was ended at once: {why}", session.id)))
 }
 
 async fn mark_present(state: &Registry, call: &Call, session: &Session) -> Answer<()> {
@@ -107,18 +135,27 @@ pub(super) async fn end(state: Arc<Registry>, call: Arc<Call>, request: SessionE
 pub(super) fn list(state: &Registry, call: &Call, request: SessionList) -> Answer<Sessions> {
     let SessionList { mission, agent, status, after, limit } = request;
     let mission = mission.unwrap_or_else(|| call.mission().clone());
+    if mission != *call.mission() && call.role() != Role::Operator {
+        return Err(Fault::denied(format!("the sessions of {mission} are not shown in {}", call.mission())));
+    }
     let keep = |session: &Session| {
         agent.as_ref().is_none_or(|agent| *agent == session.agent) && status.is_none_or(|status| status == session.status)
     };
     let after = after.as_ref().map(EntityId::from);
     let (sessions, more) = state.directory.sessions.page(&mission, after.as_ref(), page_size(limit), keep);
-    Ok(Sessions { sessions: sessions.iter().map(|session| session.as_ref().clone()).collect(), more })
+    let (sessions, more) = fitting(sessions.iter().map(|session| session.as_ref().clone()), more);
+    Ok(Sessions { sessions, more })
 }
 
 /// Whether the user request that a session names exists and is open.
-fn check_request(state: &Registry, mission: &Mission, request: Option<&RequestId>) -> Answer<()> {
+async fn check_request(state: &Registry, call: &Call, request: Option<&RequestId>) -> Answer<()> {
     let Some(id) = request else { return Ok(()) };
-    match state.requests.state(mission, &EntityId::from(id)) {
+    let mission = call.mission();
+    let known = || state.requests.state(mission, &EntityId::from(id));
+    if known().is_none() {
+        call.writer.refresh(&Entity { mission: mission.clone(), name: EntityName::Request, id: EntityId::from(id) }).await?;
+    }
+    match known() {
         Some(found) if found.status == RequestStatus::Open => Ok(()),
         Some(_) => Err(Fault::conflict(format!("user request {id} is closed"))),
         None => Err(Fault::not_found(format!("there is no user request {id} in {mission}")).at("/request", "expected an open request; registry.request_list shows them")),

@@ -139,8 +139,6 @@ async fn a_keeper_outlives_the_server_it_is_connected_to() {
     json_line(&mut lines).await;
     fabric.bus.kill9_server(0);
     fabric.bus.restart_server(0).await;
-    // Presence lives in memory; `up` makes its bucket again at every start.
-    fabric.bus.provision(fabric.bus.kluster()).await.unwrap();
     wait::until("the session to work again", async || {
         let ran = machine
             .run(&["call", "registry.heartbeat", "--as", "ada"])
