@@ -97,7 +97,10 @@ impl Command {
     const fn default_log(&self) -> &'static str {
         match self {
             Self::Up(_) | Self::Serve(_) => DEFAULT_LOG,
-            _ => "warn",
+            // Runs on: that the connection was lost in between is worth knowing.
+            Self::Tap(_) => "warn,async_nats=off",
+            // What the connection says is part of the error that ends the command.
+            _ => "warn,async_nats=off,selvedge_kit::bus=off",
         }
     }
 }

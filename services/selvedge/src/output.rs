@@ -116,6 +116,15 @@ pub fn instant(at_ms: u64) -> String {
     rfc3339(at_ms / 1_000 * 1_000)
 }
 
+/// An instant to the millisecond, always as wide.
+pub fn instant_ms(at_ms: u64) -> String {
+    format!(
+        "{}.{:03}Z",
+        instant(at_ms).trim_end_matches('Z'),
+        at_ms % 1_000
+    )
+}
+
 /// The name that a value has in JSON.
 pub fn name<T: Serialize>(value: &T) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
@@ -139,6 +148,12 @@ mod tests {
             "ID   ROLE\nada  worker\nb\n"
         );
         assert_eq!(table::<1>(["id"], &[], "none"), "none");
+    }
+
+    #[test]
+    fn instants_are_always_as_wide() {
+        assert_eq!(instant_ms(1_770), "1970-01-01T00:00:01.770Z");
+        assert_eq!(instant_ms(2_000), "1970-01-01T00:00:02.000Z");
     }
 
     #[test]

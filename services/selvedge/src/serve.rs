@@ -50,8 +50,6 @@ struct Ready {
 /// # Errors
 /// A credential is missing, the server cannot be reached, or a service cannot start.
 pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure> {
-    let spans = telemetry::init(&context.config.telemetry, "selvedge", &context.environment)
-        .context("cannot set up logs")?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let (fleet, watch) = tokio::select! {
         started = start(&context, &wanted) => started?,
@@ -63,7 +61,6 @@ pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure>
         () = async { fleet.drain().await; watch.stop().await } => {}
         () = signals.stop_again() => return Err(anyhow::anyhow!("stopped before the services were drained").into()),
     }
-    drop(spans);
     Ok(())
 }
 

@@ -23,11 +23,13 @@ pub(super) async fn create(
     request: InviteCreate,
 ) -> Answer<InviteReply> {
     let mission = in_kluster(EntityName::Mission, EntityId::from(&request.mission));
+    // Operators join the kluster itself, which is no mission that anybody made.
     let is_known = || {
-        state
-            .missions
-            .state(&Mission::kluster(), &mission.id)
-            .is_some()
+        request.mission.is_kluster()
+            || state
+                .missions
+                .state(&Mission::kluster(), &mission.id)
+                .is_some()
     };
     if !is_known() {
         call.writer.refresh(&mission).await?;

@@ -36,8 +36,6 @@ pub(crate) struct Wanted {
 pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure> {
     let started = Instant::now();
     let lock = Lock::take(&context.home).await?;
-    let spans = telemetry::init(&context.config.telemetry, "selvedge", &context.environment)
-        .context("cannot set up logs")?;
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let look_again = crate::signals::look_again().context("cannot listen for signals")?;
     let mut up = tokio::select! {
@@ -52,7 +50,7 @@ pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure>
         () = up.end(kept.is_ok()) => Ok(()),
         () = signals.stop_again() => Err(anyhow::anyhow!("stopped before the services were drained").into()),
     };
-    drop((lock, spans));
+    drop(lock);
     kept.and(drained)
 }
 

@@ -1,6 +1,6 @@
 //! Agents: registering here and elsewhere, credentials, keys, the end.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use selvedge_tests::{Credential, fabric::Fabric, wait};
 use serde_json::Value;
@@ -19,7 +19,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_registers_works_and_is_denied_once_it_is_retired() {
+async fn an_agent_registers_and_is_seen_in_every_list() {
     let fabric = Fabric::start().await;
     let machine = Machine::of_operator(&fabric);
     let made = machine.worker("ada").await;
@@ -64,7 +64,14 @@ async fn an_agent_registers_works_and_is_denied_once_it_is_retired() {
     );
     let log = machine.run(&["log", "session", session]).await.ok();
     assert!(log.contains("session.started/1"), "{log}");
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retired_agent_is_cut_off_and_denied() {
+    let fabric = Fabric::start().await;
+    let machine = Machine::of_operator(&fabric);
+    let made = machine.worker("ada").await;
+    let creds = Path::new(text(&made, "/creds"));
     let live = fabric
         .bus
         .try_connect_as(&Credential::read(creds).unwrap())
@@ -75,12 +82,14 @@ async fn an_agent_registers_works_and_is_denied_once_it_is_retired() {
         .await
         .json();
     assert_eq!(text(&retired, "/agent/status"), "retired");
-    wait::until("its connection to be closed", async || {
-        match live.connection_state() {
+    wait::until_within(
+        Duration::from_secs(1),
+        "its connection to be closed",
+        async || match live.connection_state() {
             state if format!("{state:?}") == "Connected" => Err("connected"),
             _ => Ok(()),
-        }
-    })
+        },
+    )
     .await;
     for denied in [
         ["call", "registry.whoami", "--as", "ada"].as_slice(),
@@ -88,6 +97,7 @@ async fn an_agent_registers_works_and_is_denied_once_it_is_retired() {
     ] {
         let ran = machine.run(denied).await;
         assert_eq!(ran.code, 5, "{ran:?}");
+        assert_eq!(ran.err.lines().count(), 1, "one error, told once: {ran:?}");
     }
     let ran = machine
         .run(&[
@@ -163,6 +173,21 @@ async fn roles_that_the_registry_may_not_sign_for_are_signed_by_the_operators_ke
         .await
         .json();
     assert_eq!(text(&whoami, "/role"), "approver");
+    let register = [
+        "agent",
+        "register",
+        "kim",
+        "--role",
+        "operator",
+        "--mission",
+        "_",
+    ];
+    machine.run(&register).await.ok();
+    let missions = machine
+        .run(&["call", "registry.mission_list", "--as", "kim"])
+        .await
+        .json();
+    assert_eq!(text(&missions, "/missions/0/id"), "demo");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -119,3 +119,38 @@ async fn a_keeper_renews_survives_the_loss_of_its_session_and_ends_it_at_the_end
         .await;
     assert_eq!(denied.code, 5, "{denied:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_outlives_the_server_it_is_connected_to() {
+    let mut fabric = Fabric::start().await;
+    let machine = Machine::of_operator(&fabric);
+    machine.worker("ada").await;
+    let keep = [
+        "agent",
+        "creds",
+        "ada",
+        "--keep",
+        "--presence",
+        "3s",
+        "-o",
+        "jsonl",
+    ];
+    let (mut keeper, mut lines) = spawn(&machine, &keep);
+    json_line(&mut lines).await;
+    fabric.bus.kill9_server(0);
+    fabric.bus.restart_server(0).await;
+    wait::until("the session to work again", async || {
+        let ran = machine
+            .run(&["call", "registry.heartbeat", "--as", "ada"])
+            .await;
+        if ran.code == 0 { Ok(()) } else { Err(ran) }
+    })
+    .await;
+    assert!(keeper.try_wait().unwrap().is_none(), "the keeper runs on");
+    interrupt(&keeper);
+    assert!(keeper.wait().await.unwrap().success());
+    let denied = machine
+        .run(&["call", "registry.whoami", "--as", "ada"])
+        .await;
+    assert_eq!(denied.code, 5, "it ended the session: {denied:?}");
+}

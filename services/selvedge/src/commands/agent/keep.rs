@@ -1,19 +1,23 @@
 //! Keeping a session: heartbeats well inside its presence, a fresh credential at two thirds of its
 //! life, a new session when the old one is lost, and its end when the keeper stops.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::ops::ControlFlow;
 
 use selvedge_contracts::{
     call,
-    fault::Fault,
+    fault::{Code, Fault},
     payload::{
         Nothing,
         session::{Session, SessionEnd},
     },
 };
-use selvedge_kit::{client::Client, clock::now_ms};
+use selvedge_kit::{
+    client::{Client, Options},
+    clock::now_ms,
+};
 use tokio_util::sync::CancellationToken;
 
+use super::pace::{beat_ms, jittered, renewal};
 use crate::{
     exit::{Done, Failure},
     output::{hint, instant},
@@ -37,6 +41,8 @@ pub(crate) struct Keeper<'a> {
 
 /// Heartbeats that may go unanswered before the session is opened anew.
 const MOST_MISSED: u32 = 3;
+/// First pause between attempts to open a session again, in milliseconds.
+const FIRST_PAUSE_MS: u64 = 250;
 /// Longest pause between attempts to open a session again, in milliseconds.
 const LONGEST_PAUSE_MS: u64 = 10_000;
 /// How long the goodbye may take.
@@ -44,58 +50,31 @@ const GOODBYE_MS: u64 = 3_000;
 
 impl Keeper<'_> {
     /// Keeps the session until `stop`. The first failure to open it ends the command; later ones are
-    /// waited out, unless they cannot be mended by waiting.
+    /// waited out, unless they cannot be mended by waiting. Whenever it stops, the session is ended.
     pub(super) async fn run(&self, stop: &CancellationToken) -> Done {
-        let mut opened = match stop.run_until_cancelled(self.sessions.open()).await {
-            Some(opened) => opened?,
-            None => return Ok(()),
-        };
+        let mut opened = self.sessions.open().await?;
         loop {
             self.show(&opened)?;
-            let client = match stop.run_until_cancelled(self.connect()).await {
-                Some(client) => client?,
-                None => return Ok(()),
+            let connected = patiently(stop, async || self.sessions.connect().await);
+            let Some(client) = connected.await? else {
+                return self.leave_anew().await;
             };
-            let held = stop
-                .run_until_cancelled(self.hold(&client, opened.session))
-                .await;
-            let Some(fault) = held else {
+            let held = stop.run_until_cancelled(self.hold(&client, opened.session));
+            let Some(fault) = held.await else {
                 return self.leave(&client).await;
             };
             hint(&format!("{fault}; opening the session anew"));
-            opened = match stop
-                .run_until_cancelled(self.patiently(async || self.sessions.start().await))
-                .await
-            {
-                Some(opened) => opened?,
-                None => return Ok(()),
+            let started = patiently(stop, async || self.sessions.start().await);
+            let Some(started) = started.await? else {
+                return self.leave_anew().await;
             };
+            opened = started;
         }
-    }
-
-    async fn connect(&self) -> Result<Client, Failure> {
-        self.patiently(async || self.sessions.connect().await).await
     }
 
     fn show(&self, opened: &Opened) -> Done {
         self.sessions.context.output.print(opened, Opened::human)?;
         Ok(())
-    }
-
-    /// Tries until it works or fails for a reason that waiting cannot mend.
-    async fn patiently<T>(
-        &self,
-        mut attempt: impl AsyncFnMut() -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let mut pause_ms = 250;
-        loop {
-            match attempt().await {
-                Err(failure) if failure.is_retryable() => hint(&format!("{failure}; trying again")),
-                settled => return settled,
-            }
-            tokio::time::sleep(jittered(pause_ms)).await;
-            pause_ms = (pause_ms * 2).min(LONGEST_PAUSE_MS);
-        }
     }
 
     /// Keeps the session alive; gives the reason why it cannot any more.
@@ -148,25 +127,53 @@ impl Keeper<'_> {
         Ok(renewed.session)
     }
 
+    /// As [`Keeper::leave`], when there is no connection.
+    async fn leave_anew(&self) -> Done {
+        if self.at_end == AtEnd::Leave {
+            return Ok(());
+        }
+        self.leave(&self.sessions.connect().await?).await
+    }
+
     async fn leave(&self, client: &Client) -> Done {
         if self.at_end == AtEnd::Leave {
             return Ok(());
         }
-        let options = selvedge_kit::client::Options {
+        let options = Options {
             timeout_ms: Some(GOODBYE_MS),
-            ..Default::default()
+            ..Options::default()
         };
         let end = SessionEnd {
             reason: Some("its keeper stopped".to_owned()),
             ..SessionEnd::default()
         };
-        let ended = client
-            .call_with::<call::SessionEnd>(&end, &options)
-            .await?
-            .reply;
-        hint(&format!("session {} ended", ended.session.id));
+        match client.call_with::<call::SessionEnd>(&end, &options).await {
+            Ok(ended) => hint(&format!("session {} ended", ended.reply.session.id)),
+            // Somebody else was first.
+            Err(fault) if fault.code == Code::Denied => hint(&fault.to_string()),
+            Err(fault) => return Err(fault.into()),
+        }
         Ok(())
     }
+}
+
+/// Tries until it works or fails for a reason that waiting cannot mend; nothing if `stop` came first.
+/// An attempt under way is not cut off, so that what it opened is known and can be ended.
+async fn patiently<T>(
+    stop: &CancellationToken,
+    mut attempt: impl AsyncFnMut() -> Result<T, Failure>,
+) -> Result<Option<T>, Failure> {
+    let mut pause_ms = FIRST_PAUSE_MS;
+    while !stop.is_cancelled() {
+        match attempt().await {
+            Err(failure) if failure.is_retryable() => hint(&format!("{failure}; trying again")),
+            settled => return settled.map(Some),
+        }
+        stop.run_until_cancelled(tokio::time::sleep(jittered(pause_ms)))
+            .await;
+        pause_ms = (pause_ms * 2).min(LONGEST_PAUSE_MS);
+    }
+    Ok(None)
 }
 
 /// Whether to go on: an answer forgets what was missed; a refusal, or too much missed, ends it.
@@ -179,40 +186,9 @@ fn judge(kept: Result<(), Fault>, missed: &mut u32) -> ControlFlow<Fault> {
     ControlFlow::Continue(())
 }
 
-/// When to renew a credential: at two thirds of what is left of its life, up to a twelfth earlier, so
-/// that many keepers do not ask at once. `fraction` is from 0 to 1.
-fn renewal(now_ms: u64, expires_at_ms: u64, fraction: f64) -> u64 {
-    let left_ms = expires_at_ms.saturating_sub(now_ms);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "at most a day"
-    )]
-    let early_ms = (left_ms as f64 / 12.0 * fraction) as u64;
-    now_ms + left_ms * 2 / 3 - early_ms
-}
-
-/// Time between heartbeats: a third of what presence lasts, so that two may be lost.
-const fn beat_ms(presence_ttl_ms: u64) -> u64 {
-    presence_ttl_ms / 3
-}
-
-/// A pause, up to a tenth shorter.
-fn jittered(pause_ms: u64) -> Duration {
-    Duration::from_millis(pause_ms).mul_f64(rand::random_range(0.9..=1.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_credential_is_renewed_at_two_thirds_of_its_life_or_a_little_before() {
-        assert_eq!(renewal(1_000, 13_000, 0.0), 9_000);
-        assert_eq!(renewal(1_000, 13_000, 1.0), 8_000);
-        assert_eq!(renewal(1_000, 500, 0.5), 1_000, "one that is over, at once");
-    }
 
     #[test]
     fn two_silences_are_borne_and_a_refusal_is_not() {

@@ -3,7 +3,9 @@
 mod creds;
 mod invite;
 mod keep;
+mod known;
 mod list;
+mod pace;
 mod register;
 mod retire;
 mod rotate;

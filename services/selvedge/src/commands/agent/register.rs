@@ -1,25 +1,27 @@
 //! `selvedge agent register`: an invite, redeemed with an identity key that is made here and stays
 //! here; then a session. The invite is this command's own, or came as a join token.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use selvedge_contracts::{
     call,
     fault::Fault,
-    id::{AgentName, KlusterName, Mission, Owner},
+    id::{AgentName, Mission, Owner},
     payload::agent::{About, Agent, Join, JoinReply},
     role::Role,
 };
 use selvedge_kit::{authority::UserKey, credential::Login};
 use serde::Serialize;
 
-use super::invite::{self, Offer};
+use super::{
+    invite::{self, Offer},
+    known::{Known, Says},
+};
 use crate::{
-    agent_folder::{AgentFolder, Record, forget_pending_key, pending_key},
+    agent_folder::{AgentFolder, Record},
     connect::Context,
     exit::{Done, Failure},
-    home::Home,
     input,
     join_token::{JoinToken, VARIABLE},
     sessions::{Opened, Sessions, Wanted},
@@ -60,38 +62,6 @@ pub(crate) struct Register {
     about: Says,
     #[command(flatten)]
     session: Wanted,
-}
-
-/// What the agent says of itself; what is not said stays as it was.
-#[derive(Debug, Args)]
-struct Says {
-    /// What it is for.
-    #[arg(long)]
-    description: Option<String>,
-    /// The program that runs it.
-    #[arg(long)]
-    program: Option<String>,
-    /// The model behind it.
-    #[arg(long)]
-    model: Option<String>,
-    /// What it can do; repeat for more.
-    #[arg(long = "capability", value_name = "TEXT")]
-    capabilities: Vec<String>,
-}
-
-impl Says {
-    fn over(self, before: About) -> About {
-        About {
-            description: self.description.or(before.description),
-            program: self.program.or(before.program),
-            model: self.model.or(before.model),
-            capabilities: if self.capabilities.is_empty() {
-                before.capabilities
-            } else {
-                self.capabilities
-            },
-        }
-    }
 }
 
 /// What registering made.
@@ -198,108 +168,4 @@ async fn redeem(
         about: about.clone(),
     };
     Ok(client.call::<call::Join>(&join).await?.reply)
-}
-
-/// What is known here of the agent before it registers.
-struct Known {
-    key: UserKey,
-    pending: Option<PathBuf>,
-    about: About,
-}
-
-impl Known {
-    /// The key named, else that of the agent of this name, else one that waits for its agent.
-    fn find(
-        home: &Home,
-        kluster: &KlusterName,
-        name: &AgentName,
-        key: Option<&Path>,
-    ) -> Result<Self, Failure> {
-        if let Some(path) = key {
-            return Ok(Self {
-                key: UserKey::read_or_create(path)?,
-                pending: None,
-                about: About::default(),
-            });
-        }
-        if !AgentFolder::meant(home, kluster, name.as_str())?.is_empty() {
-            let folder = AgentFolder::find(home, kluster, name.as_str())?;
-            return Ok(Self {
-                key: folder.identity()?,
-                pending: None,
-                about: folder.record.about,
-            });
-        }
-        let pending = pending_key(home, kluster, name);
-        Ok(Self {
-            key: UserKey::read_or_create(&pending)?,
-            pending: Some(pending),
-            about: About::default(),
-        })
-    }
-
-    fn forget_pending(&self) {
-        if let Some(path) = &self.pending {
-            forget_pending_key(path);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use selvedge_contracts::id::AgentId;
-
-    use super::*;
-
-    #[test]
-    fn an_interrupted_registration_goes_on_with_its_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let home = Home::find(Some(folder.path()), folder.path());
-        let (kluster, name) = (
-            KlusterName::new("main").unwrap(),
-            AgentName::new("ada").unwrap(),
-        );
-        let key = || Known::find(&home, &kluster, &name, None).unwrap();
-        let first = key().key.public().unwrap();
-        let again = key();
-        assert_eq!(again.key.public().unwrap(), first);
-        let id = AgentId::new("ada-1a2b3c4d").unwrap();
-        let record = Record {
-            id,
-            name: name.clone(),
-            url: String::new(),
-            about: About::default(),
-        };
-        AgentFolder::keep(&home, &kluster, record, &again.key).unwrap();
-        again.forget_pending();
-        assert!(!pending_key(&home, &kluster, &name).exists());
-        assert_eq!(
-            key().key.public().unwrap(),
-            first,
-            "the agent's folder has the key now"
-        );
-    }
-
-    #[test]
-    fn what_is_not_said_stays_as_it_was() {
-        let before = About {
-            model: Some("m-1".to_owned()),
-            capabilities: vec!["rust".to_owned()],
-            ..About::default()
-        };
-        let says = Says {
-            description: Some("d".to_owned()),
-            program: None,
-            model: None,
-            capabilities: vec![],
-        };
-        let after = says.over(before.clone());
-        assert_eq!(
-            after,
-            About {
-                description: Some("d".to_owned()),
-                ..before
-            }
-        );
-    }
 }
