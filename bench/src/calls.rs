@@ -66,10 +66,7 @@ pub(crate) async fn measure(name: &str, options: Options, seconds: f64, rounds: 
 async fn start(options: Options) -> (Fabric, Subjects) {
     let fabric = Fabric::start_with(options).await;
     let planner = fabric.agent("pia", Role::Planner).await;
-    let session = fabric
-        .session(&planner, plain_session())
-        .await
-        .expect("a session");
+    let session = fabric.session(&planner, plain_session()).await.expect("a session");
     let subjects = Subjects {
         raw: fabric.bus.connect_as_root().await,
         js: jetstream::new(fabric.bus.connect_as_root().await),
@@ -91,26 +88,10 @@ fn print(name: &str, callers: usize, [reply, publish, read, write]: &[Series; 4]
     println!();
     let parts_p50 = reply.p50_us() + publish.p50_us();
     let parts_rate = 1.0 / (1.0 / reply.rate() + 1.0 / publish.rate());
-    ratio(
-        "read p50 / raw request-reply p50",
-        read.p50_us() / reply.p50_us(),
-        "<= 1.30",
-    );
-    ratio(
-        "read rate / raw request-reply rate",
-        read.rate() / reply.rate(),
-        ">= 0.60",
-    );
-    ratio(
-        "write p50 / (raw request-reply + raw publish) p50",
-        write.p50_us() / parts_p50,
-        "<= 1.25",
-    );
-    ratio(
-        "write rate / rate that the raw parts allow",
-        write.rate() / parts_rate,
-        ">= 0.70 at 64 callers",
-    );
+    ratio("read p50 / raw request-reply p50", read.p50_us() / reply.p50_us(), "<= 1.30");
+    ratio("read rate / raw request-reply rate", read.rate() / reply.rate(), ">= 0.60");
+    ratio("write p50 / (raw request-reply + raw publish) p50", write.p50_us() / parts_p50, "<= 1.25");
+    ratio("write rate / rate that the raw parts allow", write.rate() / parts_rate, ">= 0.70 at 64 callers");
 }
 
 impl Subjects {
@@ -129,9 +110,7 @@ impl Subjects {
         let operation = move |_| {
             let raw = raw.clone();
             async move {
-                raw.request("raw.echo", "{}".into())
-                    .await
-                    .expect("an answer");
+                raw.request("raw.echo", "{}".into()).await.expect("an answer");
             }
         };
         closed_loop(callers, seconds, operation).await
@@ -140,15 +119,9 @@ impl Subjects {
     async fn publish(&self, callers: usize, seconds: f64) -> Sample {
         let (js, next) = (self.js.clone(), Arc::clone(&self.next));
         let operation = move |_| {
-            let (js, subject) = (
-                js.clone(),
-                format!("raw.fact.{}", next.fetch_add(1, Ordering::Relaxed)),
-            );
+            let (js, subject) = (js.clone(), format!("raw.fact.{}", next.fetch_add(1, Ordering::Relaxed)));
             async move {
-                let ack = js
-                    .publish(subject, vec![b'x'; FACT_BYTES].into())
-                    .await
-                    .expect("published");
+                let ack = js.publish(subject, vec![b'x'; FACT_BYTES].into()).await.expect("published");
                 ack.await.expect("an acknowledgement");
             }
         };
@@ -158,17 +131,9 @@ impl Subjects {
     async fn read(&self, callers: usize, seconds: f64) -> Sample {
         let (client, agent) = (self.client.clone(), self.agent.clone());
         let operation = move |_| {
-            let (client, show) = (
-                client.clone(),
-                AgentShow {
-                    agent: agent.clone(),
-                },
-            );
+            let (client, show) = (client.clone(), AgentShow { agent: agent.clone() });
             async move {
-                client
-                    .call::<call::AgentShow>(&show)
-                    .await
-                    .expect("an answer");
+                client.call::<call::AgentShow>(&show).await.expect("an answer");
             }
         };
         closed_loop(callers, seconds, operation).await
@@ -179,14 +144,8 @@ impl Subjects {
         let operation = move |_| {
             let client = client.clone();
             async move {
-                let open = RequestOpen {
-                    title: "measure".to_owned(),
-                    text: String::new(),
-                };
-                client
-                    .call::<call::RequestOpen>(&open)
-                    .await
-                    .expect("an answer");
+                let open = RequestOpen { title: "measure".to_owned(), text: String::new() };
+                client.call::<call::RequestOpen>(&open).await.expect("an answer");
             }
         };
         closed_loop(callers, seconds, operation).await
@@ -194,10 +153,7 @@ impl Subjects {
 }
 
 async fn raw_responder(client: Nats) {
-    let mut requests = client
-        .queue_subscribe("raw.echo", "raw".to_owned())
-        .await
-        .expect("subscribed");
+    let mut requests = client.queue_subscribe("raw.echo", "raw".to_owned()).await.expect("subscribed");
     client.flush().await.expect("flushed");
     let body: bytes::Bytes = vec![b'x'; REPLY_BYTES].into();
     tokio::spawn(async move {

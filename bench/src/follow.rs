@@ -41,8 +41,7 @@ pub(crate) async fn measure(name: &str, options: Options, rounds: usize) {
 
 fn print(name: &str, latencies: &mut [Duration]) -> f64 {
     latencies.sort_unstable();
-    let at =
-        |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
+    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
     println!("| {name} | {:.0} | {:.0} | |", at(0.5), at(0.99));
     at(0.5)
 }
@@ -53,16 +52,8 @@ async fn raw_consumer(js: &jetstream::Context) -> mpsc::Receiver<Instant> {
         durable_name: Some("raw".to_owned()),
         ..Default::default()
     };
-    let consumer = js
-        .create_consumer_on_stream(config, "LEDGER")
-        .await
-        .expect("a consumer");
-    let mut messages = consumer
-        .stream()
-        .max_messages_per_batch(64)
-        .messages()
-        .await
-        .expect("messages");
+    let consumer = js.create_consumer_on_stream(config, "LEDGER").await.expect("a consumer");
+    let mut messages = consumer.stream().max_messages_per_batch(64).messages().await.expect("messages");
     let (seen, times) = mpsc::channel(FACTS);
     tokio::spawn(async move {
         while let Some(Ok(message)) = messages.next().await {
@@ -77,11 +68,7 @@ async fn raw_consumer(js: &jetstream::Context) -> mpsc::Receiver<Instant> {
 }
 
 async fn follower(bus: &Bus) -> mpsc::Receiver<Instant> {
-    let connection = connect_bus(
-        bus,
-        Login::held(bus.service_credential(Service::Registry, "bench")),
-    )
-    .await;
+    let connection = connect_bus(bus, Login::held(bus.service_credential(Service::Registry, "bench"))).await;
     let ledger = Ledger::new(connection);
     let feed = Feed::new(ledger.clone(), vec![], &Metrics::default());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

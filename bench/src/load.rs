@@ -16,9 +16,7 @@ impl Sample {
     pub(crate) fn percentile_us(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
         let index = (last as f64 * share).round() as usize;
-        self.latencies
-            .get(index)
-            .map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
+        self.latencies.get(index).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
     }
 
     /// Operations a second.

@@ -37,10 +37,7 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(run(&arguments));
     Ok(())
 }
@@ -50,10 +47,7 @@ async fn run(arguments: &Arguments) {
         return calls::profile(operation, arguments.seconds).await;
     }
     let wants = |name: &str| name.contains(arguments.only.as_str());
-    let durable = Options {
-        sync: Sync::Always,
-        ..Options::LAZY
-    };
+    let durable = Options { sync: Sync::Always, ..Options::LAZY };
     for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
         if wants(&format!("calls {name}")) {
             calls::measure(name, options, arguments.seconds, arguments.rounds).await;

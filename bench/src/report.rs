@@ -32,11 +32,7 @@ impl Series {
     /// One line of the table.
     pub(crate) fn print(&self, name: &str) {
         let p99_us = self.median(|sample| sample.percentile_us(0.99));
-        println!(
-            "| {name} | {:.0} | {p99_us:.0} | {:.0} |",
-            self.p50_us(),
-            self.rate()
-        );
+        println!("| {name} | {:.0} | {p99_us:.0} | {:.0} |", self.p50_us(), self.rate());
     }
 }
 

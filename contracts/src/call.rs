@@ -196,9 +196,7 @@ calls! {
 
 /// The call `name` of `service`.
 pub fn find(service: Service, name: &str) -> Option<&'static Call> {
-    CALLS
-        .iter()
-        .find(|call| call.service == service && call.name == name)
+    CALLS.iter().find(|call| call.service == service && call.name == name)
 }
 
 /// Every call that `role` may make.
@@ -219,12 +217,7 @@ mod tests {
         for call in CALLS {
             assert!(!call.roles.is_empty(), "{call}");
             assert!((1..=60_000).contains(&call.deadline_ms), "{call}");
-            assert!(
-                call.name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b == b'_'),
-                "{call}"
-            );
+            assert!(call.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{call}");
         }
     }
 

@@ -159,10 +159,7 @@ mod hex {
         deserializer: D,
     ) -> Result<Cow<'static, [u8]>, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
-        HEXLOWER
-            .decode(text.as_bytes())
-            .map(Cow::Owned)
-            .map_err(D::Error::custom)
+        HEXLOWER.decode(text.as_bytes()).map(Cow::Owned).map_err(D::Error::custom)
     }
 }
 
@@ -193,31 +190,17 @@ impl Envelope {
             None => matches!(body.first(), None | Some(b'{')),
         };
         if !is_json {
-            let envelope =
-                Self::decode(body).map_err(|error| Unreadable::Protobuf(error.to_string()))?;
+            let envelope = Self::decode(body).map_err(|error| Unreadable::Protobuf(error.to_string()))?;
             return Ok((envelope, Form::Protobuf));
         }
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok((
-                Self {
-                    payload: b"{}".to_vec(),
-                    ..Self::default()
-                },
-                Form::Bare,
-            ));
+            return Ok((Self { payload: b"{}".to_vec(), ..Self::default() }, Form::Bare));
         }
         if is_json_envelope(body) {
             return Ok((Self::from_json(body)?, Form::Json));
         }
-        serde_json::from_slice::<&RawValue>(body)
-            .map_err(|error| Unreadable::Json(error.to_string()))?;
-        Ok((
-            Self {
-                payload: body.to_vec(),
-                ..Self::default()
-            },
-            Form::Bare,
-        ))
+        serde_json::from_slice::<&RawValue>(body).map_err(|error| Unreadable::Json(error.to_string()))?;
+        Ok((Self { payload: body.to_vec(), ..Self::default() }, Form::Bare))
     }
 
     /// Reads an envelope as JSON: every fact is one.
@@ -250,9 +233,7 @@ impl Envelope {
             expects: json.expects.into_owned(),
             idempotency_key: json.idempotency_key.into_owned(),
             content_type: json.content_type.into_owned(),
-            payload: json
-                .payload
-                .map_or_else(|| b"null".to_vec(), |raw| raw.get().as_bytes().to_vec()),
+            payload: json.payload.map_or_else(|| b"null".to_vec(), |raw| raw.get().as_bytes().to_vec()),
             payload_digest: json.payload_digest.into_owned(),
             as_of: json.as_of,
             at_least: json.at_least,
@@ -332,13 +313,7 @@ fn is_json_envelope(body: &[u8]) -> bool {
         #[serde(borrow)]
         payload: Option<&'a RawValue>,
     }
-    matches!(
-        serde_json::from_slice(body),
-        Ok(Probe {
-            kind: Some(_),
-            payload: Some(_)
-        })
-    )
+    matches!(serde_json::from_slice(body), Ok(Probe { kind: Some(_), payload: Some(_) }))
 }
 
 #[cfg(test)]
@@ -353,11 +328,7 @@ mod tests {
             kind: "registry.whoami/1".into(),
             mission: "demo".into(),
             deadline_at_ms: 5,
-            preconditions: vec![Precondition {
-                entity: "agent".into(),
-                id: "a".into(),
-                revision: 3,
-            }],
+            preconditions: vec![Precondition { entity: "agent".into(), id: "a".into(), revision: 3 }],
             payload_digest: digest(&payload),
             payload,
             attestation: Some(Attestation {
@@ -388,41 +359,20 @@ mod tests {
         assert_eq!(Envelope::read(&protobuf, None).unwrap().1, Form::Protobuf);
         assert_eq!(Envelope::read(b"", None).unwrap().0.payload, b"{}");
         assert_eq!(Envelope::read(b"{}", None).unwrap().1, Form::Bare);
-        assert_eq!(
-            Envelope::read(br#"{"kind":"a/1","payload":{}}"#, None)
-                .unwrap()
-                .1,
-            Form::Json
-        );
+        assert_eq!(Envelope::read(br#"{"kind":"a/1","payload":{}}"#, None).unwrap().1, Form::Json);
     }
 
     #[test]
     fn what_is_truncated_misnamed_or_too_long_is_refused() {
         let (protobuf, _) = envelope().write(Form::Protobuf).unwrap();
         let cut = protobuf.get(..protobuf.len() - 3).unwrap();
-        assert!(matches!(
-            Envelope::read(cut, None),
-            Err(Unreadable::Protobuf(_))
-        ));
-        assert!(matches!(
-            Envelope::read(b"{\"a\":", None),
-            Err(Unreadable::Json(_))
-        ));
-        assert!(matches!(
-            Envelope::read(b"hello", Some(JSON)),
-            Err(Unreadable::Json(_))
-        ));
+        assert!(matches!(Envelope::read(cut, None), Err(Unreadable::Protobuf(_))));
+        assert!(matches!(Envelope::read(b"{\"a\":", None), Err(Unreadable::Json(_))));
+        assert!(matches!(Envelope::read(b"hello", Some(JSON)), Err(Unreadable::Json(_))));
         let extra = br#"{"kind":"a/1","payload":{},"colour":1}"#;
-        assert!(
-            matches!(Envelope::read(extra, None), Err(Unreadable::Json(e)) if e.contains("colour"))
-        );
+        assert!(matches!(Envelope::read(extra, None), Err(Unreadable::Json(e)) if e.contains("colour")));
         let long = vec![b' '; MAX_BODY_BYTES + 1];
-        assert_eq!(
-            Envelope::read(&long, Some(JSON)),
-            Err(Unreadable::TooLong {
-                found: MAX_BODY_BYTES + 1
-            })
-        );
+        assert_eq!(Envelope::read(&long, Some(JSON)), Err(Unreadable::TooLong { found: MAX_BODY_BYTES + 1 }));
     }
 
     proptest! {

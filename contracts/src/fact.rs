@@ -13,9 +13,7 @@ use crate::{
 };
 
 /// A sort of entity.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntityName {
     /// An agent.
@@ -67,10 +65,7 @@ impl EntityName {
 impl EntityName {
     /// Whether entities of this sort belong to the whole kluster instead of one mission.
     pub const fn is_kluster_wide(self) -> bool {
-        matches!(
-            self,
-            Self::Agent | Self::Key | Self::Mission | Self::Contract
-        )
+        matches!(self, Self::Agent | Self::Key | Self::Mission | Self::Contract)
     }
 }
 
@@ -143,12 +138,7 @@ impl FactKind {
     }
 
     const fn reserved(entity: EntityName, name: &'static str, service: Service) -> Self {
-        Self {
-            entity,
-            name,
-            service,
-            schema: None,
-        }
+        Self { entity, name, service, schema: None }
     }
 }
 
@@ -161,16 +151,9 @@ pub struct FactType<C, S> {
 
 impl<C: JsonSchema, S: JsonSchema> FactType<C, S> {
     const fn new(entity: EntityName, name: &'static str) -> Self {
-        let kind = FactKind {
-            entity,
-            name,
-            service: Service::Registry,
-            schema: Some(schema::of::<Recorded<C, S>>),
-        };
-        Self {
-            kind,
-            types: PhantomData,
-        }
+        let kind =
+            FactKind { entity, name, service: Service::Registry, schema: Some(schema::of::<Recorded<C, S>>) };
+        Self { kind, types: PhantomData }
     }
 }
 
@@ -178,17 +161,13 @@ impl<C: JsonSchema, S: JsonSchema> FactType<C, S> {
 pub const AGENT_REGISTERED: FactType<agent::Joined, agent::Agent> =
     FactType::new(EntityName::Agent, "registered");
 /// An agent took a role in one more mission, or another role in one.
-pub const AGENT_JOINED: FactType<agent::Joined, agent::Agent> =
-    FactType::new(EntityName::Agent, "joined");
+pub const AGENT_JOINED: FactType<agent::Joined, agent::Agent> = FactType::new(EntityName::Agent, "joined");
 /// An agent says something else of itself.
-pub const AGENT_UPDATED: FactType<agent::About, agent::Agent> =
-    FactType::new(EntityName::Agent, "updated");
+pub const AGENT_UPDATED: FactType<agent::About, agent::Agent> = FactType::new(EntityName::Agent, "updated");
 /// An agent's identity key was replaced.
-pub const AGENT_ROTATED: FactType<agent::Rotated, agent::Agent> =
-    FactType::new(EntityName::Agent, "rotated");
+pub const AGENT_ROTATED: FactType<agent::Rotated, agent::Agent> = FactType::new(EntityName::Agent, "rotated");
 /// An agent may act no more.
-pub const AGENT_RETIRED: FactType<agent::Reason, agent::Agent> =
-    FactType::new(EntityName::Agent, "retired");
+pub const AGENT_RETIRED: FactType<agent::Reason, agent::Agent> = FactType::new(EntityName::Agent, "retired");
 /// A key was bound to an agent, for ever.
 pub const KEY_BOUND: FactType<Nothing, agent::Key> = FactType::new(EntityName::Key, "bound");
 /// A session started.
@@ -201,17 +180,14 @@ pub const SESSION_RENEWED: FactType<session::Renewed, session::Session> =
 pub const SESSION_ENDED: FactType<session::Ended, session::Session> =
     FactType::new(EntityName::Session, "ended");
 /// A session's presence ran out.
-pub const SESSION_LOST: FactType<Nothing, session::Session> =
-    FactType::new(EntityName::Session, "lost");
+pub const SESSION_LOST: FactType<Nothing, session::Session> = FactType::new(EntityName::Session, "lost");
 /// An invite was made.
-pub const INVITE_CREATED: FactType<Nothing, invite::Invite> =
-    FactType::new(EntityName::Invite, "created");
+pub const INVITE_CREATED: FactType<Nothing, invite::Invite> = FactType::new(EntityName::Invite, "created");
 /// An invite was redeemed.
 pub const INVITE_REDEEMED: FactType<invite::Redeemed, invite::Invite> =
     FactType::new(EntityName::Invite, "redeemed");
 /// An invite's time ran out.
-pub const INVITE_EXPIRED: FactType<Nothing, invite::Invite> =
-    FactType::new(EntityName::Invite, "expired");
+pub const INVITE_EXPIRED: FactType<Nothing, invite::Invite> = FactType::new(EntityName::Invite, "expired");
 /// A mission was created.
 pub const MISSION_CREATED: FactType<Nothing, mission::Mission> =
     FactType::new(EntityName::Mission, "created");

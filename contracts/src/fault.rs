@@ -96,11 +96,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without details.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            details: Vec::new(),
-        }
+        Self { code, message: message.into(), details: Vec::new() }
     }
 
     /// [`Code::Invalid`].
@@ -141,10 +137,7 @@ impl Fault {
     /// The same fault with one more detail.
     #[must_use]
     pub fn at(mut self, at: impl Into<String>, message: impl Into<String>) -> Self {
-        self.details.push(Detail {
-            at: at.into(),
-            message: message.into(),
-        });
+        self.details.push(Detail { at: at.into(), message: message.into() });
         self
     }
 

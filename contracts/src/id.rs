@@ -160,30 +160,21 @@ fn lower_or_digit(byte: u8) -> bool {
 /// Lower-case words joined by `-`: starts with a letter or digit.
 fn is_slug(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|&first| lower_or_digit(first))
-        && bytes
-            .iter()
-            .all(|&byte| lower_or_digit(byte) || byte == b'-')
+        && bytes.iter().all(|&byte| lower_or_digit(byte) || byte == b'-')
 }
 
 fn is_hex(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
+    bytes.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
 }
 
 fn is_id(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':'))
+    bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b':'))
 }
 
 /// Whether `bytes` are `prefix` and then at least one lower-case letter, digit, `-` or `_`.
 fn is_prefixed(bytes: &[u8], prefix: &[u8]) -> bool {
     bytes.strip_prefix(prefix).is_some_and(|rest| {
-        !rest.is_empty()
-            && rest
-                .iter()
-                .all(|&byte| lower_or_digit(byte) || matches!(byte, b'-' | b'_'))
+        !rest.is_empty() && rest.iter().all(|&byte| lower_or_digit(byte) || matches!(byte, b'-' | b'_'))
     })
 }
 
@@ -249,11 +240,7 @@ impl Shape for AgentIdShape {
     const EXAMPLE: &'static str = "ada-1a2b3c4d";
     const MAX_BYTES: usize = AgentNameShape::MAX_BYTES + 9;
     fn fits(bytes: &[u8]) -> bool {
-        let Some((name, hex)) = bytes
-            .len()
-            .checked_sub(8)
-            .and_then(|at| bytes.split_at_checked(at))
-        else {
+        let Some((name, hex)) = bytes.len().checked_sub(8).and_then(|at| bytes.split_at_checked(at)) else {
             return false;
         };
         name.strip_suffix(b"-").is_some_and(is_slug) && is_hex(hex)
@@ -267,16 +254,9 @@ impl AgentId {
     /// belongs to another key: 32 bits can be ground, so full keys decide, never these digits.
     pub fn derive(name: &AgentName, key: &PublicKey, attempt: u32) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher
-            .update(key.as_str().as_bytes())
-            .update(&attempt.to_be_bytes());
-        let hex = data_encoding::HEXLOWER.encode(
-            hasher
-                .finalize()
-                .as_bytes()
-                .first_chunk::<4>()
-                .unwrap_or(&[0; 4]),
-        );
+        hasher.update(key.as_str().as_bytes()).update(&attempt.to_be_bytes());
+        let hex = data_encoding::HEXLOWER
+            .encode(hasher.finalize().as_bytes().first_chunk::<4>().unwrap_or(&[0; 4]));
         Self(format!("{name}-{hex}").into(), PhantomData)
     }
 }
@@ -290,9 +270,7 @@ impl Shape for CallerShape {
     const MAX_BYTES: usize = 80;
     fn fits(bytes: &[u8]) -> bool {
         bytes.first().is_some_and(|&first| lower_or_digit(first))
-            && bytes
-                .iter()
-                .all(|&byte| lower_or_digit(byte) || matches!(byte, b'-' | b'_'))
+            && bytes.iter().all(|&byte| lower_or_digit(byte) || matches!(byte, b'-' | b'_'))
     }
 }
 /// Whoever asks, as the request subject names it: an agent id, an invite id or a service.
@@ -389,9 +367,7 @@ impl Shape for PublicKeyShape {
     fn fits(bytes: &[u8]) -> bool {
         bytes.len() == Self::MAX_BYTES
             && bytes.first() == Some(&b'U')
-            && bytes
-                .iter()
-                .all(|byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(byte))
+            && bytes.iter().all(|byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(byte))
     }
 }
 /// A public user nkey (ed25519); its checksum is verified where it is used to check a signature.
@@ -405,14 +381,10 @@ impl Shape for OwnerShape {
     const EXAMPLE: &'static str = "person:ada@example.org";
     const MAX_BYTES: usize = 128;
     fn fits(bytes: &[u8]) -> bool {
-        let rest = bytes
-            .strip_prefix(b"person:")
-            .or_else(|| bytes.strip_prefix(b"service:"));
+        let rest = bytes.strip_prefix(b"person:").or_else(|| bytes.strip_prefix(b"service:"));
         rest.is_some_and(|rest| {
             rest.first().is_some_and(|&first| lower_or_digit(first))
-                && rest
-                    .iter()
-                    .all(|&byte| lower_or_digit(byte) || matches!(byte, b'@' | b'.' | b'_' | b'-'))
+                && rest.iter().all(|&byte| lower_or_digit(byte) || matches!(byte, b'@' | b'.' | b'_' | b'-'))
         })
     }
 }
@@ -437,10 +409,7 @@ impl ContractName {
     /// The entity that holds version `version` of this contract: a version is one entity, made once.
     pub fn version_id(&self, version: u32) -> EntityId {
         // Of fixed width, so that ids sort as versions do.
-        Token(
-            format!("{}:{version:05}", self.as_str().replace('.', ":")).into(),
-            PhantomData,
-        )
+        Token(format!("{}:{version:05}", self.as_str().replace('.', ":")).into(), PhantomData)
     }
 }
 
@@ -452,20 +421,7 @@ mod tests {
     #[test]
     fn names_that_would_bend_a_subject_are_refused() {
         let long = "a".repeat(10_240);
-        for bad in [
-            "",
-            "a.b",
-            "a b",
-            "*",
-            ">",
-            "a*",
-            "Ada",
-            "ädä",
-            "a\0",
-            "-a",
-            "a\n",
-            long.as_str(),
-        ] {
+        for bad in ["", "a.b", "a b", "*", ">", "a*", "Ada", "ädä", "a\0", "-a", "a\n", long.as_str()] {
             let error = AgentName::new(bad).expect_err(bad);
             assert!(error.to_string().contains("agent_name"), "{error}");
             assert!(error.found.chars().count() <= ECHOED_CHARS);
@@ -477,14 +433,7 @@ mod tests {
     #[test]
     fn an_agent_id_is_a_name_and_eight_hex_digits() {
         assert!(AgentId::new("ada-1a2b3c4d").is_ok());
-        for bad in [
-            "ada",
-            "ada-1a2b3c4",
-            "ada-1A2B3C4D",
-            "-1a2b3c4d",
-            "1a2b3c4d",
-            "ada_1a2b3c4d",
-        ] {
+        for bad in ["ada", "ada-1a2b3c4", "ada-1A2B3C4D", "-1a2b3c4d", "1a2b3c4d", "ada_1a2b3c4d"] {
             assert!(AgentId::new(bad).is_err(), "{bad}");
         }
     }

@@ -23,10 +23,7 @@ pub const MAX_KIND_BYTES: usize = 128;
 impl Kind {
     /// A kind of version 1, from names this program wrote itself.
     pub fn first(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            version: 1,
-        }
+        Self { name: name.into(), version: 1 }
     }
 }
 
@@ -37,15 +34,10 @@ impl FromStr for Kind {
         let (name, version) = text.rsplit_once('/').ok_or_else(invalid)?;
         let name_fits = !name.is_empty()
             && text.len() <= MAX_KIND_BYTES
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_'));
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_'));
         let version = version.parse().ok().filter(|version| *version > 0);
         match version {
-            Some(version) if name_fits => Ok(Self {
-                name: name.to_owned(),
-                version,
-            }),
+            Some(version) if name_fits => Ok(Self { name: name.to_owned(), version }),
             _ => Err(invalid()),
         }
     }
@@ -66,17 +58,7 @@ mod tests {
         let kind: Kind = "registry.whoami/1".parse().unwrap();
         assert_eq!(kind, Kind::first("registry.whoami"));
         assert_eq!(kind.to_string(), "registry.whoami/1");
-        for bad in [
-            "",
-            "registry.whoami",
-            "/1",
-            "a/0",
-            "a/-1",
-            "a/x",
-            "A/1",
-            "a b/1",
-            "a/70000",
-        ] {
+        for bad in ["", "registry.whoami", "/1", "a/0", "a/-1", "a/x", "A/1", "a b/1", "a/70000"] {
             assert!(bad.parse::<Kind>().is_err(), "{bad}");
         }
     }

@@ -8,10 +8,7 @@ pub mod call;
 pub mod envelope;
 pub mod fact;
 pub mod fault;
-#[allow(
-    missing_docs,
-    reason = "generated from proto/envelope.proto, where the docs stand"
-)]
+#[allow(missing_docs, reason = "generated from proto/envelope.proto, where the docs stand")]
 mod generated {
     include!("generated/selvedge.v1.rs");
 }

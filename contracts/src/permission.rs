@@ -27,24 +27,16 @@ pub struct Permissions {
 }
 
 /// Entities of the kluster's own mission whose facts every member may see.
-const PUBLIC_ENTITIES: &[fact::EntityName] = &[
-    fact::EntityName::Agent,
-    fact::EntityName::Mission,
-    fact::EntityName::Contract,
-];
+const PUBLIC_ENTITIES: &[fact::EntityName] =
+    &[fact::EntityName::Agent, fact::EntityName::Mission, fact::EntityName::Contract];
 
 /// What credentials of `role` may do.
 pub fn of(role: Role) -> Permissions {
-    match Service::ALL
-        .iter()
-        .copied()
-        .find(|service| service.role() == role)
-    {
+    match Service::ALL.iter().copied().find(|service| service.role() == role) {
         Some(service) => of_service(service),
-        None if role == Role::Dispatcher => Permissions {
-            publish: requests(role),
-            subscribe: vec![inbox(role)],
-        },
+        None if role == Role::Dispatcher => {
+            Permissions { publish: requests(role), subscribe: vec![inbox(role)] }
+        }
         None => of_caller(role),
     }
 }
@@ -81,15 +73,8 @@ fn of_caller(role: Role) -> Permissions {
                 "sv.audit.>".to_owned(),
             ]);
             publish.extend(
-                [
-                    "$SRV.PING",
-                    "$SRV.PING.>",
-                    "$SRV.INFO",
-                    "$SRV.INFO.>",
-                    "$SRV.STATS",
-                    "$SRV.STATS.>",
-                ]
-                .map(String::from),
+                ["$SRV.PING", "$SRV.PING.>", "$SRV.INFO", "$SRV.INFO.>", "$SRV.STATS", "$SRV.STATS.>"]
+                    .map(String::from),
             );
             publish.extend([LEDGER, AUDIT].into_iter().flat_map(reads));
         }
@@ -121,8 +106,7 @@ fn of_service(service: Service) -> Permissions {
     // Replies: only under a caller's own inbox. Which one, the kit checks (it knows who asked).
     publish.push("_INBOX.*.*.>".to_owned());
     publish.extend(
-        fact::owned_by(service)
-            .map(|fact| format!("{FACT_PREFIX}.*.{}.*.{}", fact.entity, fact.name)),
+        fact::owned_by(service).map(|fact| format!("{FACT_PREFIX}.*.{}.*.{}", fact.entity, fact.name)),
     );
     publish.push(format!("sv.audit.{service}.>"));
     publish.extend(reads(LEDGER));
@@ -134,10 +118,7 @@ fn of_service(service: Service) -> Permissions {
         publish.push(format!("sv.timer.{service}.>"));
         publish.push(format!("$JS.API.STREAM.PURGE.{}", stream::timers(service)));
     }
-    for follower in FOLLOWERS
-        .iter()
-        .filter(|follower| follower.service == service)
-    {
+    for follower in FOLLOWERS.iter().filter(|follower| follower.service == service) {
         let (stream, consumer) = (follower.stream(), follower.consumer());
         publish.push(format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"));
         publish.push(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"));
@@ -182,17 +163,11 @@ mod tests {
     }
 
     fn publishes(role: Role, pattern: &str) -> bool {
-        of(role)
-            .publish
-            .iter()
-            .any(|allowed| overlap(allowed, pattern))
+        of(role).publish.iter().any(|allowed| overlap(allowed, pattern))
     }
 
     fn subscribes(role: Role, pattern: &str) -> bool {
-        of(role)
-            .subscribe
-            .iter()
-            .any(|allowed| overlap(allowed, pattern))
+        of(role).subscribe.iter().any(|allowed| overlap(allowed, pattern))
     }
 
     const AGENTS: &[Role] = &[
@@ -208,18 +183,9 @@ mod tests {
     #[test]
     fn no_agent_role_reaches_jetstream_or_a_bucket() {
         for role in AGENTS {
-            for subject in [
-                "$JS.>",
-                "$KV.>",
-                "$JS.API.CONSUMER.CREATE.LEDGER.x",
-                "$SYS.>",
-                "$O.>",
-            ] {
+            for subject in ["$JS.>", "$KV.>", "$JS.API.CONSUMER.CREATE.LEDGER.x", "$SYS.>", "$O.>"] {
                 assert!(!publishes(*role, subject), "{role} may publish {subject}");
-                assert!(
-                    !subscribes(*role, subject),
-                    "{role} may subscribe to {subject}"
-                );
+                assert!(!subscribes(*role, subject), "{role} may subscribe to {subject}");
             }
         }
     }
@@ -234,22 +200,12 @@ mod tests {
                     )),
                     "{role} may publish {subject}"
                 );
-                assert!(
-                    !subject.contains(['*', '>']),
-                    "{role} may publish {subject}"
-                );
+                assert!(!subject.contains(['*', '>']), "{role} may publish {subject}");
             }
-            for subject in of(*role)
-                .subscribe
-                .iter()
-                .filter(|s| s.starts_with("_INBOX"))
-            {
+            for subject in of(*role).subscribe.iter().filter(|s| s.starts_with("_INBOX")) {
                 assert_eq!(subject, &inbox(*role));
             }
-            assert!(
-                !of(*role).subscribe.iter().any(|s| s.starts_with("sv.req")),
-                "{role} hears requests"
-            );
+            assert!(!of(*role).subscribe.iter().any(|s| s.starts_with("sv.req")), "{role} hears requests");
         }
     }
 
@@ -266,24 +222,15 @@ mod tests {
         for fact in fact::FACTS {
             let subject = format!("sv.fact.demo.{}.some-id.{}", fact.entity, fact.name);
             for role in Role::ALL {
-                assert_eq!(
-                    publishes(*role, &subject),
-                    *role == fact.service.role(),
-                    "{role} and {subject}"
-                );
+                assert_eq!(publishes(*role, &subject), *role == fact.service.role(), "{role} and {subject}");
             }
         }
     }
 
     #[test]
     fn the_committers_facts_are_the_committers_alone() {
-        let of_committer: Vec<_> = fact::owned_by(Service::Committer)
-            .map(|fact| fact.name)
-            .collect();
-        assert_eq!(
-            of_committer,
-            ["executing", "committed", "failed", "compensated"]
-        );
+        let of_committer: Vec<_> = fact::owned_by(Service::Committer).map(|fact| fact.name).collect();
+        assert_eq!(of_committer, ["executing", "committed", "failed", "compensated"]);
         assert!(!publishes(Role::Registry, "sv.fact.*.intent.>"));
         assert!(!publishes(Role::Committer, "sv.fact.*.agent.>"));
     }
@@ -301,30 +248,21 @@ mod tests {
                 "STREAM.MSG.DELETE",
                 "STREAM.RESTORE",
             ] {
-                assert!(
-                    !publishes(service.role(), &format!("$JS.API.{verb}.>")),
-                    "{service} may {verb}"
-                );
+                assert!(!publishes(service.role(), &format!("$JS.API.{verb}.>")), "{service} may {verb}");
                 assert!(
                     !publishes(service.role(), &format!("$JS.API.{verb}.LEDGER")),
                     "{service} may {verb}"
                 );
             }
-            assert!(
-                !publishes(service.role(), "$JS.API.STREAM.PURGE.LEDGER"),
-                "{service}"
-            );
+            assert!(!publishes(service.role(), "$JS.API.STREAM.PURGE.LEDGER"), "{service}");
         }
     }
 
     #[test]
     fn services_hear_requests_only_in_their_queue_group() {
         for service in Service::ALL {
-            let heard: Vec<_> = of(service.role())
-                .subscribe
-                .into_iter()
-                .filter(|s| s.starts_with("sv.req"))
-                .collect();
+            let heard: Vec<_> =
+                of(service.role()).subscribe.into_iter().filter(|s| s.starts_with("sv.req")).collect();
             assert_eq!(heard, [format!("sv.req.*.*.*.{service}.* {service}")]);
         }
     }
@@ -334,10 +272,7 @@ mod tests {
         for role in Role::ALL {
             let heard = of(*role).subscribe;
             let has = |found: &str| heard.iter().any(|subject| subject.contains(found));
-            assert!(
-                !(has(" ") && has("{{")),
-                "{role}: nats-server would drop the entries with a group"
-            );
+            assert!(!(has(" ") && has("{{")), "{role}: nats-server would drop the entries with a group");
         }
     }
 

@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{InvalidToken, ScopeId};
 
 /// Everything that can hold a credential.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Makes plans and opens user requests.
@@ -56,24 +54,13 @@ impl Role {
     ];
 
     /// Roles that take part in a mission, in sessions.
-    pub const MEMBERS: &'static [Self] = &[
-        Self::Planner,
-        Self::Worker,
-        Self::Verifier,
-        Self::Arbitrator,
-        Self::Approver,
-        Self::Operator,
-    ];
+    pub const MEMBERS: &'static [Self] =
+        &[Self::Planner, Self::Worker, Self::Verifier, Self::Arbitrator, Self::Approver, Self::Operator];
 
     /// Roles whose credentials the registry signs. All others are minted by the operator's own command,
     /// so that a stolen registry key cannot make them.
-    pub const SIGNED_BY_REGISTRY: &'static [Self] = &[
-        Self::Planner,
-        Self::Worker,
-        Self::Verifier,
-        Self::Arbitrator,
-        Self::Door,
-    ];
+    pub const SIGNED_BY_REGISTRY: &'static [Self] =
+        &[Self::Planner, Self::Worker, Self::Verifier, Self::Arbitrator, Self::Door];
 
     /// The role's name, as it stands in subjects.
     pub const fn name(self) -> &'static str {
@@ -111,9 +98,7 @@ impl fmt::Display for Role {
 
 /// A name that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not a role: expected one of planner, worker, verifier, arbitrator, approver, operator"
-)]
+#[error("{0:?} is not a role: expected one of planner, worker, verifier, arbitrator, approver, operator")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {
@@ -125,9 +110,7 @@ impl FromStr for Role {
 }
 
 /// A service of the fabric.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
     /// Agents, sessions, credentials, missions, user requests, payload contracts.
@@ -163,10 +146,7 @@ impl fmt::Display for Service {
 impl FromStr for Service {
     type Err = UnknownService;
     fn from_str(text: &str) -> Result<Self, UnknownService> {
-        let found = Self::ALL
-            .iter()
-            .copied()
-            .find(|service| service.name() == text);
+        let found = Self::ALL.iter().copied().find(|service| service.name() == text);
         found.ok_or_else(|| UnknownService(text.chars().take(64).collect()))
     }
 }
@@ -193,10 +173,7 @@ impl Scope {
     /// [`InvalidScope`] if it does not start with a role or goes on with no valid id.
     pub fn parse(token: &str) -> Result<Self, InvalidScope> {
         let (role, id) = token.split_once('-').ok_or(InvalidScope::NoRole)?;
-        Ok(Self {
-            role: role.parse()?,
-            id: ScopeId::new(id)?,
-        })
+        Ok(Self { role: role.parse()?, id: ScopeId::new(id)? })
     }
 }
 
@@ -228,10 +205,7 @@ mod tests {
     fn every_role_parses_from_its_name() {
         for role in Role::ALL {
             assert_eq!(role.name().parse::<Role>().unwrap(), *role);
-            assert!(
-                !role.name().contains('-'),
-                "a scope token is split at its first dash"
-            );
+            assert!(!role.name().contains('-'), "a scope token is split at its first dash");
             assert_eq!(serde_json::to_string(role).unwrap(), format!("\"{role}\""));
         }
     }
@@ -239,16 +213,10 @@ mod tests {
     #[test]
     fn a_scope_reads_back_as_written() {
         let scope = Scope::parse("worker-session_0a-1").unwrap();
-        assert_eq!(
-            (scope.role, scope.id.as_str()),
-            (Role::Worker, "session_0a-1")
-        );
+        assert_eq!((scope.role, scope.id.as_str()), (Role::Worker, "session_0a-1"));
         assert_eq!(scope.to_string(), "worker-session_0a-1");
         assert_eq!(Scope::parse("session_0a"), Err(InvalidScope::NoRole));
-        assert!(matches!(
-            Scope::parse("king-s1"),
-            Err(InvalidScope::Role(_))
-        ));
+        assert!(matches!(Scope::parse("king-s1"), Err(InvalidScope::Role(_))));
         assert!(matches!(Scope::parse("worker-"), Err(InvalidScope::Id(_))));
     }
 }

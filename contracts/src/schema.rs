@@ -7,22 +7,15 @@ use crate::{call::CALLS, fact::FACTS, kind::Kind};
 
 /// The schema of `T` (JSON Schema 2020-12).
 pub fn of<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>()
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
 
 /// Every kind with its schema.
 pub fn all() -> Vec<(Kind, Schema)> {
     let calls = CALLS.iter().flat_map(|call| {
-        [
-            (call.request_kind(), (call.request_schema)()),
-            (call.reply_kind(), (call.reply_schema)()),
-        ]
+        [(call.request_kind(), (call.request_schema)()), (call.reply_kind(), (call.reply_schema)())]
     });
-    let facts = FACTS
-        .iter()
-        .filter_map(|fact| fact.schema.map(|schema| (fact.kind(), schema())));
+    let facts = FACTS.iter().filter_map(|fact| fact.schema.map(|schema| (fact.kind(), schema())));
     calls.chain(facts).collect()
 }
 
@@ -59,10 +52,7 @@ mod tests {
         }
         for entry in fs::read_dir(&folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            assert!(
-                expected.contains(&name),
-                "schemas/{name} belongs to no kind"
-            );
+            assert!(expected.contains(&name), "schemas/{name} belongs to no kind");
         }
     }
 
@@ -70,11 +60,7 @@ mod tests {
     fn every_request_refuses_unknown_fields() {
         for call in CALLS {
             let schema = (call.request_schema)();
-            assert_eq!(
-                schema.get("additionalProperties"),
-                Some(&false.into()),
-                "{call}"
-            );
+            assert_eq!(schema.get("additionalProperties"), Some(&false.into()), "{call}");
         }
     }
 }

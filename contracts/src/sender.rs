@@ -86,9 +86,7 @@ impl AgentSender {
     /// # Errors
     /// [`Malformed::Signature`] if it is not unpadded base64url of 64 bytes.
     pub fn signature(&self) -> Result<[u8; SIGNATURE_BYTES], Malformed> {
-        let bytes = BASE64URL_NOPAD
-            .decode(self.sig.as_bytes())
-            .map_err(|_| Malformed::Signature)?;
+        let bytes = BASE64URL_NOPAD.decode(self.sig.as_bytes()).map_err(|_| Malformed::Signature)?;
         bytes.try_into().map_err(|_| Malformed::Signature)
     }
 
@@ -101,14 +99,7 @@ impl AgentSender {
 
     /// The bytes that are signed, given the sha256 of the message body.
     pub fn signed_text(&self, payload_sha256: &[u8; 32]) -> String {
-        let Self {
-            account,
-            user,
-            sub,
-            ts,
-            nonce,
-            ..
-        } = self;
+        let Self { account, user, sub, ts, nonce, .. } = self;
         let digest = HEXLOWER.encode(payload_sha256);
         format!("AGENT-SENDER-V1\n{account}\n{user}\n{sub}\n{ts}\n{nonce}\n{digest}\n")
     }
@@ -140,39 +131,18 @@ mod tests {
     #[test]
     fn a_header_reads_back_as_written() {
         let header = serde_json::to_string(&sender()).unwrap();
-        assert!(
-            header.starts_with(r#"{"v":1,"account":"AABC","user":"UABC","sub":"#),
-            "{header}"
-        );
+        assert!(header.starts_with(r#"{"v":1,"account":"AABC","user":"UABC","sub":"#), "{header}");
         assert_eq!(AgentSender::parse(&header), Ok(Parsed::Sender(sender())));
     }
 
     #[test]
     fn an_unknown_version_counts_as_absent_and_anything_else_is_malformed() {
-        assert_eq!(
-            AgentSender::parse(r#"{"v":2,"x":[]}"#),
-            Ok(Parsed::OtherVersion)
-        );
-        assert!(matches!(
-            AgentSender::parse("hello"),
-            Err(Malformed::Json(_))
-        ));
-        assert!(matches!(
-            AgentSender::parse(r#"{"v":1}"#),
-            Err(Malformed::Json(_))
-        ));
-        let short = AgentSender {
-            sig: "AAAA".into(),
-            ..sender()
-        };
-        assert_eq!(
-            AgentSender::parse(&serde_json::to_string(&short).unwrap()),
-            Err(Malformed::Signature)
-        );
-        assert_eq!(
-            AgentSender::parse(&"x".repeat(3_000)),
-            Err(Malformed::TooLong)
-        );
+        assert_eq!(AgentSender::parse(r#"{"v":2,"x":[]}"#), Ok(Parsed::OtherVersion));
+        assert!(matches!(AgentSender::parse("hello"), Err(Malformed::Json(_))));
+        assert!(matches!(AgentSender::parse(r#"{"v":1}"#), Err(Malformed::Json(_))));
+        let short = AgentSender { sig: "AAAA".into(), ..sender() };
+        assert_eq!(AgentSender::parse(&serde_json::to_string(&short).unwrap()), Err(Malformed::Signature));
+        assert_eq!(AgentSender::parse(&"x".repeat(3_000)), Err(Malformed::TooLong));
     }
 
     #[test]
@@ -181,9 +151,7 @@ mod tests {
         let digest = "0".repeat(64);
         assert_eq!(
             text,
-            format!(
-                "AGENT-SENDER-V1\nAABC\nUABC\nsv.req.demo.ada.x\n2026-01-02T03:04:05Z\nn1\n{digest}\n"
-            )
+            format!("AGENT-SENDER-V1\nAABC\nUABC\nsv.req.demo.ada.x\n2026-01-02T03:04:05Z\nn1\n{digest}\n")
         );
     }
 }

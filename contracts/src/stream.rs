@@ -86,31 +86,16 @@ pub const REGISTRY_ENDS: Follower = Follower {
     source: Source::Facts(&[AGENT_RETIRED.kind, AGENT_ROTATED.kind]),
 };
 /// Arms the timers of invites.
-pub const REGISTRY_TIMERS: Follower = Follower {
-    service: Service::Registry,
-    name: "timers",
-    source: Source::Facts(&[INVITE_CREATED.kind]),
-};
+pub const REGISTRY_TIMERS: Follower =
+    Follower { service: Service::Registry, name: "timers", source: Source::Facts(&[INVITE_CREATED.kind]) };
 /// Records invites whose timer is due as expired.
-pub const REGISTRY_DUE: Follower = Follower {
-    service: Service::Registry,
-    name: "due",
-    source: Source::Due,
-};
+pub const REGISTRY_DUE: Follower = Follower { service: Service::Registry, name: "due", source: Source::Due };
 /// Records sessions whose presence ran out as lost.
-pub const REGISTRY_PRESENCE: Follower = Follower {
-    service: Service::Registry,
-    name: "presence",
-    source: Source::Bucket(PRESENCE),
-};
+pub const REGISTRY_PRESENCE: Follower =
+    Follower { service: Service::Registry, name: "presence", source: Source::Bucket(PRESENCE) };
 
 /// Every durable consumer.
-pub const FOLLOWERS: &[Follower] = &[
-    REGISTRY_ENDS,
-    REGISTRY_TIMERS,
-    REGISTRY_DUE,
-    REGISTRY_PRESENCE,
-];
+pub const FOLLOWERS: &[Follower] = &[REGISTRY_ENDS, REGISTRY_TIMERS, REGISTRY_DUE, REGISTRY_PRESENCE];
 
 /// Services that keep timers.
 pub const TIMED: &[Service] = &[Service::Registry];

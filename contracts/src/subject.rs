@@ -91,17 +91,8 @@ impl Request {
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            mission,
-            caller,
-            scope,
-            service,
-            call,
-        } = self;
-        write!(
-            f,
-            "{REQUEST_PREFIX}.{mission}.{caller}.{scope}.{service}.{call}"
-        )
+        let Self { mission, caller, scope, service, call } = self;
+        write!(f, "{REQUEST_PREFIX}.{mission}.{caller}.{scope}.{service}.{call}")
     }
 }
 
@@ -189,15 +180,8 @@ impl Fact {
         let ["sv", "fact" | "live", mission, name, id, kind] = tokens.as_slice() else {
             return Err(InvalidSubject::Shape(FACT_SHAPE));
         };
-        let entity = Entity {
-            mission: Mission::new(mission)?,
-            name: name.parse()?,
-            id: EntityId::new(id)?,
-        };
-        Ok(Self {
-            entity,
-            kind: (*kind).to_owned(),
-        })
+        let entity = Entity { mission: Mission::new(mission)?, name: name.parse()?, id: EntityId::new(id)? };
+        Ok(Self { entity, kind: (*kind).to_owned() })
     }
 }
 
@@ -213,31 +197,19 @@ pub fn live_of(entity: EntityName) -> String {
 
 /// Subject on which a service keeps one timer of one entity.
 pub fn timer(service: Service, entity: &Entity, name: &'static str) -> String {
-    let Entity {
-        mission,
-        name: sort,
-        id,
-    } = entity;
+    let Entity { mission, name: sort, id } = entity;
     format!("sv.timer.{service}.{sort}.{mission}.{id}.{name}")
 }
 
 /// Subject on which that timer arrives when it is due.
 pub fn due(service: Service, entity: &Entity, name: &'static str) -> String {
-    let Entity {
-        mission,
-        name: sort,
-        id,
-    } = entity;
+    let Entity { mission, name: sort, id } = entity;
     format!("sv.due.{service}.{sort}.{mission}.{id}.{name}")
 }
 
 /// Subject of the audit record of a refused request.
 pub fn audit(service: Service, mission: &Mission, caller: &Caller, call: &str) -> String {
-    let call = if EntityId::new(call).is_ok() {
-        call
-    } else {
-        "unknown"
-    };
+    let call = if EntityId::new(call).is_ok() { call } else { "unknown" };
     format!("sv.audit.{service}.{mission}.{caller}.{call}")
 }
 
@@ -273,10 +245,7 @@ mod tests {
         let request = Request::parse(SUBJECT).unwrap();
         assert_eq!(request.to_string(), SUBJECT);
         assert_eq!(request.scope.role, Role::Worker);
-        assert_eq!(
-            request.inbox_prefix(),
-            "_INBOX.ada-1a2b3c4d.worker-session_01."
-        );
+        assert_eq!(request.inbox_prefix(), "_INBOX.ada-1a2b3c4d.worker-session_01.");
     }
 
     #[test]
@@ -295,10 +264,7 @@ mod tests {
     #[test]
     fn a_reply_must_lie_under_the_senders_own_inbox() {
         let prefix = Request::parse(SUBJECT).unwrap().inbox_prefix();
-        assert!(is_reply_of(
-            "_INBOX.ada-1a2b3c4d.worker-session_01.x.7",
-            &prefix
-        ));
+        assert!(is_reply_of("_INBOX.ada-1a2b3c4d.worker-session_01.x.7", &prefix));
         for foreign in [
             "_INBOX.ada-1a2b3c4d.worker-session_01",
             "_INBOX.ada-1a2b3c4d.worker-session_01.",
@@ -320,10 +286,7 @@ mod tests {
             id: EntityId::new("ada-1a2b3c4d").unwrap(),
         };
         let stored = Fact::parse(&entity.fact("registered")).unwrap();
-        assert_eq!(
-            stored,
-            Fact::parse("sv.live._.agent.ada-1a2b3c4d.registered").unwrap()
-        );
+        assert_eq!(stored, Fact::parse("sv.live._.agent.ada-1a2b3c4d.registered").unwrap());
         assert_eq!(stored.entity, entity);
         assert_eq!(entity.filter(), "sv.fact._.agent.ada-1a2b3c4d.>");
     }

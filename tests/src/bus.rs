@@ -52,20 +52,11 @@ pub struct Options {
 
 impl Options {
     /// Syncs every two minutes: tests that do not cut the power need no more, and run faster.
-    pub const LAZY: Self = Self {
-        sync: Sync::EveryMs(120_000),
-        nodes: Nodes::One,
-    };
+    pub const LAZY: Self = Self { sync: Sync::EveryMs(120_000), nodes: Nodes::One };
     /// Syncs before every acknowledgement.
-    pub const DURABLE: Self = Self {
-        sync: Sync::Always,
-        nodes: Nodes::One,
-    };
+    pub const DURABLE: Self = Self { sync: Sync::Always, nodes: Nodes::One };
     /// Three servers.
-    pub const CLUSTER: Self = Self {
-        sync: Sync::EveryMs(120_000),
-        nodes: Nodes::Three,
-    };
+    pub const CLUSTER: Self = Self { sync: Sync::EveryMs(120_000), nodes: Nodes::Three };
 }
 
 /// How long the credentials that a test asks for are good.
@@ -97,19 +88,10 @@ impl Bus {
     /// As asked for, with the kluster `main` but without streams.
     pub async fn start_bare(options: Options) -> Self {
         let folder = TempDir::with_prefix("selvedge-").expect("a temporary folder");
-        let keyring =
-            Keyring::open_or_create(&folder.path().join("authority"), now_ms()).expect("keys");
-        let kluster = keyring
-            .create_kluster(&name("main"), now_ms())
-            .expect("a kluster");
+        let keyring = Keyring::open_or_create(&folder.path().join("authority"), now_ms()).expect("keys");
+        let kluster = keyring.create_kluster(&name("main"), now_ms()).expect("a kluster");
         let servers = servers(folder.path(), options);
-        let mut bus = Self {
-            servers,
-            keyring,
-            kluster,
-            options,
-            folder,
-        };
+        let mut bus = Self { servers, keyring, kluster, options, folder };
         for server in &mut bus.servers {
             server.spawn(&bus.keyring);
         }
@@ -121,11 +103,7 @@ impl Bus {
 
     /// Where all servers listen, joined by commas.
     pub fn url(&self) -> String {
-        self.servers
-            .iter()
-            .map(Server::url)
-            .collect::<Vec<_>>()
-            .join(",")
+        self.servers.iter().map(Server::url).collect::<Vec<_>>().join(",")
     }
 
     /// Where one server listens.
@@ -165,10 +143,7 @@ impl Bus {
 
     /// Makes one more kluster, known to the servers, with its streams.
     pub async fn create_kluster(&self, kluster: &str) -> Kluster {
-        let kluster = self
-            .keyring
-            .create_kluster(&name(kluster), now_ms())
-            .expect("a kluster");
+        let kluster = self.keyring.create_kluster(&name(kluster), now_ms()).expect("a kluster");
         self.push(&kluster.jwt().expect("its token")).await;
         self.provision(&kluster).await.expect("provisioning");
         kluster
@@ -176,10 +151,7 @@ impl Bus {
 
     /// Tells the servers of an account's token; gives the names of those that took it, in order.
     pub async fn push(&self, token: &str) -> Vec<String> {
-        let system = self
-            .keyring
-            .system_credential(hour())
-            .expect("a system credential");
+        let system = self.keyring.system_credential(hour()).expect("a system credential");
         let taken = push::account(&self.url(), &system, token, PATIENCE).await;
         let mut taken = taken.expect("the servers take the token");
         taken.sort();
@@ -188,13 +160,8 @@ impl Bus {
 
     /// Makes the streams of a kluster that are missing.
     pub async fn provision(&self, kluster: &Kluster) -> Result<Report, provision::Error> {
-        let credential = kluster
-            .provision_credential(hour())
-            .expect("a provisioning credential");
-        let options = provision::Options {
-            replicas: self.options.nodes.count(),
-            timeout: PROVISION_TIMEOUT,
-        };
+        let credential = kluster.provision_credential(hour()).expect("a provisioning credential");
+        let options = provision::Options { replicas: self.options.nodes.count(), timeout: PROVISION_TIMEOUT };
         provision::provision(&self.url(), &credential, options).await
     }
 
@@ -213,29 +180,18 @@ impl Bus {
         life: Life,
     ) -> Credential {
         let signer = self.kluster.signer(role).expect("a signing key");
-        signer
-            .credential(&tags(mission, agent, scope), life)
-            .expect("a credential")
+        signer.credential(&tags(mission, agent, scope), life).expect("a credential")
     }
 
     /// A credential of one instance of a service.
     pub fn service_credential(&self, service: Service, instance: &str) -> Credential {
         let instance = ScopeId::new(instance).expect("an instance's name");
-        self.kluster
-            .service_credential(service, instance, now_ms())
-            .expect("a credential")
+        self.kluster.service_credential(service, instance, now_ms()).expect("a credential")
     }
 
     /// Connects under a fresh credential of that role.
-    pub async fn connect(
-        &self,
-        role: Role,
-        mission: &str,
-        agent: &str,
-        scope: &str,
-    ) -> async_nats::Client {
-        self.connect_as(&self.credential(role, mission, agent, scope))
-            .await
+    pub async fn connect(&self, role: Role, mission: &str, agent: &str, scope: &str) -> async_nats::Client {
+        self.connect_as(&self.credential(role, mission, agent, scope)).await
     }
 
     /// Connects under this credential.
@@ -257,21 +213,12 @@ impl Bus {
 
     /// Connects as the one who may do everything in the kluster `main`.
     pub async fn connect_as_root(&self) -> async_nats::Client {
-        self.connect_as(
-            &self
-                .kluster
-                .provision_credential(hour())
-                .expect("a credential"),
-        )
-        .await
+        self.connect_as(&self.kluster.provision_credential(hour()).expect("a credential")).await
     }
 
     /// Addresses of all servers, as `async_nats` takes them.
     pub fn addresses(&self) -> Vec<String> {
-        self.servers
-            .iter()
-            .map(|server| server.url().to_owned())
-            .collect()
+        self.servers.iter().map(|server| server.url().to_owned()).collect()
     }
 
     /// Kills a server with SIGKILL and waits until it is gone.
@@ -288,11 +235,7 @@ impl Bus {
 
 fn servers(folder: &Path, options: Options) -> Vec<Server> {
     let count = options.nodes.count();
-    let routes = if count > 1 {
-        free_addresses(count)
-    } else {
-        Vec::new()
-    };
+    let routes = if count > 1 { free_addresses(count) } else { Vec::new() };
     let server = |node: usize| ServerConfig {
         name: format!("n{node}"),
         listen: Listen::AnyPort,
@@ -323,8 +266,5 @@ fn name(kluster: &str) -> KlusterName {
 
 fn hour() -> Life {
     let now_ms = now_ms();
-    Life {
-        now_ms,
-        expires_at_ms: now_ms + CREDENTIAL_LIFE_MS,
-    }
+    Life { now_ms, expires_at_ms: now_ms + CREDENTIAL_LIFE_MS }
 }

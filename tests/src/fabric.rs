@@ -75,26 +75,15 @@ impl Fabric {
         let kluster = bus.kluster().name().clone();
         let registry = start_registry(&bus, &kluster, "r1").await;
         let (operator, operator_credential) = operator(&bus, bus.kluster(), "person:olga").await;
-        let fabric = Self {
-            bus,
-            registry: Some(registry),
-            operator,
-            operator_credential,
-        };
+        let fabric = Self { bus, registry: Some(registry), operator, operator_credential };
         fabric.mission("demo").await;
         fabric
     }
 
     /// Makes a mission.
     pub async fn mission(&self, name: &str) {
-        let create = MissionCreate {
-            mission: Mission::new(name).unwrap(),
-            title: String::new(),
-        };
-        self.operator
-            .call::<call::MissionCreate>(&create)
-            .await
-            .expect("a mission");
+        let create = MissionCreate { mission: Mission::new(name).unwrap(), title: String::new() };
+        self.operator.call::<call::MissionCreate>(&create).await.expect("a mission");
     }
 
     /// One more replica of the registry.
@@ -127,48 +116,28 @@ impl Fabric {
             owner: Owner::new(owner).unwrap(),
             ttl_ms: 60_000,
         };
-        self.operator
-            .call::<call::InviteCreate>(&create)
-            .await
-            .expect("an invite");
-        self.bus
-            .credential(Role::Join, mission, id.as_str(), id.as_str())
+        self.operator.call::<call::InviteCreate>(&create).await.expect("an invite");
+        self.bus.credential(Role::Join, mission, id.as_str(), id.as_str())
     }
 
     /// Redeems an invite for an identity key.
     ///
     /// # Errors
     /// The registry's refusal.
-    pub async fn join(
-        &self,
-        invite: &Credential,
-        name: &str,
-        key: &KeyPair,
-    ) -> Result<Agent, Fault> {
+    pub async fn join(&self, invite: &Credential, name: &str, key: &KeyPair) -> Result<Agent, Fault> {
         let signed = || Signer::new(copy(key), self.bus.kluster().account(), None);
         let client = self.connect(invite).await.signing(signed());
-        let join = Join {
-            name: AgentName::new(name).unwrap(),
-            about: About::default(),
-        };
+        let join = Join { name: AgentName::new(name).unwrap(), about: About::default() };
         let reply = client.call::<call::Join>(&join).await?.reply;
         let door_credential = Credential::new(reply.door.jwt.expect("a door"), key).unwrap();
         let door = self.connect(&door_credential).await.signing(signed());
-        Ok(Agent {
-            record: reply.agent,
-            key: copy(key),
-            mission: reply.mission,
-            door,
-            door_credential,
-        })
+        Ok(Agent { record: reply.agent, key: copy(key), mission: reply.mission, door, door_credential })
     }
 
     /// An agent of `person:olga` that has joined `demo`.
     pub async fn agent(&self, name: &str, role: Role) -> Agent {
         let invite = self.invite(role, "person:olga").await;
-        self.join(&invite, name, &KeyPair::new_user())
-            .await
-            .expect("joined")
+        self.join(&invite, name, &KeyPair::new_user()).await.expect("joined")
     }
 
     /// A session of the agent, as asked for; its credential's key is filled in.
@@ -177,25 +146,14 @@ impl Fabric {
     /// The registry's refusal.
     pub async fn session(&self, agent: &Agent, wanted: SessionStart) -> Result<Working, Fault> {
         let key = KeyPair::new_user();
-        let wanted = SessionStart {
-            credential_key: public(&key),
-            ..wanted
-        };
+        let wanted = SessionStart { credential_key: public(&key), ..wanted };
         let reply = agent.door.call::<call::SessionStart>(&wanted).await?.reply;
-        let jwt = reply
-            .credential
-            .jwt
-            .unwrap_or_else(|| self.mint(&reply.session, &key));
+        let jwt = reply.credential.jwt.unwrap_or_else(|| self.mint(&reply.session, &key));
         let credential = Credential::new(jwt, &key).unwrap();
         let login = Login::held(credential.clone());
         let signer = Signer::new(copy(&agent.key), self.bus.kluster().account(), None);
         let client = connect(&self.bus, login.clone()).await.signing(signer);
-        Ok(Working {
-            session: reply.session,
-            credential,
-            login,
-            client,
-        })
+        Ok(Working { session: reply.session, credential, login, client })
     }
 
     /// What the operator's command does for roles that the registry may not sign for.
@@ -206,25 +164,14 @@ impl Fabric {
             agent: selvedge_contracts::id::Caller::new(session.agent.as_str()).unwrap(),
             scope: session.id.clone(),
         };
-        let life = Life {
-            now_ms: now_ms(),
-            expires_at_ms: session.expires_at_ms,
-        };
-        self.bus
-            .kluster()
-            .signer(session.role)
-            .unwrap()
-            .mint(&tags, &public(key), life)
-            .unwrap()
+        let life = Life { now_ms: now_ms(), expires_at_ms: session.expires_at_ms };
+        self.bus.kluster().signer(session.role).unwrap().mint(&tags, &public(key), life).unwrap()
     }
 
     /// A worker with an open session.
     pub async fn worker(&self, name: &str) -> (Agent, Working) {
         let agent = self.agent(name, Role::Worker).await;
-        let session = self
-            .session(&agent, plain_session())
-            .await
-            .expect("a session");
+        let session = self.session(&agent, plain_session()).await.expect("a session");
         (agent, session)
     }
 }
@@ -248,13 +195,9 @@ pub async fn start_registry(bus: &Bus, kluster: &KlusterName, instance: &str) ->
 async fn start_registry_at(bus: &Bus, url: &str, kluster: &KlusterName, instance: &str) -> Running {
     let kluster = bus.keyring().kluster(kluster).expect("the kluster");
     let instance = selvedge_contracts::id::ScopeId::new(instance).unwrap();
-    let credential = kluster
-        .service_credential(Service::Registry, instance, now_ms())
-        .expect("a credential");
+    let credential = kluster.service_credential(Service::Registry, instance, now_ms()).expect("a credential");
     let connection = connect_url(url, Login::held(credential)).await;
-    let config = registry::Config {
-        signers: kluster.registry_folder(),
-    };
+    let config = registry::Config { signers: kluster.registry_folder() };
     registry::start(connection, &config, Limits::default(), &Metrics::default())
         .await
         .expect("the registry starts")
@@ -271,22 +214,10 @@ pub async fn operator(bus: &Bus, kluster: &Kluster, owner: &str) -> (Client, Cre
         owner: Owner::new(owner).unwrap(),
         expires_at_ms: credential.claims().unwrap().expires_at_ms().unwrap(),
     };
-    let life = crate::Life {
-        now_ms: now_ms(),
-        expires_at_ms: now_ms() + 60_000,
-    };
-    let root = connect_bus(
-        bus,
-        Login::held(kluster.provision_credential(life).unwrap()),
-    )
-    .await;
-    registry::install_operator(root, &operator, now_ms())
-        .await
-        .expect("the operator is installed");
-    (
-        connect(bus, Login::held(credential.clone())).await,
-        credential,
-    )
+    let life = crate::Life { now_ms: now_ms(), expires_at_ms: now_ms() + 60_000 };
+    let root = connect_bus(bus, Login::held(kluster.provision_credential(life).unwrap())).await;
+    registry::install_operator(root, &operator, now_ms()).await.expect("the operator is installed");
+    (connect(bus, Login::held(credential.clone())).await, credential)
 }
 
 async fn connect(bus: &Bus, login: Login) -> Client {
@@ -299,14 +230,8 @@ pub async fn connect_bus(bus: &Bus, login: Login) -> bus::Bus {
 }
 
 async fn connect_url(url: &str, login: Login) -> bus::Bus {
-    let options = bus::Options {
-        url: url.to_owned(),
-        name: "test".to_owned(),
-        connect_timeout_ms: 5_000,
-    };
-    bus::Bus::connect(&options, login)
-        .await
-        .expect("a connection")
+    let options = bus::Options { url: url.to_owned(), name: "test".to_owned(), connect_timeout_ms: 5_000 };
+    bus::Bus::connect(&options, login).await.expect("a connection")
 }
 
 /// The public half of a key.

@@ -30,10 +30,7 @@ pub struct Answer(pub Message);
 impl Raw {
     /// Connects.
     pub async fn connect(bus: &Bus, credential: &Credential) -> Self {
-        Self {
-            client: bus.connect_as(credential).await,
-            me: credential.identity().expect("an identity"),
-        }
+        Self { client: bus.connect_as(credential).await, me: credential.identity().expect("an identity") }
     }
 
     /// Subject of its own request for `call` (`whoami`) of the registry, in its own mission.
@@ -43,19 +40,11 @@ impl Raw {
 
     /// The same in another mission.
     pub fn subject_in(&self, mission: &str, call: &str) -> String {
-        format!(
-            "sv.req.{mission}.{}.{}.registry.{call}",
-            self.me.agent, self.me.scope
-        )
+        format!("sv.req.{mission}.{}.{}.registry.{call}", self.me.agent, self.me.scope)
     }
 
     /// Asks for `call`.
-    pub async fn ask(
-        &self,
-        call: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Answer {
+    pub async fn ask(&self, call: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         self.ask_on(&self.subject(call), headers, body).await
     }
 
@@ -65,22 +54,12 @@ impl Raw {
     }
 
     /// Asks on any subject.
-    pub async fn ask_on(
-        &self,
-        subject: &str,
-        headers: &[(&str, &str)],
-        body: impl Into<Bytes>,
-    ) -> Answer {
+    pub async fn ask_on(&self, subject: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let request = async_nats::Request::new()
             .headers(header_map(headers))
             .payload(body.into())
             .timeout(Some(PATIENCE));
-        Answer(
-            self.client
-                .send_request(subject.to_owned(), request)
-                .await
-                .expect("an answer"),
-        )
+        Answer(self.client.send_request(subject.to_owned(), request).await.expect("an answer"))
     }
 }
 
@@ -96,11 +75,7 @@ pub fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
 impl Answer {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.0
-            .headers
-            .as_ref()?
-            .get(name)
-            .map(|value| value.as_str())
+        self.0.headers.as_ref()?.get(name).map(|value| value.as_str())
     }
 
     /// The body as JSON; fails if the answer is a refusal.
@@ -123,14 +98,8 @@ impl Answer {
 
 /// The ledger of the kluster `main`, read as who may do everything.
 pub async fn ledger(bus: &Bus) -> Ledger {
-    let life = Life {
-        now_ms: now_ms(),
-        expires_at_ms: now_ms() + 3_600_000,
-    };
-    let root = bus
-        .kluster()
-        .provision_credential(life)
-        .expect("a credential");
+    let life = Life { now_ms: now_ms(), expires_at_ms: now_ms() + 3_600_000 };
+    let root = bus.kluster().provision_credential(life).expect("a credential");
     Ledger::new(connect_bus(bus, Login::held(root)).await)
 }
 
@@ -142,11 +111,7 @@ pub async fn facts(ledger: &Ledger, filter: &str) -> Vec<FactRecord> {
 /// The same, or why they cannot be read now.
 pub async fn try_facts(ledger: &Ledger, filter: &str) -> Result<Vec<FactRecord>, String> {
     let (mut facts, filter) = (Vec::new(), format!("sv.fact.{filter}"));
-    let read = ledger
-        .scan(&filter, 0, usize::MAX, Deadline::in_ms(5_000), |fact| {
-            facts.push(fact)
-        })
-        .await;
+    let read = ledger.scan(&filter, 0, usize::MAX, Deadline::in_ms(5_000), |fact| facts.push(fact)).await;
     read.map(|_| facts).map_err(|error| error.to_string())
 }
 

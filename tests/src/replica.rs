@@ -27,9 +27,7 @@ impl Replica {
     /// Starts `binary` (`env!("CARGO_BIN_EXE_replica")`) against `url` and waits until it serves.
     pub fn start(binary: &str, bus: &Bus, url: &str, instance: &str) -> Self {
         let creds = bus.path().join(format!("{instance}.creds"));
-        bus.service_credential(Service::Registry, instance)
-            .write(&creds)
-            .expect("its credential");
+        bus.service_credential(Service::Registry, instance).write(&creds).expect("its credential");
         let mut child = Command::new(Path::new(binary))
             .env(URL, url)
             .env(CREDS, &creds)
@@ -39,9 +37,7 @@ impl Replica {
             .spawn()
             .expect("the replica starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its output"))
-            .read_line(&mut line)
-            .expect("its output");
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its output");
         assert_eq!(line.trim(), READY, "the replica ended early");
         Self(child)
     }

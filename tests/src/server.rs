@@ -24,10 +24,8 @@ pub fn nats_server_binary() -> PathBuf {
     }
     let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/nats-server");
     let versions = fs::read_dir(fetched).into_iter().flatten().flatten();
-    let mut fetched: Vec<PathBuf> = versions
-        .map(|version| version.path().join("nats-server"))
-        .filter(|path| path.is_file())
-        .collect();
+    let mut fetched: Vec<PathBuf> =
+        versions.map(|version| version.path().join("nats-server")).filter(|path| path.is_file()).collect();
     fetched.sort();
     fetched.pop().unwrap_or_else(|| "nats-server".into())
 }
@@ -43,12 +41,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(config: ServerConfig) -> Self {
-        Self {
-            config,
-            child: None,
-            guard: None,
-            url: None,
-        }
+        Self { config, child: None, guard: None, url: None }
     }
 
     /// Starts it; from the second time on, where it listened the first time.
@@ -58,11 +51,7 @@ impl Server {
         fs::create_dir_all(self.config.ports_folder()).unwrap();
         let config = folder.join("nats.conf");
         fs::write(&config, self.config.text(keyring).unwrap()).unwrap();
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_path())
-            .unwrap();
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         // A group of its own, so that Ctrl-C at the terminal reaches the test first, which then drops us.
         let child = Command::new(nats_server_binary())
             .args(["--config".as_ref(), config.as_os_str()])
@@ -82,19 +71,10 @@ impl Server {
         let mut child = self.child.take();
         let url = wait::until("nats-server to listen", async || {
             let ended = child.as_mut().and_then(|child| child.try_wait().unwrap());
-            assert!(
-                ended.is_none(),
-                "nats-server ended: {ended:?}\n{}",
-                self.log()
-            );
-            let ports: Ports =
-                serde_json::from_slice(&fs::read(&ports).map_err(|e| e.to_string())?)
-                    .map_err(|e| e.to_string())?;
-            ports
-                .nats
-                .into_iter()
-                .next()
-                .ok_or_else(|| "no port".to_owned())
+            assert!(ended.is_none(), "nats-server ended: {ended:?}\n{}", self.log());
+            let ports: Ports = serde_json::from_slice(&fs::read(&ports).map_err(|e| e.to_string())?)
+                .map_err(|e| e.to_string())?;
+            ports.nats.into_iter().next().ok_or_else(|| "no port".to_owned())
         })
         .await;
         self.child = child;
@@ -149,13 +129,8 @@ struct Ports {
 
 /// Ports that were free a moment ago.
 pub(crate) fn free_addresses(count: usize) -> Vec<SocketAddr> {
-    let listeners: Vec<_> = (0..count)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().unwrap())
-        .collect()
+    let listeners: Vec<_> = (0..count).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap()).collect()
 }
 
 /// How long provisioning may take: a cluster elects its leaders first.

@@ -41,10 +41,7 @@ struct State {
 impl Valve {
     /// A wire to `url`.
     pub async fn start(url: &str) -> Self {
-        let target: SocketAddr = url
-            .trim_start_matches("nats://")
-            .parse()
-            .expect("an address");
+        let target: SocketAddr = url.trim_start_matches("nats://").parse().expect("an address");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
         let state = Arc::new(State {
@@ -60,11 +57,7 @@ impl Valve {
                 tokio::spawn(connect(client, target, Arc::clone(&shared)));
             }
         });
-        Self {
-            address,
-            state,
-            accepting,
-        }
+        Self { address, state, accepting }
     }
 
     /// Where it listens.
@@ -117,11 +110,7 @@ async fn connect(client: TcpStream, target: SocketAddr, state: Arc<State>) {
 }
 
 /// Passes on what the client sends, operation by operation.
-async fn to_server(
-    from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    state: &State,
-) -> std::io::Result<()> {
+async fn to_server(from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
     let mut from = BufReader::new(from);
     let mut operation = Vec::new();
     loop {
@@ -134,11 +123,7 @@ async fn to_server(
         let is_publish = matches!(words.next(), Some("PUB" | "HPUB"));
         let subject = words.next().unwrap_or_default();
         if is_publish {
-            let size: usize = line
-                .rsplit(' ')
-                .next()
-                .and_then(|size| size.parse().ok())
-                .unwrap_or_default();
+            let size: usize = line.rsplit(' ').next().and_then(|size| size.parse().ok()).unwrap_or_default();
             let start = operation.len();
             operation.resize(start + size + 2, 0);
             from.read_exact(&mut operation[start..]).await?;
@@ -153,10 +138,7 @@ async fn to_server(
 impl State {
     fn holds(&self, subject: &str) -> bool {
         let mut trigger = self.trigger.lock().expect("no panic meanwhile");
-        if trigger
-            .as_ref()
-            .is_some_and(|prefix| subject.starts_with(prefix))
-        {
+        if trigger.as_ref().is_some_and(|prefix| subject.starts_with(prefix)) {
             *trigger = None;
             self.is_triggered.store(true, Ordering::SeqCst);
         }
@@ -168,11 +150,7 @@ impl State {
     }
 }
 
-async fn to_client(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    state: &State,
-) -> std::io::Result<()> {
+async fn to_client(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
     let mut is_stalled = state.is_stalled.subscribe();
     let mut buffer = vec![0; 64 * 1_024];
     loop {

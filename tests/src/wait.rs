@@ -25,10 +25,7 @@ pub async fn until_within<T, E: Debug>(
             Ok(found) => return found,
             Err(seen) => seen,
         };
-        assert!(
-            Instant::now() < deadline,
-            "waited {within:?} for {what}; last seen: {seen:?}"
-        );
+        assert!(Instant::now() < deadline, "waited {within:?} for {what}; last seen: {seen:?}");
         tokio::time::sleep(PAUSE).await;
     }
 }

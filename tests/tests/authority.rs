@@ -1,6 +1,7 @@
 //! What nats-server itself enforces: credentials, klusters, streams. No service runs here.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

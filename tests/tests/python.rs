@@ -1,6 +1,7 @@
 //! A stock NATS client of another language: nats-py, with nothing of ours but a `.creds` file.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -16,9 +17,8 @@ use tokio::process::Command;
 
 /// The interpreter of the venv that `make python` makes.
 fn python() -> String {
-    std::env::var("SELVEDGE_PYTHON").unwrap_or_else(|_| {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin/python").to_owned()
-    })
+    std::env::var("SELVEDGE_PYTHON")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin/python").to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]

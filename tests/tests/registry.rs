@@ -1,6 +1,7 @@
 //! Calls of the registry, through a real bus.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

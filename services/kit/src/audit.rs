@@ -53,21 +53,12 @@ impl Audit {
                 }
             }
         });
-        Self {
-            service,
-            queue,
-            metrics,
-        }
+        Self { service, queue, metrics }
     }
 
     /// Records that `request` was refused.
     pub fn record(&self, request: &Request, fault: &Fault) {
-        let subject = subject::audit(
-            self.service,
-            &request.mission,
-            &request.caller,
-            &request.call,
-        );
+        let subject = subject::audit(self.service, &request.mission, &request.caller, &request.call);
         let body = json!({
             "at_ms": now_ms(),
             "code": fault.code,

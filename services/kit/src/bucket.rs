@@ -64,10 +64,7 @@ impl Bucket {
             Expect::Anything => HeaderMap::new(),
             Expect::Revision(revision) => guard(&subject, revision),
         };
-        headers.insert(
-            "Nats-TTL",
-            format!("{}s", ttl_ms.div_ceil(1_000).max(1)).as_str(),
-        );
+        headers.insert("Nats-TTL", format!("{}s", ttl_ms.div_ceil(1_000).max(1)).as_str());
         publish(&self.bus, &subject, headers, bytes, deadline).await
     }
 
@@ -79,14 +76,7 @@ impl Bucket {
         let mut headers = HeaderMap::new();
         headers.insert("KV-Operation", "DEL");
         headers.insert("Nats-TTL", "1s");
-        publish(
-            &self.bus,
-            &bucket_subject(self.name, key),
-            headers,
-            Bytes::new(),
-            deadline,
-        )
-        .await?;
+        publish(&self.bus, &bucket_subject(self.name, key), headers, Bytes::new(), deadline).await?;
         Ok(())
     }
 
@@ -103,9 +93,6 @@ impl Bucket {
         };
         Ok(message
             .filter(|message| is_live(&message.headers))
-            .map(|message| Value {
-                revision: message.sequence,
-                bytes: message.payload,
-            }))
+            .map(|message| Value { revision: message.sequence, bytes: message.payload }))
     }
 }

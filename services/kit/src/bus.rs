@@ -108,9 +108,7 @@ pub enum ConnectError {
     #[error("cannot use the credential")]
     Credential(#[from] crate::authority::Error),
     /// The server does not take the credential: it is expired, revoked or none of its accounts'.
-    #[error(
-        "nats-server at {url} refuses the credential: it is expired, revoked or of another fabric"
-    )]
+    #[error("nats-server at {url} refuses the credential: it is expired, revoked or of another fabric")]
     Denied {
         /// Where.
         url: String,
@@ -163,16 +161,11 @@ impl Bus {
         .connect(options.url.split(',').map(str::trim).collect::<Vec<_>>())
         .await
         .map_err(|error| refused(&options.url, &error))?;
-        let bus = Self(Arc::new(Shared {
-            client,
-            me,
-            signals,
-        }));
+        let bus = Self(Arc::new(Shared { client, me, signals }));
         // The first connection is told late; requests would take it for a new one and be sent again.
         let mut connects = bus.connects();
         let first = connects.wait_for(|count| *count > 0);
-        let _ =
-            tokio::time::timeout(Duration::from_millis(options.connect_timeout_ms), first).await;
+        let _ = tokio::time::timeout(Duration::from_millis(options.connect_timeout_ms), first).await;
         Ok(bus)
     }
 
@@ -189,9 +182,7 @@ impl Bus {
     /// JetStream over this connection, for durable consumers.
     pub(crate) fn jetstream(&self) -> async_nats::jetstream::Context {
         const TIMEOUT: Duration = Duration::from_secs(5);
-        async_nats::jetstream::context::ContextBuilder::new()
-            .timeout(TIMEOUT)
-            .build(self.0.client.clone())
+        async_nats::jetstream::context::ContextBuilder::new().timeout(TIMEOUT).build(self.0.client.clone())
     }
 
     /// Counts connections made, so that whoever missed messages in between can catch up.
@@ -226,44 +217,25 @@ impl Bus {
     ///
     /// # Errors
     /// [`BusError::Failed`] if the connection is closed.
-    pub async fn subscribe(
-        &self,
-        subject: &str,
-        group: Option<&str>,
-    ) -> Result<Subscriber, BusError> {
+    pub async fn subscribe(&self, subject: &str, group: Option<&str>) -> Result<Subscriber, BusError> {
         let subscribed = match group {
-            Some(group) => {
-                self.0
-                    .client
-                    .queue_subscribe(subject.to_owned(), group.to_owned())
-                    .await
-            }
+            Some(group) => self.0.client.queue_subscribe(subject.to_owned(), group.to_owned()).await,
             None => self.0.client.subscribe(subject.to_owned()).await,
         };
-        subscribed.map_err(|error| BusError::Failed {
-            subject: subject.to_owned(),
-            reason: error.to_string(),
-        })
+        subscribed
+            .map_err(|error| BusError::Failed { subject: subject.to_owned(), reason: error.to_string() })
     }
 
     /// Publishes without waiting for anything.
     ///
     /// # Errors
     /// [`BusError::Failed`] if the connection is closed or the message too large.
-    pub async fn publish(
-        &self,
-        subject: String,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<(), BusError> {
+    pub async fn publish(&self, subject: String, headers: HeaderMap, body: Bytes) -> Result<(), BusError> {
         self.0
             .client
             .publish_with_headers(subject.clone(), headers, body)
             .await
-            .map_err(|error| BusError::Failed {
-                subject,
-                reason: error.to_string(),
-            })
+            .map_err(|error| BusError::Failed { subject, reason: error.to_string() })
     }
 
     /// Sends a request and waits for its answer.
@@ -308,10 +280,7 @@ fn refused(url: &str, error: &async_nats::ConnectError) -> ConnectError {
     let url = url.to_owned();
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation => ConnectError::Denied { url },
-        _ => ConnectError::Refused {
-            url,
-            reason: error_chain(error),
-        },
+        _ => ConnectError::Refused { url, reason: error_chain(error) },
     }
 }
 
@@ -321,10 +290,7 @@ fn failed(subject: &str, error: &async_nats::RequestError) -> BusError {
         RequestErrorKind::NoResponders => BusError::NoResponders { subject },
         RequestErrorKind::TimedOut => BusError::TimedOut { subject },
         RequestErrorKind::MaxPayloadExceeded => BusError::TooLarge { subject },
-        _ => BusError::Failed {
-            subject,
-            reason: error.to_string(),
-        },
+        _ => BusError::Failed { subject, reason: error.to_string() },
     }
 }
 
@@ -362,10 +328,7 @@ impl Signals {
     fn deny(&self, subject: &str) {
         self.happened.send_modify(|happened| {
             happened.denials += 1;
-            let mut denials = self
-                .denials
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut denials = self.denials.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if denials.len() == KEPT_DENIALS {
                 denials.pop_front();
             }
@@ -374,21 +337,14 @@ impl Signals {
     }
 
     fn was_denied(&self, subject: &str, since: u64) -> bool {
-        let denials = self
-            .denials
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        denials
-            .iter()
-            .any(|(count, denied)| *count > since && denied == subject)
+        let denials = self.denials.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        denials.iter().any(|(count, denied)| *count > since && denied == subject)
     }
 }
 
 /// The subject in `Permissions Violation for Publish to "<subject>"`, as nats-server writes it.
 fn denied_subject(text: &str) -> Option<&str> {
-    let (_, rest) = text
-        .split_once("for Publish to \"")
-        .or_else(|| text.split_once("for publish to \""))?;
+    let (_, rest) = text.split_once("for Publish to \"").or_else(|| text.split_once("for publish to \""))?;
     rest.split_once('"').map(|(subject, _)| subject)
 }
 
@@ -415,10 +371,7 @@ mod tests {
     fn a_denied_publish_is_read_from_the_servers_words() {
         let text = "Permissions Violation for Publish to \"sv.req.a.b\"";
         assert_eq!(denied_subject(text), Some("sv.req.a.b"));
-        assert_eq!(
-            denied_subject("permissions violation for publish to \"a\""),
-            Some("a")
-        );
+        assert_eq!(denied_subject("permissions violation for publish to \"a\""), Some("a"));
         assert_eq!(denied_subject("stale connection"), None);
     }
 

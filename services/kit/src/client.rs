@@ -8,6 +8,7 @@ use selvedge_contracts::{
     envelope::{Envelope, Form, JSON, PROTOBUF, header},
     fault::{CODE_HEADER, Fault},
     id::Mission,
+    payload::history::FactLine,
     sender,
     subject::Request,
 };
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::{
     bus::{Bus, BusError, error_chain},
     clock::{Deadline, now_ms},
+    ledger::Ledger,
     signature::Signer,
     telemetry::trace_context,
 };
@@ -55,11 +57,7 @@ const SENDINGS: u64 = 4;
 impl Client {
     /// Asks in the credential's own mission.
     pub fn new(bus: Bus) -> Self {
-        Self {
-            mission: bus.me().mission.clone(),
-            bus,
-            signer: None,
-        }
+        Self { mission: bus.me().mission.clone(), bus, signer: None }
     }
 
     /// Asks in another mission: what operators may do.
@@ -76,6 +74,22 @@ impl Client {
         self
     }
 
+    /// A page of the whole ledger, in order: at most `limit` facts after revision `after`. What an
+    /// operator's credential may read directly.
+    ///
+    /// # Errors
+    /// `unavailable` if the ledger does not answer.
+    pub async fn ledger(&self, after: u64, limit: usize) -> Result<Vec<FactLine>, Fault> {
+        const READ_MS: u64 = 30_000;
+        let mut facts = Vec::new();
+        let ledger = Ledger::new(self.bus.clone());
+        let read = ledger.scan("sv.fact.>", after, limit, Deadline::in_ms(READ_MS), |fact| {
+            facts.push(FactLine::from(fact))
+        });
+        read.await.map_err(|error| Fault::unavailable(error_chain(&error)))?;
+        Ok(facts)
+    }
+
     /// The connection it uses.
     pub fn bus(&self) -> &Bus {
         &self.bus
@@ -86,10 +100,7 @@ impl Client {
     /// # Errors
     /// The service's [`Fault`], or one of its own: `denied` if the server refuses the subject,
     /// `unavailable` if nobody answered within the deadline.
-    pub async fn call<C: CallType>(
-        &self,
-        request: &C::Request,
-    ) -> Result<Answered<C::Reply>, Fault> {
+    pub async fn call<C: CallType>(&self, request: &C::Request) -> Result<Answered<C::Reply>, Fault> {
         self.call_with::<C>(request, &Options::default()).await
     }
 
@@ -118,18 +129,11 @@ impl Client {
         payload: &Value,
         options: &Options,
     ) -> Result<Answered<Value>, Fault> {
-        let envelope = self
-            .exchange(call, payload.to_string().into_bytes(), options)
-            .await?;
+        let envelope = self.exchange(call, payload.to_string().into_bytes(), options).await?;
         read_reply(&envelope)
     }
 
-    async fn exchange(
-        &self,
-        call: &Call,
-        payload: Vec<u8>,
-        options: &Options,
-    ) -> Result<Envelope, Fault> {
+    async fn exchange(&self, call: &Call, payload: Vec<u8>, options: &Options) -> Result<Envelope, Fault> {
         let timeout_ms = options.timeout_ms.unwrap_or(call.deadline_ms);
         let id = uuid::Uuid::now_v7().to_string();
         let sent_at_ms = now_ms();
@@ -149,44 +153,25 @@ impl Client {
     }
 
     /// Sends until there is an answer, the deadline passes, or sending again cannot help.
-    async fn ask(
-        &self,
-        call: &Call,
-        envelope: Envelope,
-        deadline: Deadline,
-    ) -> Result<Envelope, Fault> {
+    async fn ask(&self, call: &Call, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
         let subject = self.subject(call).to_string();
-        let (body, _) = envelope
-            .write(Form::Protobuf)
-            .map_err(|error| Fault::invalid(error.to_string()))?;
-        let attempt_ms =
-            u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX) / SENDINGS + 1;
+        let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
+        let attempt_ms = u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX) / SENDINGS + 1;
         let mut attempt = 0;
         loop {
             let headers = self.headers(call, &subject, &body)?;
-            let sent = self
-                .bus
-                .request(
-                    &subject,
-                    headers,
-                    body.clone(),
-                    deadline.at_most_ms(attempt_ms),
-                )
-                .await;
+            let sent =
+                self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(attempt_ms)).await;
             let fault = match sent {
                 Ok(message) => match read(&message) {
                     Err(fault) if fault.is_retryable() => fault,
                     settled => return settled,
                 },
                 Err(BusError::Denied { subject }) => {
-                    return Err(Fault::denied(format!(
-                        "this credential may not publish {subject}"
-                    )));
+                    return Err(Fault::denied(format!("this credential may not publish {subject}")));
                 }
                 Err(BusError::TooLarge { .. }) => {
-                    return Err(Fault::invalid(
-                        "the request is larger than a message may be",
-                    ));
+                    return Err(Fault::invalid("the request is larger than a message may be"));
                 }
                 Err(error) => Fault::unavailable(error_chain(&error)),
             };
@@ -216,13 +201,10 @@ impl Client {
         }
         if call.signature == Signature::Required {
             let signer = self.signer.as_ref().ok_or_else(|| {
-                Fault::invalid(format!(
-                    "{call} must be signed, and no identity key is at hand"
-                ))
+                Fault::invalid(format!("{call} must be signed, and no identity key is at hand"))
             })?;
-            let signed = signer
-                .sign(subject, body, now_ms())
-                .map_err(|error| Fault::invalid(error.to_string()))?;
+            let signed =
+                signer.sign(subject, body, now_ms()).map_err(|error| Fault::invalid(error.to_string()))?;
             headers.insert(sender::HEADER, signed.as_str());
         }
         Ok(headers)
@@ -232,30 +214,20 @@ impl Client {
 fn read_reply<T: DeserializeOwned>(envelope: &Envelope) -> Result<Answered<T>, Fault> {
     let reply = serde_json::from_slice(&envelope.payload)
         .map_err(|error| Fault::internal(format!("cannot read the reply: {error}")))?;
-    Ok(Answered {
-        reply,
-        as_of: envelope.as_of,
-    })
+    Ok(Answered { reply, as_of: envelope.as_of })
 }
 
 fn read(message: &Message) -> Result<Envelope, Fault> {
     let header = |name: &str| {
-        message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get(name))
-            .map(|value| value.as_str())
+        message.headers.as_ref().and_then(|headers| headers.get(name)).map(|value| value.as_str())
     };
     if header(CODE_HEADER).is_some() {
         let fault = serde_json::from_slice(&message.payload);
-        return Err(fault
-            .unwrap_or_else(|error| Fault::internal(format!("cannot read the fault: {error}"))));
+        return Err(fault.unwrap_or_else(|error| Fault::internal(format!("cannot read the fault: {error}"))));
     }
     let unreadable = |error| Fault::internal(format!("cannot read the reply: {error}"));
     match header(header::CONTENT_TYPE) {
-        Some(JSON) => {
-            Envelope::from_json(&message.payload).map_err(|error| unreadable(error.to_string()))
-        }
+        Some(JSON) => Envelope::from_json(&message.payload).map_err(|error| unreadable(error.to_string())),
         _ => Envelope::read(&message.payload, Some(PROTOBUF))
             .map(|(envelope, _)| envelope)
             .map_err(|error| unreadable(error.to_string())),

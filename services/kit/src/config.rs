@@ -118,11 +118,7 @@ impl Config {
     /// # Errors
     /// A file that cannot be read, or a setting that does not exist or is no value of its type; the
     /// error names the key and the file or variable.
-    pub fn load(
-        file: Option<&Path>,
-        directory: &Path,
-        environment: &Environment,
-    ) -> Result<Self, Error> {
+    pub fn load(file: Option<&Path>, directory: &Path, environment: &Environment) -> Result<Self, Error> {
         let file = match file {
             Some(path) => Some(path.to_path_buf()),
             None => layer::file_in(directory),

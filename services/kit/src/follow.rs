@@ -16,9 +16,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
-use selvedge_contracts::{
-    envelope::Envelope, fault::Fault, id::Mission, role::Service, stream::Follower,
-};
+use selvedge_contracts::{envelope::Envelope, fault::Fault, id::Mission, role::Service, stream::Follower};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
@@ -65,20 +63,12 @@ impl Delivery {
     /// # Errors
     /// [`Unreadable`] if it is none.
     pub fn fact(&self) -> Result<FactRecord, Unreadable> {
-        FactRecord::of(
-            &self.subject,
-            self.sequence,
-            None,
-            &self.headers,
-            &self.body,
-        )
+        FactRecord::of(&self.subject, self.sequence, None, &self.headers, &self.body)
     }
 
     /// Whether the server made it because a key's time ran out.
     pub fn is_expiry(&self) -> bool {
-        self.headers
-            .get("Nats-Marker-Reason")
-            .is_some_and(|reason| reason.as_str() == "MaxAge")
+        self.headers.get("Nats-Marker-Reason").is_some_and(|reason| reason.as_str() == "MaxAge")
     }
 
     /// How long this service has been connected, in milliseconds: what expired before could not be
@@ -92,17 +82,10 @@ impl Delivery {
     /// # Errors
     /// `unavailable` if that takes too long; it will come again.
     pub async fn is_in_view(&self) -> Result<(), Fault> {
-        if self
-            .feed
-            .reaches(self.sequence, Deadline::in_ms(WORK_MS / 2))
-            .await
-        {
+        if self.feed.reaches(self.sequence, Deadline::in_ms(WORK_MS / 2)).await {
             return Ok(());
         }
-        Err(Fault::unavailable(format!(
-            "the views are behind revision {}",
-            self.sequence
-        )))
+        Err(Fault::unavailable(format!("the views are behind revision {}", self.sequence)))
     }
 
     /// Records what follows from it, as the service itself; `cause` is the message that led here.
@@ -115,19 +98,8 @@ impl Delivery {
             root: root.to_owned(),
             ..Envelope::default()
         };
-        let key = format!(
-            "{}:{}:{}",
-            self.follower.consumer(),
-            self.subject,
-            self.sequence
-        );
-        Writer::own(
-            self.ledger.clone(),
-            self.feed.clone(),
-            Deadline::in_ms(WORK_MS),
-            origin,
-            &key,
-        )
+        let key = format!("{}:{}:{}", self.follower.consumer(), self.subject, self.sequence);
+        Writer::own(self.ledger.clone(), self.feed.clone(), Deadline::in_ms(WORK_MS), origin, &key)
     }
 }
 
@@ -148,9 +120,7 @@ pub fn start<F, W>(
             let bus = ledger.bus().clone();
             if let Err(error) = follow(follower, &bus, &ledger, &feed, &stop, &work).await {
                 warn!(consumer = follower.consumer(), error, "follower waits");
-                let _ = stop
-                    .run_until_cancelled(tokio::time::sleep(Duration::from_millis(MISSING_MS)))
-                    .await;
+                let _ = stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(MISSING_MS))).await;
             }
         }
     });
@@ -193,19 +163,12 @@ where
     Ok(())
 }
 
-async fn handle<F, W>(
-    follower: Follower,
-    ledger: &Ledger,
-    feed: &Feed,
-    work: &F,
-    message: jetstream::Message,
-) where
+async fn handle<F, W>(follower: Follower, ledger: &Ledger, feed: &Feed, work: &F, message: jetstream::Message)
+where
     F: Fn(Arc<Delivery>) -> W + Send + Sync,
     W: Future<Output = Result<(), Fault>> + Send,
 {
-    let (sequence, attempt) = message
-        .info()
-        .map_or((0, 1), |info| (info.stream_sequence, info.delivered));
+    let (sequence, attempt) = message.info().map_or((0, 1), |info| (info.stream_sequence, info.delivered));
     let delivery = Delivery {
         subject: message.subject.to_string(),
         headers: message.headers.clone().unwrap_or_default(),

@@ -41,9 +41,7 @@ pub struct Standing {
 impl Standing {
     /// Whether `key` is the identity key of the agent that asks; true where no agent is known.
     pub(crate) fn holds(&self, key: &PublicKey) -> bool {
-        self.agent
-            .as_ref()
-            .is_none_or(|(agent, _)| agent.key == *key)
+        self.agent.as_ref().is_none_or(|(agent, _)| agent.key == *key)
     }
 }
 
@@ -92,8 +90,7 @@ impl Directory {
     ) -> Result<(), Fault> {
         for entity in entities_behind(request) {
             let refreshed = feed.refresh(&entity, deadline).await;
-            refreshed
-                .map_err(|error| Fault::unavailable(format!("cannot look up who asks: {error}")))?;
+            refreshed.map_err(|error| Fault::unavailable(format!("cannot look up who asks: {error}")))?;
         }
         Ok(())
     }
@@ -111,72 +108,42 @@ impl Directory {
     }
 
     fn member(&self, request: &Request, role: Role, now_ms: u64) -> Result<Standing, Fault> {
-        let session_mission = if role == Role::Operator {
-            Mission::kluster()
-        } else {
-            request.mission.clone()
-        };
+        let session_mission =
+            if role == Role::Operator { Mission::kluster() } else { request.mission.clone() };
         let scope = &request.scope.id;
-        let session = self
-            .session(&session_mission, scope)
-            .map(|entry| entry.state);
-        let session =
-            session.ok_or_else(|| Fault::denied(format!("there is no session {scope}")))?;
+        let session = self.session(&session_mission, scope).map(|entry| entry.state);
+        let session = session.ok_or_else(|| Fault::denied(format!("there is no session {scope}")))?;
         if session.agent.as_str() != request.caller.as_str() || session.role != role {
-            return Err(Fault::denied(format!(
-                "session {scope} is not {}'s as {role}",
-                request.caller
-            )));
+            return Err(Fault::denied(format!("session {scope} is not {}'s as {role}", request.caller)));
         }
         if !session.is_open(now_ms) {
             return Err(Fault::denied(format!(
                 "session {scope} is over; start a new one with registry.session_start"
             )));
         }
-        let agent = self
-            .agent(&session.agent)
-            .map(|entry| (entry.state, entry.revision));
+        let agent = self.agent(&session.agent).map(|entry| (entry.state, entry.revision));
         // The follower ends a retired agent's sessions, but nobody waits for it.
-        if agent
-            .as_ref()
-            .is_some_and(|(agent, _)| agent.status == AgentStatus::Retired)
-        {
+        if agent.as_ref().is_some_and(|(agent, _)| agent.status == AgentStatus::Retired) {
             return Err(Fault::denied(format!("agent {} is retired", session.agent)));
         }
-        Ok(Standing {
-            session: Some(session),
-            agent,
-        })
+        Ok(Standing { session: Some(session), agent })
     }
 
     fn door(&self, request: &Request) -> Result<Standing, Fault> {
-        let id = AgentId::new(request.caller.as_str())
-            .map_err(|error| Fault::denied(error.to_string()))?;
-        let agent = self
-            .agent(&id)
-            .ok_or_else(|| Fault::denied(format!("there is no agent {id}")))?;
+        let id = AgentId::new(request.caller.as_str()).map_err(|error| Fault::denied(error.to_string()))?;
+        let agent = self.agent(&id).ok_or_else(|| Fault::denied(format!("there is no agent {id}")))?;
         if agent.state.status == AgentStatus::Retired {
             return Err(Fault::denied(format!("agent {id} is retired")));
         }
-        Ok(Standing {
-            session: None,
-            agent: Some((agent.state, agent.revision)),
-        })
+        Ok(Standing { session: None, agent: Some((agent.state, agent.revision)) })
     }
 }
 
 /// The entities that say whether a caller may act.
 fn entities_behind(request: &Request) -> Vec<Entity> {
-    let mission = if request.scope.role == Role::Operator {
-        Mission::kluster()
-    } else {
-        request.mission.clone()
-    };
-    let session = Entity {
-        mission,
-        name: EntityName::Session,
-        id: EntityId::from(&request.scope.id),
-    };
+    let mission =
+        if request.scope.role == Role::Operator { Mission::kluster() } else { request.mission.clone() };
+    let session = Entity { mission, name: EntityName::Session, id: EntityId::from(&request.scope.id) };
     let agent = AgentId::new(request.caller.as_str()).ok().map(|id| Entity {
         mission: Mission::kluster(),
         name: EntityName::Agent,

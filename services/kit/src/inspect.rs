@@ -99,14 +99,8 @@ pub async fn instances(bus: &Bus, deadline: Deadline) -> Result<Vec<Instance>, E
     let subject = "$SRV.STATS";
     let inbox = bus.client().new_inbox();
     let mut answers = bus.subscribe(&inbox, None).await?;
-    let asked = bus
-        .client()
-        .publish_with_reply(subject, inbox, "".into())
-        .await;
-    asked.map_err(|error| BusError::Failed {
-        subject: subject.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let asked = bus.client().publish_with_reply(subject, inbox, "".into()).await;
+    asked.map_err(|error| BusError::Failed { subject: subject.to_owned(), reason: error.to_string() })?;
     let mut found = Vec::new();
     let mut wait = deadline.remaining();
     while let Ok(Some(answer)) = tokio::time::timeout(wait, answers.next()).await {
@@ -142,8 +136,7 @@ pub async fn stream(bus: &Bus, name: &str, deadline: Deadline) -> Result<Stream,
         bytes: u64,
         last_seq: u64,
     }
-    let Info { config, state, ts } =
-        jetstream(bus, &format!("STREAM.INFO.{name}"), deadline).await?;
+    let Info { config, state, ts } = jetstream(bus, &format!("STREAM.INFO.{name}"), deadline).await?;
     Ok(Stream {
         name: name.to_owned(),
         messages: state.messages,
@@ -155,35 +148,20 @@ pub async fn stream(bus: &Bus, name: &str, deadline: Deadline) -> Result<Stream,
 }
 
 /// Asks the JetStream API.
-async fn jetstream<T: DeserializeOwned>(
-    bus: &Bus,
-    call: &str,
-    deadline: Deadline,
-) -> Result<T, Error> {
+async fn jetstream<T: DeserializeOwned>(bus: &Bus, call: &str, deadline: Deadline) -> Result<T, Error> {
     let subject = format!("$JS.API.{call}");
-    let answer = bus
-        .request(&subject, HeaderMap::new(), "".into(), deadline)
-        .await?;
+    let answer = bus.request(&subject, HeaderMap::new(), "".into(), deadline).await?;
     let answer: Value = read(&subject, &answer.payload)?;
     if let Some(error) = answer.get("error") {
-        let description = error
-            .get("description")
-            .and_then(Value::as_str)
-            .unwrap_or("no reason given")
-            .to_owned();
-        return Err(Error::Refused {
-            subject,
-            description,
-        });
+        let description =
+            error.get("description").and_then(Value::as_str).unwrap_or("no reason given").to_owned();
+        return Err(Error::Refused { subject, description });
     }
     serde_json::from_value(answer).map_err(|source| Error::Unreadable { subject, source })
 }
 
 fn read<T: DeserializeOwned>(subject: &str, body: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(body).map_err(|source| Error::Unreadable {
-        subject: subject.to_owned(),
-        source,
-    })
+    serde_json::from_slice(body).map_err(|source| Error::Unreadable { subject: subject.to_owned(), source })
 }
 
 /// The version of the server we are connected to: `2.15.1`.

@@ -105,25 +105,14 @@ pub(crate) async fn publish(
 fn read_ack(body: &[u8]) -> Result<u64, AppendError> {
     match serde_json::from_slice(body) {
         Ok(Ack { error: None, seq }) => Ok(seq),
-        Ok(Ack {
-            error: Some(error), ..
-        }) => match error.err_code {
+        Ok(Ack { error: Some(error), .. }) => match error.err_code {
             WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_IN_FLIGHT => Err(AppendError::Contended),
             code if code == BATCH_INCOMPLETE || PASSING_CLASSES.contains(&error.code) => {
-                Err(AppendError::Passing {
-                    code,
-                    description: error.description,
-                })
+                Err(AppendError::Passing { code, description: error.description })
             }
-            code => Err(AppendError::Rejected {
-                code,
-                description: error.description,
-            }),
+            code => Err(AppendError::Rejected { code, description: error.description }),
         },
-        Err(error) => Err(AppendError::Rejected {
-            code: 0,
-            description: error.to_string(),
-        }),
+        Err(error) => Err(AppendError::Rejected { code: 0, description: error.to_string() }),
     }
 }
 
@@ -147,28 +136,16 @@ pub(crate) async fn get(
         message: Option<RawMessage>,
     }
     let subject = format!("$JS.API.STREAM.MSG.GET.{stream}");
-    let answer = bus
-        .request(
-            &subject,
-            HeaderMap::new(),
-            query.to_string().into(),
-            deadline,
-        )
-        .await;
+    let answer = bus.request(&subject, HeaderMap::new(), query.to_string().into(), deadline).await;
     let answer = answer.map_err(|error| error.to_string())?;
     match serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())? {
-        Got {
-            message: Some(raw), ..
-        } => StreamMessage::try_from(raw)
-            .map(Some)
-            .map_err(|error| error.to_string()),
-        Got {
-            error: Some(error), ..
-        } if error.err_code == NO_MESSAGE => Ok(None),
-        Got { error, .. } => Err(error.map_or_else(
-            || "no message and no error".to_owned(),
-            |error| error.description,
-        )),
+        Got { message: Some(raw), .. } => {
+            StreamMessage::try_from(raw).map(Some).map_err(|error| error.to_string())
+        }
+        Got { error: Some(error), .. } if error.err_code == NO_MESSAGE => Ok(None),
+        Got { error, .. } => {
+            Err(error.map_or_else(|| "no message and no error".to_owned(), |error| error.description))
+        }
     }
 }
 
@@ -195,10 +172,7 @@ mod tests {
             let body = format!(
                 r#"{{"error":{{"code":400,"err_code":{code},"description":"wrong last sequence"}}}}"#
             );
-            assert!(
-                matches!(read_ack(body.as_bytes()), Err(AppendError::Contended)),
-                "{code}"
-            );
+            assert!(matches!(read_ack(body.as_bytes()), Err(AppendError::Contended)), "{code}");
         }
         for error in [
             r#""code":503,"err_code":10008"#,
@@ -206,10 +180,7 @@ mod tests {
             r#""code":400,"err_code":10176"#,
         ] {
             let body = format!(r#"{{"error":{{{error}}}}}"#);
-            assert!(
-                matches!(read_ack(body.as_bytes()), Err(AppendError::Passing { .. })),
-                "{error}"
-            );
+            assert!(matches!(read_ack(body.as_bytes()), Err(AppendError::Passing { .. })), "{error}");
         }
         assert!(matches!(read_ack(br#"{"stream":"LEDGER","seq":7}"#), Ok(7)));
         assert!(matches!(

@@ -25,8 +25,8 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 /// Upper bounds of the buckets of request times: a read takes fractions of a millisecond, the longest
 /// deadline of a call is a minute.
 const REQUEST_BUCKETS: [f64; 18] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0, 30.0, 60.0,
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    30.0, 60.0,
 ];
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -85,11 +85,7 @@ impl Default for Metrics {
         families.register(&mut registry);
         let help = "Entries that did not fit the queue to the audit stream";
         registry.register("audit_dropped", help, audit_dropped.clone());
-        Self {
-            families,
-            audit_dropped,
-            registry: Arc::new(registry),
-        }
+        Self { families, audit_dropped, registry: Arc::new(registry) }
     }
 }
 

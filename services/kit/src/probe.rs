@@ -64,20 +64,11 @@ impl Probe {
     ///
     /// # Errors
     /// The address is taken, or not this machine's.
-    pub async fn bind(
-        address: SocketAddr,
-        metrics: Metrics,
-        readiness: Readiness,
-    ) -> Result<Self, Error> {
+    pub async fn bind(address: SocketAddr, metrics: Metrics, readiness: Readiness) -> Result<Self, Error> {
         let failed = |source| Error::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self {
-            listener,
-            address,
-            metrics,
-            readiness,
-        })
+        Ok(Self { listener, address, metrics, readiness })
     }
 
     /// Where it listens.
@@ -98,11 +89,7 @@ impl Probe {
     }
 
     /// The next connection; `None` once `stop` is cancelled.
-    async fn next(
-        &self,
-        connections: &mut JoinSet<()>,
-        stop: &CancellationToken,
-    ) -> Option<TcpStream> {
+    async fn next(&self, connections: &mut JoinSet<()>, stop: &CancellationToken) -> Option<TcpStream> {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return None,
@@ -136,39 +123,22 @@ async fn serve(stream: TcpStream, metrics: Metrics, readiness: Readiness) {
     let _ = timeout(CONNECTION_DEADLINE, connection).await;
 }
 
-fn respond(
-    method: &Method,
-    path: &str,
-    metrics: &Metrics,
-    readiness: &Readiness,
-) -> Response<Full<Bytes>> {
+fn respond(method: &Method, path: &str, metrics: &Metrics, readiness: &Readiness) -> Response<Full<Bytes>> {
     let (status, media_type, body) = match (path, method) {
-        ("/metrics" | "/livez" | "/readyz", method) if method != Method::GET => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            "text/plain",
-            "only GET\n".into(),
-        ),
+        ("/metrics" | "/livez" | "/readyz", method) if method != Method::GET => {
+            (StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET\n".into())
+        }
         ("/metrics", _) => (StatusCode::OK, metrics::MEDIA_TYPE, metrics.text()),
         // Answering at all is being alive; what is wrong outside of the process is no reason to kill it.
         ("/livez", _) => (StatusCode::OK, "application/json", r#"{"ok":true}"#.into()),
         ("/readyz", _) => ready(readiness),
-        _ => (
-            StatusCode::NOT_FOUND,
-            "text/plain",
-            "/metrics, /livez or /readyz\n".into(),
-        ),
+        _ => (StatusCode::NOT_FOUND, "text/plain", "/metrics, /livez or /readyz\n".into()),
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static(media_type),
-    );
-    headers.insert(
-        CACHE_CONTROL,
-        hyper::header::HeaderValue::from_static("no-store"),
-    );
+    headers.insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, hyper::header::HeaderValue::from_static("no-store"));
     response
 }
 

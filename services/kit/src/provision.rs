@@ -95,11 +95,7 @@ pub enum Error {
 ///
 /// # Errors
 /// [`Error`] names the stream or consumer. What was made before stays: run it again.
-pub async fn provision(
-    servers: &str,
-    credential: &Credential,
-    options: Options,
-) -> Result<Report, Error> {
+pub async fn provision(servers: &str, credential: &Credential, options: Options) -> Result<Report, Error> {
     compare(servers, credential, options, Intent::Make).await
 }
 
@@ -107,11 +103,7 @@ pub async fn provision(
 ///
 /// # Errors
 /// As [`provision`].
-pub async fn review(
-    servers: &str,
-    credential: &Credential,
-    options: Options,
-) -> Result<Report, Error> {
+pub async fn review(servers: &str, credential: &Credential, options: Options) -> Result<Report, Error> {
     compare(servers, credential, options, Intent::Look).await
 }
 
@@ -127,10 +119,7 @@ async fn compare(
         .connection_timeout(CONNECT_TIMEOUT)
         .request_timeout(Some(ATTEMPT_TIMEOUT))
         .connect(addresses);
-    let client = connecting.await.map_err(|source| Error::Connect {
-        servers: servers.to_owned(),
-        source,
-    })?;
+    let client = connecting.await.map_err(|source| Error::Connect { servers: servers.to_owned(), source })?;
     let mut jetstream = jetstream::new(client);
     jetstream.set_timeout(ATTEMPT_TIMEOUT);
     let api = Api::new(jetstream, Instant::now() + options.timeout, intent);
@@ -148,10 +137,7 @@ async fn compare(
 
 async fn ensure_stream(api: &Api, wanted: Config, report: &mut Report) -> Result<(), Error> {
     let stream = wanted.name.clone();
-    let failed = |source| Error::Stream {
-        stream: stream.clone(),
-        source,
-    };
+    let failed = |source| Error::Stream { stream: stream.clone(), source };
     let Some(found) = api.stream(&stream).await.map_err(failed)? else {
         api.create_stream(&wanted).await.map_err(failed)?;
         report.created.push(stream);

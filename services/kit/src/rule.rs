@@ -38,11 +38,7 @@ impl<S> Change<S> {
     pub fn new<C: Serialize>(fact: &FactType<C, S>, change: &C, state: S) -> Self {
         // Our own payload types have text keys only, so they always are JSON.
         let change = serde_json::to_value(change).unwrap_or_default();
-        Self {
-            fact: fact.kind,
-            change,
-            state,
-        }
+        Self { fact: fact.kind, change, state }
     }
 }
 

@@ -78,9 +78,7 @@ impl Signer {
     /// # Errors
     /// [`SignatureError::CannotSign`] if the key has no private half.
     pub fn sign_text(&self, text: &str) -> Result<Vec<u8>, SignatureError> {
-        self.key
-            .sign(text.as_bytes())
-            .map_err(|error| SignatureError::CannotSign(error.to_string()))
+        self.key.sign(text.as_bytes()).map_err(|error| SignatureError::CannotSign(error.to_string()))
     }
 
     /// The header for a message to `subject`.
@@ -121,9 +119,7 @@ pub fn verify(
         return Err(SignatureError::Subject { signed: sender.sub });
     }
     if sender.account != account {
-        return Err(SignatureError::Account {
-            signed: sender.account,
-        });
+        return Err(SignatureError::Account { signed: sender.account });
     }
     let in_window = unix_ms(&sender.ts).is_some_and(|at_ms| now_ms.abs_diff(at_ms) <= WINDOW_MS);
     if !in_window {
@@ -131,16 +127,8 @@ pub fn verify(
     }
     let payload_sha256 = sha256(body);
     let key = PublicKey::new(&sender.user).map_err(|_| SignatureError::Key)?;
-    verify_text(
-        &key,
-        &sender.signed_text(&payload_sha256),
-        &sender.signature()?,
-    )?;
-    Ok(Some(Verified {
-        key,
-        payload_sha256,
-        nonce: sender.nonce,
-    }))
+    verify_text(&key, &sender.signed_text(&payload_sha256), &sender.signature()?)?;
+    Ok(Some(Verified { key, payload_sha256, nonce: sender.nonce }))
 }
 
 /// Holds a signature against a text.
@@ -149,8 +137,7 @@ pub fn verify(
 /// [`SignatureError::Key`] or [`SignatureError::Mismatch`].
 pub fn verify_text(key: &PublicKey, text: &str, signature: &[u8]) -> Result<(), SignatureError> {
     let pair = KeyPair::from_public_key(key.as_str()).map_err(|_| SignatureError::Key)?;
-    pair.verify(text.as_bytes(), signature)
-        .map_err(|_| SignatureError::Mismatch)
+    pair.verify(text.as_bytes(), signature).map_err(|_| SignatureError::Mismatch)
 }
 
 /// The bytes of an unpadded base64url text.
@@ -168,9 +155,7 @@ fn sha256(body: &[u8]) -> [u8; 32] {
 }
 
 fn unix_ms(ts: &str) -> Option<u64> {
-    let at = OffsetDateTime::parse(ts, &Rfc3339)
-        .ok()
-        .filter(|at| at.offset().is_utc())?;
+    let at = OffsetDateTime::parse(ts, &Rfc3339).ok().filter(|at| at.offset().is_utc())?;
     u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()
 }
 
@@ -183,39 +168,24 @@ mod tests {
 
     fn signed() -> (String, String) {
         let signer = Signer::new(KeyPair::new_user(), ACCOUNT.into(), None);
-        (
-            signer.sign("sv.req.a", b"body", NOW_MS).unwrap(),
-            signer.public_key(),
-        )
+        (signer.sign("sv.req.a", b"body", NOW_MS).unwrap(), signer.public_key())
     }
 
     #[test]
     fn a_signature_counts_for_its_own_message() {
         let (header, key) = signed();
-        let verified = verify(&header, "sv.req.a", b"body", ACCOUNT, NOW_MS + 29_000)
-            .unwrap()
-            .unwrap();
+        let verified = verify(&header, "sv.req.a", b"body", ACCOUNT, NOW_MS + 29_000).unwrap().unwrap();
         assert_eq!(verified.key.as_str(), key);
     }
 
     #[test]
     fn a_signature_counts_for_nothing_else() {
         let (header, _) = signed();
-        let check = |subject: &str, body: &[u8], account: &str, now| {
-            verify(&header, subject, body, account, now)
-        };
-        assert!(matches!(
-            check("sv.req.b", b"body", ACCOUNT, NOW_MS),
-            Err(SignatureError::Subject { .. })
-        ));
-        assert!(matches!(
-            check("sv.req.a", b"bodY", ACCOUNT, NOW_MS),
-            Err(SignatureError::Mismatch)
-        ));
-        assert!(matches!(
-            check("sv.req.a", b"body", "AXYZ", NOW_MS),
-            Err(SignatureError::Account { .. })
-        ));
+        let check =
+            |subject: &str, body: &[u8], account: &str, now| verify(&header, subject, body, account, now);
+        assert!(matches!(check("sv.req.b", b"body", ACCOUNT, NOW_MS), Err(SignatureError::Subject { .. })));
+        assert!(matches!(check("sv.req.a", b"bodY", ACCOUNT, NOW_MS), Err(SignatureError::Mismatch)));
+        assert!(matches!(check("sv.req.a", b"body", "AXYZ", NOW_MS), Err(SignatureError::Account { .. })));
         assert!(matches!(
             check("sv.req.a", b"body", ACCOUNT, NOW_MS + 31_000),
             Err(SignatureError::Time { .. })

@@ -96,11 +96,7 @@ impl Tap {
     ///
     /// # Errors
     /// [`BusError::Failed`] if the connection is closed.
-    pub async fn open(
-        bus: &Bus,
-        sources: &[Source],
-        mission: Option<&Mission>,
-    ) -> Result<Self, BusError> {
+    pub async fn open(bus: &Bus, sources: &[Source], mission: Option<&Mission>) -> Result<Self, BusError> {
         let mut heard = SelectAll::new();
         for source in sources {
             heard.push(bus.subscribe(&source.filter(mission), None).await?);
@@ -119,9 +115,7 @@ fn read(message: &Message) -> Seen {
     let what = match subject.split('.').nth(1) {
         Some("live") => read_fact(message),
         Some("req") => read_request(message),
-        _ => serde_json::from_slice(&message.payload)
-            .map(What::Refusal)
-            .map_err(|error| error.to_string()),
+        _ => serde_json::from_slice(&message.payload).map(What::Refusal).map_err(|error| error.to_string()),
     };
     let what = what.unwrap_or_else(|reason| What::Unreadable { reason });
     let at_ms = match &what {
@@ -129,37 +123,22 @@ fn read(message: &Message) -> Seen {
         What::Refusal(refusal) => refusal.at_ms,
         _ => now_ms(),
     };
-    Seen {
-        subject,
-        at_ms,
-        what,
-    }
+    Seen { subject, at_ms, what }
 }
 
 fn read_fact(message: &Message) -> Result<What, String> {
     let headers = message.headers.clone().unwrap_or_default();
     let fact = FactRecord::read(&message.subject, &headers, &message.payload);
-    fact.map(|fact| What::Fact(Box::new(fact)))
-        .map_err(|error| error.to_string())
+    fact.map(|fact| What::Fact(Box::new(fact))).map_err(|error| error.to_string())
 }
 
 fn read_request(message: &Message) -> Result<What, String> {
     let request = Request::parse(&message.subject).map_err(|error| error.to_string())?;
-    let header = |name: &str| {
-        message
-            .headers
-            .as_ref()?
-            .get(name)
-            .map(|value| value.as_str())
-    };
+    let header = |name: &str| message.headers.as_ref()?.get(name).map(|value| value.as_str());
     let envelope = Envelope::read(&message.payload, header(header::CONTENT_TYPE));
     let (envelope, _) = envelope.map_err(|error| error.to_string())?;
     let is_signed = header(sender::HEADER).is_some();
-    Ok(What::Request {
-        request: Box::new(request),
-        envelope: Box::new(envelope),
-        is_signed,
-    })
+    Ok(What::Request { request: Box::new(request), envelope: Box::new(envelope), is_signed })
 }
 
 #[cfg(test)]
@@ -181,44 +160,24 @@ mod tests {
     #[test]
     fn a_bare_request_is_read_with_who_asks_for_what() {
         let subject = "sv.req.demo.ada-1a2b3c4d.worker-session_01.registry.whoami";
-        let What::Request {
-            request,
-            envelope,
-            is_signed,
-        } = read(&message(subject, "{}")).what
-        else {
+        let What::Request { request, envelope, is_signed } = read(&message(subject, "{}")).what else {
             panic!("no request");
         };
-        assert_eq!(
-            (request.call.as_str(), request.caller.as_str()),
-            ("whoami", "ada-1a2b3c4d")
-        );
-        assert_eq!(
-            (envelope.payload.as_slice(), is_signed),
-            (b"{}".as_slice(), false)
-        );
+        assert_eq!((request.call.as_str(), request.caller.as_str()), ("whoami", "ada-1a2b3c4d"));
+        assert_eq!((envelope.payload.as_slice(), is_signed), (b"{}".as_slice(), false));
     }
 
     #[test]
     fn a_refusal_is_read_as_the_audit_writes_it() {
         let text = r#"{"at_ms":5,"code":"denied","message":"no","subject":"sv.req.x"}"#;
         let seen = read(&message("sv.audit.registry.demo.ada-1a2b3c4d.whoami", text));
-        assert!(
-            matches!(seen.what, What::Refusal(Refusal { at_ms: 5, ref code, .. }) if code == "denied")
-        );
+        assert!(matches!(seen.what, What::Refusal(Refusal { at_ms: 5, ref code, .. }) if code == "denied"));
     }
 
     #[test]
     fn what_is_none_of_ours_is_shown_as_such() {
-        for subject in [
-            "sv.live.demo.agent",
-            "sv.req.demo",
-            "sv.audit.registry.demo.x.y",
-        ] {
-            assert!(
-                matches!(read(&message(subject, "{")).what, What::Unreadable { .. }),
-                "{subject}"
-            );
+        for subject in ["sv.live.demo.agent", "sv.req.demo", "sv.audit.registry.demo.x.y"] {
+            assert!(matches!(read(&message(subject, "{")).what, What::Unreadable { .. }), "{subject}");
         }
     }
 }

@@ -89,11 +89,7 @@ pub fn init(
     environment: &Environment,
 ) -> Result<Guard, Error> {
     let colour = io::stderr().is_terminal() && environment.get("NO_COLOR").is_none();
-    let logs = log_layer(
-        settings,
-        if colour { Colour::Ansi } else { Colour::None },
-        io::stderr,
-    )?;
+    let logs = log_layer(settings, if colour { Colour::Ansi } else { Colour::None }, io::stderr)?;
     let spans = otlp::exporter(service_name, environment)?;
     set_global_default(subscriber(logs, spans.as_ref()))?;
     Ok(Guard(spans))
@@ -111,36 +107,25 @@ fn log_layer<W>(settings: &Telemetry, colour: Colour, writer: W) -> Result<Boxed
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&settings.log).map_err(|source| Error::Filter {
-        directives: settings.log.clone(),
-        source,
-    })?;
+    let filter = EnvFilter::try_new(&settings.log)
+        .map_err(|source| Error::Filter { directives: settings.log.clone(), source })?;
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     Ok(match settings.log_format {
-        LogFormat::Human => layer
-            .with_ansi(colour == Colour::Ansi)
-            .with_filter(filter)
-            .boxed(),
+        LogFormat::Human => layer.with_ansi(colour == Colour::Ansi).with_filter(filter).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_filter(filter).boxed(),
     })
 }
 
 fn subscriber(logs: Boxed, spans: Option<&SdkTracerProvider>) -> impl Subscriber + use<> {
-    tracing_subscriber::registry()
-        .with(logs)
-        .with(spans.map(span_layer))
+    tracing_subscriber::registry().with(logs).with(spans.map(span_layer))
 }
 
 fn span_layer<S>(spans: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
 {
-    let exported = Targets::new()
-        .with_default(Level::INFO)
-        .with_target("selvedge", Level::DEBUG);
-    tracing_opentelemetry::layer()
-        .with_tracer(spans.tracer("selvedge"))
-        .with_filter(exported)
+    let exported = Targets::new().with_default(Level::INFO).with_target("selvedge", Level::DEBUG);
+    tracing_opentelemetry::layer().with_tracer(spans.tracer("selvedge")).with_filter(exported)
 }
 
 #[cfg(test)]

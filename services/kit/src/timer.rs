@@ -60,27 +60,12 @@ impl Timers {
         deadline: Deadline,
     ) -> Result<(), AppendError> {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            "Nats-Schedule",
-            format!("@at {}", rfc3339(due.at_ms)).as_str(),
-        );
-        headers.insert(
-            "Nats-Schedule-Target",
-            subject::due(self.service, entity, name).as_str(),
-        );
-        headers.insert(
-            "Nats-Schedule-TTL",
-            format!("{}s", DUE_DAYS * 86_400).as_str(),
-        );
+        headers.insert("Nats-Schedule", format!("@at {}", rfc3339(due.at_ms)).as_str());
+        headers.insert("Nats-Schedule-Target", subject::due(self.service, entity, name).as_str());
+        headers.insert("Nats-Schedule-TTL", format!("{}s", DUE_DAYS * 86_400).as_str());
         let body = json!(due).to_string();
-        publish(
-            &self.bus,
-            &subject::timer(self.service, entity, name),
-            headers,
-            body.into(),
-            deadline,
-        )
-        .await?;
+        publish(&self.bus, &subject::timer(self.service, entity, name), headers, body.into(), deadline)
+            .await?;
         Ok(())
     }
 
@@ -103,12 +88,7 @@ impl Timers {
         let purge = format!("$JS.API.STREAM.PURGE.{}", timers(self.service));
         let answer = self
             .bus
-            .request(
-                &purge,
-                HeaderMap::new(),
-                json!({ "filter": filter }).to_string().into(),
-                deadline,
-            )
+            .request(&purge, HeaderMap::new(), json!({ "filter": filter }).to_string().into(), deadline)
             .await?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Purged { success: true }) => Ok(()),
@@ -126,11 +106,7 @@ pub fn entity_of(due_subject: &str) -> Option<Entity> {
     let ["sv", "due", _, name, mission, id, _] = tokens.as_slice() else {
         return None;
     };
-    Some(Entity {
-        mission: mission.parse().ok()?,
-        name: name.parse().ok()?,
-        id: id.parse().ok()?,
-    })
+    Some(Entity { mission: mission.parse().ok()?, name: name.parse().ok()?, id: id.parse().ok()? })
 }
 
 #[cfg(test)]

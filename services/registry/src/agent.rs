@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 
 use selvedge_contracts::{
-    fact::{
-        AGENT_JOINED, AGENT_REGISTERED, AGENT_RETIRED, AGENT_ROTATED, AGENT_UPDATED, KEY_BOUND,
-    },
+    fact::{AGENT_JOINED, AGENT_REGISTERED, AGENT_RETIRED, AGENT_ROTATED, AGENT_UPDATED, KEY_BOUND},
     fault::Fault,
     id::{AgentId, AgentName, PublicKey},
     payload::{
@@ -68,19 +66,13 @@ fn join_again(agent: &Agent, invite: &Invite, about: &About) -> Verdict<Agent> {
     if agent.roles.get(&invite.mission) == Some(&invite.role) {
         return say(agent, about);
     }
-    let mut state = Agent {
-        about: about.clone(),
-        ..agent.clone()
-    };
+    let mut state = Agent { about: about.clone(), ..agent.clone() };
     state.roles.insert(invite.mission.clone(), invite.role);
     Change::new(&AGENT_JOINED, &joined(invite), state).into()
 }
 
 fn joined(invite: &Invite) -> Joined {
-    Joined {
-        mission: invite.mission.clone(),
-        role: invite.role,
-    }
+    Joined { mission: invite.mission.clone(), role: invite.role }
 }
 
 /// Notes what the agent now says of itself.
@@ -98,15 +90,7 @@ fn say(agent: &Agent, about: &About) -> Verdict<Agent> {
     if agent.about == *about {
         return Verdict::Same;
     }
-    Change::new(
-        &AGENT_UPDATED,
-        about,
-        Agent {
-            about: about.clone(),
-            ..agent.clone()
-        },
-    )
-    .into()
+    Change::new(&AGENT_UPDATED, about, Agent { about: about.clone(), ..agent.clone() }).into()
 }
 
 /// Binds a key to an agent, for ever.
@@ -123,11 +107,7 @@ pub(crate) fn bind_key(
         Some(bound) if bound.agent == *agent => Ok(Verdict::Same),
         Some(bound) => Err(bound_elsewhere(bound)),
         None => {
-            let state = Key {
-                key: key.clone(),
-                agent: agent.clone(),
-                bound_at_ms: now_ms,
-            };
+            let state = Key { key: key.clone(), agent: agent.clone(), bound_at_ms: now_ms };
             Ok(Change::new(&KEY_BOUND, &Nothing {}, state).into())
         }
     }
@@ -142,19 +122,8 @@ pub(crate) fn rotate(current: &Agent, key: &PublicKey) -> Result<Verdict<Agent>,
         AgentStatus::Retired => Err(retired(current)),
         AgentStatus::Active if current.key == *key => Ok(Verdict::Same),
         AgentStatus::Active => {
-            let change = Rotated {
-                before: current.key.clone(),
-                after: key.clone(),
-            };
-            Ok(Change::new(
-                &AGENT_ROTATED,
-                &change,
-                Agent {
-                    key: key.clone(),
-                    ..current.clone()
-                },
-            )
-            .into())
+            let change = Rotated { before: current.key.clone(), after: key.clone() };
+            Ok(Change::new(&AGENT_ROTATED, &change, Agent { key: key.clone(), ..current.clone() }).into())
         }
     }
 }
@@ -164,18 +133,8 @@ pub(crate) fn retire(current: &Agent, reason: &str) -> Verdict<Agent> {
     match current.status {
         AgentStatus::Retired => Verdict::Same,
         AgentStatus::Active => {
-            let state = Agent {
-                status: AgentStatus::Retired,
-                ..current.clone()
-            };
-            Change::new(
-                &AGENT_RETIRED,
-                &Reason {
-                    reason: reason.to_owned(),
-                },
-                state,
-            )
-            .into()
+            let state = Agent { status: AgentStatus::Retired, ..current.clone() };
+            Change::new(&AGENT_RETIRED, &Reason { reason: reason.to_owned() }, state).into()
         }
     }
 }
@@ -212,9 +171,7 @@ mod tests {
     use super::*;
     use crate::fixture::{agent_id, fact, key, mission, owner, state};
     use proptest::prelude::*;
-    use selvedge_contracts::{
-        fault::Code, id::InviteId, payload::invite::InviteStatus, role::Role,
-    };
+    use selvedge_contracts::{fault::Code, id::InviteId, payload::invite::InviteStatus, role::Role};
 
     fn invite(mission_name: &str, role: Role, owner_name: &str) -> Invite {
         Invite {
@@ -229,10 +186,7 @@ mod tests {
     }
 
     fn about(model: &str) -> About {
-        About {
-            model: Some(model.to_owned()),
-            ..About::default()
-        }
+        About { model: Some(model.to_owned()), ..About::default() }
     }
 
     fn join_with(
@@ -253,21 +207,13 @@ mod tests {
     }
 
     fn ada() -> Agent {
-        state(join_with(
-            None,
-            'A',
-            &invite("demo", Role::Worker, "ada"),
-            "m",
-        ))
+        state(join_with(None, 'A', &invite("demo", Role::Worker, "ada"), "m"))
     }
 
     #[test]
     fn role_and_owner_come_from_the_invite() {
         let agent = ada();
-        assert_eq!(
-            agent.roles,
-            BTreeMap::from([(mission("demo"), Role::Worker)])
-        );
+        assert_eq!(agent.roles, BTreeMap::from([(mission("demo"), Role::Worker)]));
         assert_eq!((agent.owner, agent.registered_at_ms), (owner("ada"), 7));
     }
 
@@ -277,44 +223,26 @@ mod tests {
         let demo = invite("demo", Role::Worker, "ada");
         assert_eq!(again(&demo, "m"), Ok(Verdict::Same));
         assert_eq!(fact(&again(&demo, "another model")), "updated");
-        assert_eq!(
-            fact(&again(&invite("demo", Role::Verifier, "ada"), "m")),
-            "joined"
-        );
-        let joined: Agent = state(again(
-            &invite("other", Role::Planner, "ada"),
-            "another model",
-        ));
+        assert_eq!(fact(&again(&invite("demo", Role::Verifier, "ada"), "m")), "joined");
+        let joined: Agent = state(again(&invite("other", Role::Planner, "ada"), "another model"));
         assert_eq!(joined.roles.len(), 2);
-        assert_eq!(
-            (joined.id, joined.name, joined.key),
-            (ada().id, ada().name, ada().key)
-        );
+        assert_eq!((joined.id, joined.name, joined.key), (ada().id, ada().name, ada().key));
         assert_eq!(joined.about, about("another model"));
     }
 
     #[test]
     fn another_key_or_owner_is_a_conflict() {
         let demo = invite("demo", Role::Worker, "ada");
-        assert_eq!(
-            join_with(Some(&ada()), 'B', &demo, "m").unwrap_err().code,
-            Code::Conflict
-        );
+        assert_eq!(join_with(Some(&ada()), 'B', &demo, "m").unwrap_err().code, Code::Conflict);
         let of_bob = invite("demo", Role::Worker, "bob");
-        assert_eq!(
-            join_with(Some(&ada()), 'A', &of_bob, "m").unwrap_err().code,
-            Code::Conflict
-        );
+        assert_eq!(join_with(Some(&ada()), 'A', &of_bob, "m").unwrap_err().code, Code::Conflict);
     }
 
     #[test]
     fn a_retired_agent_may_do_nothing() {
         let gone: Agent = state(Ok(retire(&ada(), "done")));
         let demo = invite("demo", Role::Worker, "ada");
-        assert_eq!(
-            join_with(Some(&gone), 'A', &demo, "m").unwrap_err().code,
-            Code::Denied
-        );
+        assert_eq!(join_with(Some(&gone), 'A', &demo, "m").unwrap_err().code, Code::Denied);
         assert_eq!(update(&gone, &about("m")).unwrap_err().code, Code::Denied);
         assert_eq!(rotate(&gone, &key('A')).unwrap_err().code, Code::Denied);
         assert_eq!(retire(&gone, "another reason"), Verdict::Same);
@@ -323,16 +251,8 @@ mod tests {
     #[test]
     fn a_key_belongs_to_one_agent_for_ever() {
         let bound: Key = state(bind_key(None, &key('A'), &agent_id("ada"), 1));
-        assert_eq!(
-            bind_key(Some(&bound), &key('A'), &agent_id("ada"), 2),
-            Ok(Verdict::Same)
-        );
-        assert_eq!(
-            bind_key(Some(&bound), &key('A'), &agent_id("bob"), 2)
-                .unwrap_err()
-                .code,
-            Code::Conflict
-        );
+        assert_eq!(bind_key(Some(&bound), &key('A'), &agent_id("ada"), 2), Ok(Verdict::Same));
+        assert_eq!(bind_key(Some(&bound), &key('A'), &agent_id("bob"), 2).unwrap_err().code, Code::Conflict);
     }
 
     proptest! {

@@ -17,9 +17,7 @@ pub(crate) fn canonical(value: &Value) -> Result<String, Fault> {
 /// # Errors
 /// As [`canonical`].
 pub(crate) fn digest(value: &Value) -> Result<String, Fault> {
-    Ok(blake3::hash(canonical(value)?.as_bytes())
-        .to_hex()
-        .to_string())
+    Ok(blake3::hash(canonical(value)?.as_bytes()).to_hex().to_string())
 }
 
 fn unwritable(error: &serde_json::Error) -> Fault {
@@ -43,13 +41,8 @@ mod tests {
         );
         let keys = r#"{"\u20ac":"Euro","\r":"Return","\ufb33":"Dalet","1":"One","\ud83d\ude00":"Smile","\u0080":"Control","\u00f6":"O"}"#;
         let sorted = canonical(&serde_json::from_str(keys).unwrap()).unwrap();
-        let order = [
-            "Return", "One", "Control", "\"O\"", "Euro", "Smile", "Dalet",
-        ];
-        let places: Vec<usize> = order
-            .iter()
-            .map(|word| sorted.find(word).unwrap())
-            .collect();
+        let order = ["Return", "One", "Control", "\"O\"", "Euro", "Smile", "Dalet"];
+        let places: Vec<usize> = order.iter().map(|word| sorted.find(word).unwrap()).collect();
         assert!(places.is_sorted(), "keys go by UTF-16 code units: {sorted}");
     }
 

@@ -50,9 +50,7 @@ impl Checker {
     pub(crate) fn new(schema: &Value) -> Result<Self, Fault> {
         schema::check(schema)?;
         let visits = visits(schema)?;
-        let validator = options()
-            .build(schema)
-            .map_err(|error| uncompilable(&error))?;
+        let validator = options().build(schema).map_err(|error| uncompilable(&error))?;
         Ok(Self { validator, visits })
     }
 
@@ -66,17 +64,12 @@ impl Checker {
         let cost = places
             .iter()
             .zip(&self.visits)
-            .fold(0u64, |sum, (places, visits)| {
-                sum.saturating_add(visits.saturating_mul(*places))
-            });
+            .fold(0u64, |sum, (places, visits)| sum.saturating_add(visits.saturating_mul(*places)));
         match cost {
             0..=MAX_VISITS if self.validator.is_valid(document) => Ok(Vec::new()),
-            0..=MAX_VISITS => Ok(self
-                .validator
-                .iter_errors(document)
-                .take(MAX_VIOLATIONS)
-                .map(|e| detail(&e))
-                .collect()),
+            0..=MAX_VISITS => {
+                Ok(self.validator.iter_errors(document).take(MAX_VIOLATIONS).map(|e| detail(&e)).collect())
+            }
             _ => Err(too_costly(cost)),
         }
     }
@@ -115,14 +108,9 @@ impl Checkers {
 
 /// How schemas are compiled, here and wherever one is evaluated.
 pub(crate) fn options<'a>() -> jsonschema::ValidationOptions<'a> {
-    jsonschema::options()
-        .offline()
-        .should_validate_formats(false)
-        .with_pattern_options(
-            PatternOptions::regex()
-                .size_limit(MAX_PATTERN_BYTES)
-                .dfa_size_limit(MAX_PATTERN_BYTES),
-        )
+    jsonschema::options().offline().should_validate_formats(false).with_pattern_options(
+        PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES),
+    )
 }
 
 /// Visits per place at each depth that the schema can afford.
@@ -153,16 +141,8 @@ fn count(document: &Value, places: &mut [u64]) -> Option<()> {
 
 /// The violation without the document's values: they may be large, or secret.
 fn detail(violation: &jsonschema::ValidationError<'_>) -> Detail {
-    let message = violation
-        .masked()
-        .to_string()
-        .chars()
-        .take(MAX_MESSAGE_CHARS)
-        .collect();
-    Detail {
-        at: violation.instance_path().to_string(),
-        message,
-    }
+    let message = violation.masked().to_string().chars().take(MAX_MESSAGE_CHARS).collect();
+    Detail { at: violation.instance_path().to_string(), message }
 }
 
 fn uncompilable(error: &jsonschema::ValidationError<'_>) -> Fault {
@@ -188,20 +168,13 @@ fn endless() -> Fault {
 }
 
 fn too_deep(levels: usize) -> Fault {
-    Fault::invalid(format!(
-        "the document is nested deeper than the {levels} levels this contract can check"
-    ))
-    .at(
-        "/document",
-        "flatten it, or give the contract's unions fewer alternatives",
-    )
+    Fault::invalid(format!("the document is nested deeper than the {levels} levels this contract can check"))
+        .at("/document", "flatten it, or give the contract's unions fewer alternatives")
 }
 
 fn too_costly(cost: u64) -> Fault {
-    Fault::invalid("the document is too large to be checked against this contract").at(
-        "/document",
-        format!("{cost} steps: expected at most {MAX_VISITS}; check its parts one by one"),
-    )
+    Fault::invalid("the document is too large to be checked against this contract")
+        .at("/document", format!("{cost} steps: expected at most {MAX_VISITS}; check its parts one by one"))
 }
 
 #[cfg(test)]
@@ -211,10 +184,7 @@ mod tests {
 
     fn violations(schema: &Value, document: &Value) -> Vec<(String, String)> {
         let details = Checker::new(schema).unwrap().check(document).unwrap();
-        details
-            .into_iter()
-            .map(|detail| (detail.at, detail.message))
-            .collect()
+        details.into_iter().map(|detail| (detail.at, detail.message)).collect()
     }
 
     #[test]
@@ -224,17 +194,11 @@ mod tests {
             "properties": {"c/d": {"type": "string"}, "e": {"items": {"maximum": 3}}},
             "additionalProperties": false,
         });
-        let mut found = violations(
-            &schema,
-            &json!({"c/d": "secret".len(), "e": [1, 5, 9], "f": 1}),
-        );
+        let mut found = violations(&schema, &json!({"c/d": "secret".len(), "e": [1, 5, 9], "f": 1}));
         found.sort();
         let places: Vec<&str> = found.iter().map(|(at, _)| at.as_str()).collect();
         assert_eq!(places, ["", "", "", "/c~1d", "/e/1", "/e/2"]);
-        assert_eq!(
-            violations(&json!({"required": ["a"]}), &json!({"a": 1, "b": 2})),
-            []
-        );
+        assert_eq!(violations(&json!({"required": ["a"]}), &json!({"a": 1, "b": 2})), []);
     }
 
     #[test]
@@ -245,40 +209,29 @@ mod tests {
 
     #[test]
     fn at_most_a_hundred_violations_are_listed() {
-        let found = violations(
-            &json!({"items": {"type": "string"}}),
-            &json!(vec![1; 1_000]),
-        );
+        let found = violations(&json!({"items": {"type": "string"}}), &json!(vec![1; 1_000]));
         assert_eq!(found.len(), MAX_VIOLATIONS);
     }
 
     #[test]
     fn format_is_an_annotation_in_every_draft() {
-        for draft in [
-            "https://json-schema.org/draft/2020-12/schema",
-            "http://json-schema.org/draft-07/schema#",
-        ] {
-            assert_eq!(
-                violations(&json!({"$schema": draft, "format": "email"}), &json!("x")),
-                []
-            );
+        for draft in
+            ["https://json-schema.org/draft/2020-12/schema", "http://json-schema.org/draft-07/schema#"]
+        {
+            assert_eq!(violations(&json!({"$schema": draft, "format": "email"}), &json!("x")), []);
         }
     }
 
     #[test]
     fn patterns_run_in_linear_time_or_not_at_all() {
         for pattern in ["(?=x)y", r"(a)\1", "(", r"(\pL{1000}){1000}"] {
-            let Err(fault) = Checker::new(&json!({"properties": {"a": {"pattern": pattern}}}))
-            else {
+            let Err(fault) = Checker::new(&json!({"properties": {"a": {"pattern": pattern}}})) else {
                 panic!("{pattern} was taken")
             };
             assert_eq!(fault.details.first().unwrap().at, "/properties/a/pattern");
         }
         let slow = json!({"pattern": "^(a+)+$"});
-        assert_eq!(
-            violations(&slow, &json!(format!("{}b", "a".repeat(100_000)))).len(),
-            1
-        );
+        assert_eq!(violations(&slow, &json!(format!("{}b", "a".repeat(100_000)))).len(), 1);
     }
 
     #[test]
@@ -287,22 +240,14 @@ mod tests {
         let laugh = |levels: u32| {
             let mut defs: Map<String, Value> = (0..levels)
                 .map(|level| {
-                    (
-                        format!("a{level}"),
-                        json!({"allOf": [reference(level + 1), reference(level + 1)]}),
-                    )
+                    (format!("a{level}"), json!({"allOf": [reference(level + 1), reference(level + 1)]}))
                 })
                 .collect();
             defs.insert(format!("a{levels}"), json!(true));
             json!({"$ref": "#/$defs/a0", "$defs": defs})
         };
         assert!(Checker::new(&laugh(8)).is_ok());
-        for bad in [
-            laugh(60),
-            laugh(400),
-            json!({"$ref": "#"}),
-            json!({"not": {"$ref": "#"}}),
-        ] {
+        for bad in [laugh(60), laugh(400), json!({"$ref": "#"}), json!({"not": {"$ref": "#"}})] {
             assert!(Checker::new(&bad).is_err(), "{bad}");
         }
     }

@@ -44,15 +44,8 @@ pub(crate) fn compare(before: &Value, after: &Value) -> Compatibility {
     if before == after {
         return Compatibility::Compatible;
     }
-    if [before, after]
-        .into_iter()
-        .any(|schema| !is_compared(schema))
-    {
-        return Report::unknown(
-            "/$schema",
-            format!("only schemas of {DRAFT} can be compared"),
-        )
-        .verdict();
+    if [before, after].into_iter().any(|schema| !is_compared(schema)) {
+        return Report::unknown("/$schema", format!("only schemas of {DRAFT} can be compared")).verdict();
     }
     let mut comparison = Comparison::new(before, after);
     comparison.follows(&Known::of(before), after, "").verdict()
@@ -61,9 +54,7 @@ pub(crate) fn compare(before: &Value, after: &Value) -> Compatibility {
 fn is_compared(schema: &Value) -> bool {
     match schema.get("$schema") {
         None => true,
-        Some(named) => named
-            .as_str()
-            .is_some_and(|named| named.trim_end_matches('#') == DRAFT),
+        Some(named) => named.as_str().is_some_and(|named| named.trim_end_matches('#') == DRAFT),
     }
 }
 
@@ -83,14 +74,7 @@ struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     fn new(before: &'a Value, after: &'a Value) -> Self {
         let (asked, validators) = (HashSet::new(), HashMap::new());
-        Self {
-            before,
-            after,
-            steps: 0,
-            depth: 0,
-            asked,
-            validators,
-        }
+        Self { before, after, steps: 0, depth: 0, asked, validators }
     }
 
     /// Whether `asked`, which stands `at` in the schema after, follows from what is known.
@@ -107,10 +91,7 @@ impl<'a> Comparison<'a> {
     /// Goes one level down, if steps and levels are left.
     fn within_bounds(&mut self, at: &str, down: impl FnOnce(&mut Self) -> Report) -> Report {
         if self.steps >= MAX_STEPS || self.depth >= MAX_DEPTH {
-            return Report::unknown(
-                at,
-                "the schemas are too large or too deep to be compared here",
-            );
+            return Report::unknown(at, "the schemas are too large or too deep to be compared here");
         }
         self.depth = self.depth.saturating_add(1);
         let report = down(self);
@@ -120,10 +101,7 @@ impl<'a> Comparison<'a> {
 
     fn facts(&mut self, known: &Known<'a>) -> Facts<'a> {
         let facts = known.facts(self.before);
-        self.steps = self
-            .steps
-            .saturating_add(facts.parts.len())
-            .saturating_add(1);
+        self.steps = self.steps.saturating_add(facts.parts.len()).saturating_add(1);
         facts
     }
 
@@ -132,9 +110,7 @@ impl<'a> Comparison<'a> {
         match asked {
             _ if facts.is_impossible() => Report::default(),
             Value::Bool(false) => Report::breaking(at, "nothing is allowed here any more"),
-            Value::Object(keywords)
-                if !facts.parts.iter().any(|part| self.is_same(part, asked)) =>
-            {
+            Value::Object(keywords) if !facts.parts.iter().any(|part| self.is_same(part, asked)) => {
                 self.answer_keywords(known, &facts, keywords, at)
             }
             _ => Report::default(),
@@ -232,20 +208,15 @@ impl<'a> Comparison<'a> {
             _ => return Report::default(),
         };
         let is_same = |part: &&Map<String, Value>| {
-            together
-                .iter()
-                .all(|&name| match (part.get(name), siblings.get(name)) {
-                    (Some(before), Some(after)) => self.is_same(before, after),
-                    (before, after) => before.is_none() && after.is_none(),
-                })
+            together.iter().all(|&name| match (part.get(name), siblings.get(name)) {
+                (Some(before), Some(after)) => self.is_same(before, after),
+                (before, after) => before.is_none() && after.is_none(),
+            })
         };
         if !together.is_empty() && facts.maps().any(|part| is_same(&part)) {
             return Report::default();
         }
-        Report::unknown(
-            at,
-            format!("{name} cannot be compared where it or what stands beside it changes"),
-        )
+        Report::unknown(at, format!("{name} cannot be compared where it or what stands beside it changes"))
     }
 
     /// Whether both say the same, references included.
@@ -256,23 +227,19 @@ impl<'a> Comparison<'a> {
     fn leads_to_the_same<'v>(&'v self, value: &'v Value, seen: &mut HashSet<&'v str>) -> bool {
         match value {
             Value::Array(items) => items.iter().all(|item| self.leads_to_the_same(item, seen)),
-            Value::Object(members) => {
-                members
-                    .iter()
-                    .all(|(name, member)| match (name.as_str(), member) {
-                        ("$ref", Value::String(to)) if seen.insert(to) => {
-                            match (resolve(self.before, to), resolve(self.after, to)) {
-                                (Some((_, before)), Some((_, after))) => {
-                                    before == after && self.leads_to_the_same(before, seen)
-                                }
-                                _ => false,
-                            }
+            Value::Object(members) => members.iter().all(|(name, member)| match (name.as_str(), member) {
+                ("$ref", Value::String(to)) if seen.insert(to) => {
+                    match (resolve(self.before, to), resolve(self.after, to)) {
+                        (Some((_, before)), Some((_, after))) => {
+                            before == after && self.leads_to_the_same(before, seen)
                         }
-                        ("$ref", Value::String(_)) => true,
-                        ("$dynamicRef" | "$recursiveRef", _) => false,
-                        _ => self.leads_to_the_same(member, seen),
-                    })
-            }
+                        _ => false,
+                    }
+                }
+                ("$ref", Value::String(_)) => true,
+                ("$dynamicRef" | "$recursiveRef", _) => false,
+                _ => self.leads_to_the_same(member, seen),
+            }),
             _ => true,
         }
     }

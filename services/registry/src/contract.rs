@@ -52,10 +52,7 @@ fn next(before: &Contract) -> Result<u32, Fault> {
 }
 
 fn full(before: &Contract) -> Fault {
-    Fault::conflict(format!(
-        "the contract {} has no version number left; choose another name",
-        before.name
-    ))
+    Fault::conflict(format!("the contract {} has no version number left; choose another name", before.name))
 }
 
 #[cfg(test)]
@@ -68,53 +65,25 @@ mod tests {
 
     fn added(latest: Option<&Contract>, schema: Value) -> Result<Verdict<Contract>, Fault> {
         let digest = canonical::digest(&schema).unwrap();
-        add(
-            latest,
-            &ContractAdd {
-                name: ContractName::new("research.summary").unwrap(),
-                schema,
-            },
-            &digest,
-            7,
-        )
+        add(latest, &ContractAdd { name: ContractName::new("research.summary").unwrap(), schema }, &digest, 7)
     }
 
     #[test]
     fn versions_count_up_from_one_and_say_how_they_relate() {
         let first: Contract = state(added(None, json!({"type": "integer"})));
-        assert_eq!(
-            (first.version, &first.compatibility),
-            (1, &Compatibility::First)
-        );
+        assert_eq!((first.version, &first.compatibility), (1, &Compatibility::First));
         let second: Contract = state(added(Some(&first), json!({"type": "number"})));
-        assert_eq!(
-            (second.version, &second.compatibility),
-            (2, &Compatibility::Compatible)
-        );
+        assert_eq!((second.version, &second.compatibility), (2, &Compatibility::Compatible));
         let third: Contract = state(added(Some(&second), json!({"type": "integer"})));
-        assert!(matches!(
-            third.compatibility,
-            Compatibility::Breaking { .. }
-        ));
+        assert!(matches!(third.compatibility, Compatibility::Breaking { .. }));
         assert_ne!(first.digest, second.digest);
     }
 
     #[test]
     fn a_schema_that_is_none_is_refused_with_its_pointers() {
-        let fault = added(
-            None,
-            json!({"type": 7, "properties": {"a": {"$ref": "x.json"}}}),
-        )
-        .unwrap_err();
-        let at: Vec<&str> = fault
-            .details
-            .iter()
-            .map(|detail| detail.at.as_str())
-            .collect();
-        assert_eq!(
-            (fault.code, at),
-            (Code::Invalid, vec!["/properties/a/$ref", "/type"])
-        );
+        let fault = added(None, json!({"type": 7, "properties": {"a": {"$ref": "x.json"}}})).unwrap_err();
+        let at: Vec<&str> = fault.details.iter().map(|detail| detail.at.as_str()).collect();
+        assert_eq!((fault.code, at), (Code::Invalid, vec!["/properties/a/$ref", "/type"]));
     }
 
     proptest! {

@@ -21,11 +21,7 @@ const ONE_PROPERTY: &[&str] = &["properties"];
 /// Keywords of which several subschemas may hold for a given property.
 const ANY_PROPERTY: &[&str] = &["patternProperties"];
 /// Further keywords whose subschema may hold for a property.
-const PROPERTIES: &[&str] = &[
-    "additionalProperties",
-    "propertyNames",
-    "unevaluatedProperties",
-];
+const PROPERTIES: &[&str] = &["additionalProperties", "propertyNames", "unevaluatedProperties"];
 /// Keywords of which one subschema holds for a given item.
 const ONE_ITEM: &[&str] = &["prefixItems", "items"];
 /// Further keywords whose subschema may hold for an item.
@@ -40,24 +36,15 @@ pub(crate) struct Cost {
     pub chain: u32,
 }
 
-const NOTHING: Cost = Cost {
-    visits: 0,
-    chain: 0,
-};
+const NOTHING: Cost = Cost { visits: 0, chain: 0 };
 
 impl Cost {
     fn and(self, other: Self) -> Self {
-        Self {
-            visits: self.visits.saturating_add(other.visits),
-            chain: self.chain.max(other.chain),
-        }
+        Self { visits: self.visits.saturating_add(other.visits), chain: self.chain.max(other.chain) }
     }
 
     fn or(self, other: Self) -> Self {
-        Self {
-            visits: self.visits.max(other.visits),
-            chain: self.chain.max(other.chain),
-        }
+        Self { visits: self.visits.max(other.visits), chain: self.chain.max(other.chain) }
     }
 }
 
@@ -76,10 +63,7 @@ pub(crate) struct Counter<'a> {
 impl<'a> Counter<'a> {
     /// A counter for the schema `root`.
     pub(crate) fn new(root: &'a Value) -> Self {
-        Self {
-            root,
-            known: HashMap::new(),
-        }
+        Self { root, known: HashMap::new() }
     }
 
     /// What the schema asks for at `depth` levels below the document's root.
@@ -103,26 +87,16 @@ impl<'a> Counter<'a> {
             None => NOTHING,
         };
         let own = u64::from(depth == 0);
-        let cost = Cost {
-            visits: inner.visits.saturating_add(own),
-            chain: inner.chain.saturating_add(1),
-        };
+        let cost = Cost { visits: inner.visits.saturating_add(own), chain: inner.chain.saturating_add(1) };
         self.known.insert(key, Some(cost));
         Ok(cost)
     }
 
-    fn inside(
-        &mut self,
-        keywords: &'a Map<String, Value>,
-        depth: u32,
-        room: u32,
-    ) -> Result<Cost, Endless> {
+    fn inside(&mut self, keywords: &'a Map<String, Value>, depth: u32, room: u32) -> Result<Cost, Endless> {
         let mut here = self.sum(keywords, HERE, depth, room)?;
         here = here.and(self.sum(keywords, HERE_BY_NAME, depth, room)?);
-        if let Some((_, target)) = keywords
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|to| resolve(self.root, to))
+        if let Some((_, target)) =
+            keywords.get("$ref").and_then(Value::as_str).and_then(|to| resolve(self.root, to))
         {
             here = here.and(self.of(target, depth, room)?);
         }
@@ -133,9 +107,7 @@ impl<'a> Counter<'a> {
             .most(keywords, ONE_PROPERTY, below, room)?
             .and(self.sum(keywords, ANY_PROPERTY, below, room)?)
             .and(self.sum(keywords, PROPERTIES, below, room)?);
-        let array = self
-            .most(keywords, ONE_ITEM, below, room)?
-            .and(self.sum(keywords, ITEMS, below, room)?);
+        let array = self.most(keywords, ONE_ITEM, below, room)?.and(self.sum(keywords, ITEMS, below, room)?);
         Ok(here.and(object.or(array)))
     }
 
@@ -146,9 +118,8 @@ impl<'a> Counter<'a> {
         depth: u32,
         room: u32,
     ) -> Result<Cost, Endless> {
-        subschemas(keywords, names).try_fold(NOTHING, |sum, schema| {
-            Ok(sum.and(self.of(schema, depth, room)?))
-        })
+        subschemas(keywords, names)
+            .try_fold(NOTHING, |sum, schema| Ok(sum.and(self.of(schema, depth, room)?)))
     }
 
     fn most(
@@ -158,25 +129,16 @@ impl<'a> Counter<'a> {
         depth: u32,
         room: u32,
     ) -> Result<Cost, Endless> {
-        subschemas(keywords, names).try_fold(NOTHING, |most, schema| {
-            Ok(most.or(self.of(schema, depth, room)?))
-        })
+        subschemas(keywords, names)
+            .try_fold(NOTHING, |most, schema| Ok(most.or(self.of(schema, depth, room)?)))
     }
 }
 
 /// The subschemas under the keywords `names`: each one itself, a list, or a map of names.
-fn subschemas<'a>(
-    keywords: &'a Map<String, Value>,
-    names: &[&str],
-) -> impl Iterator<Item = &'a Value> {
-    let by_name = |name: &str| {
-        [HERE_BY_NAME, ONE_PROPERTY, ANY_PROPERTY]
-            .iter()
-            .any(|names| names.contains(&name))
-    };
-    let found = names
-        .iter()
-        .filter_map(move |&name| keywords.get(name).map(|value| (by_name(name), value)));
+fn subschemas<'a>(keywords: &'a Map<String, Value>, names: &[&str]) -> impl Iterator<Item = &'a Value> {
+    let by_name =
+        |name: &str| [HERE_BY_NAME, ONE_PROPERTY, ANY_PROPERTY].iter().any(|names| names.contains(&name));
+    let found = names.iter().filter_map(move |&name| keywords.get(name).map(|value| (by_name(name), value)));
     found.flat_map(|(by_name, value)| match value {
         Value::Object(map) if by_name => map.values().collect(),
         Value::Array(list) => list.iter().collect(),
@@ -198,10 +160,7 @@ mod tests {
         let reference = |level: u32| json!({"$ref": format!("#/$defs/a{level}")});
         let mut defs: Map<String, Value> = (0..levels)
             .map(|level| {
-                (
-                    format!("a{level}"),
-                    json!({ keyword: [reference(level + 1), reference(level + 1)] }),
-                )
+                (format!("a{level}"), json!({ keyword: [reference(level + 1), reference(level + 1)] }))
             })
             .collect();
         defs.insert(format!("a{levels}"), json!(true));
@@ -228,10 +187,7 @@ mod tests {
         let node = |kind: &str| json!({"properties": {"is": {"const": kind}, "in": {"$ref": "#"}}});
         let union = json!({"oneOf": [node("a"), node("b")]});
         let costs: Vec<u64> = (0..4).map(|depth| visits(&union, depth).unwrap()).collect();
-        assert!(
-            costs.windows(2).all(|pair| pair[1] >= pair[0] * 2),
-            "{costs:?}"
-        );
+        assert!(costs.windows(2).all(|pair| pair[1] >= pair[0] * 2), "{costs:?}");
     }
 
     #[test]

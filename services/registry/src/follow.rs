@@ -43,12 +43,7 @@ pub(crate) fn start(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) {
-    let followers = [
-        REGISTRY_ENDS,
-        REGISTRY_TIMERS,
-        REGISTRY_DUE,
-        REGISTRY_PRESENCE,
-    ];
+    let followers = [REGISTRY_ENDS, REGISTRY_TIMERS, REGISTRY_DUE, REGISTRY_PRESENCE];
     for follower in followers {
         let state = Arc::clone(state);
         let work = move |delivery: Arc<Delivery>| {
@@ -62,23 +57,12 @@ pub(crate) fn start(
                 }
             }
         };
-        follow::start(
-            follower,
-            ledger.clone(),
-            feed.clone(),
-            tasks,
-            stop.clone(),
-            work,
-        );
+        follow::start(follower, ledger.clone(), feed.clone(), tasks, stop.clone(), work);
     }
     let (state, bus, stop) = (Arc::clone(state), ledger.bus().clone(), stop.clone());
     tasks.spawn(async move {
         let mut connects = bus.connects();
-        while stop
-            .run_until_cancelled(connects.changed())
-            .await
-            .is_some_and(|changed| changed.is_ok())
-        {
+        while stop.run_until_cancelled(connects.changed()).await.is_some_and(|changed| changed.is_ok()) {
             mark_open_sessions(&state).await;
         }
     });
@@ -86,27 +70,19 @@ pub(crate) fn start(
 
 /// Ends the open sessions of an agent that was retired or whose key was replaced.
 async fn end_sessions(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
-    let fact = delivery
-        .fact()
-        .map_err(|error| Fault::invalid(error.to_string()))?;
-    let agent = AgentId::new(fact.fact.entity.id.as_str())
-        .map_err(|error| Fault::invalid(error.to_string()))?;
+    let fact = delivery.fact().map_err(|error| Fault::invalid(error.to_string()))?;
+    let agent =
+        AgentId::new(fact.fact.entity.id.as_str()).map_err(|error| Fault::invalid(error.to_string()))?;
     let reason = format!("the agent was {}", fact.fact.kind);
     delivery.is_in_view().await?;
     // By revision, not by time: replicas' clocks differ. A session recorded later was checked then.
-    for open in open_sessions(state, |session, revision| {
-        session.agent == agent && revision < fact.revision
-    }) {
+    for open in open_sessions(state, |session, revision| session.agent == agent && revision < fact.revision) {
         let entity = session_entity(&open.mission, &open.id);
         let writer = delivery.writer(&open.mission, &fact.envelope.id, &fact.envelope.root);
         let decide = |current: Option<&Session>| {
-            current
-                .map(|session| session::end(session, Some(&reason)))
-                .ok_or_else(gone)
+            current.map(|session| session::end(session, Some(&reason))).ok_or_else(gone)
         };
-        writer
-            .record(&state.directory.sessions, &entity, decide)
-            .await?;
+        writer.record(&state.directory.sessions, &entity, decide).await?;
     }
     Ok(())
 }
@@ -124,42 +100,27 @@ async fn arm_expiry(state: &Registry, delivery: &Delivery) -> Result<(), Fault> 
     struct Created {
         state: Invite,
     }
-    let fact = delivery
-        .fact()
-        .map_err(|error| Fault::invalid(error.to_string()))?;
-    let created: Created = serde_json::from_slice(&fact.envelope.payload)
-        .map_err(|error| Fault::invalid(error.to_string()))?;
-    let due = Due {
-        revision: fact.revision,
-        attempt: 0,
-        at_ms: created.state.expires_at_ms,
-    };
-    let armed = state
-        .timers
-        .arm(&fact.fact.entity, EXPIRY, &due, Deadline::in_ms(STEP_MS))
-        .await;
+    let fact = delivery.fact().map_err(|error| Fault::invalid(error.to_string()))?;
+    let created: Created =
+        serde_json::from_slice(&fact.envelope.payload).map_err(|error| Fault::invalid(error.to_string()))?;
+    let due = Due { revision: fact.revision, attempt: 0, at_ms: created.state.expires_at_ms };
+    let armed = state.timers.arm(&fact.fact.entity, EXPIRY, &due, Deadline::in_ms(STEP_MS)).await;
     armed.map_err(|error| Fault::unavailable(error.to_string()))
 }
 
 /// Records an invite whose timer is due as expired, unless it has moved on.
 async fn expire(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
-    let (Some(entity), Ok(due)) = (
-        entity_of(&delivery.subject),
-        serde_json::from_slice::<Due>(&delivery.body),
-    ) else {
-        return Err(Fault::invalid(format!(
-            "{} is no timer of ours",
-            delivery.subject
-        )));
+    let (Some(entity), Ok(due)) =
+        (entity_of(&delivery.subject), serde_json::from_slice::<Due>(&delivery.body))
+    else {
+        return Err(Fault::invalid(format!("{} is no timer of ours", delivery.subject)));
     };
     if entity.name != EntityName::Invite {
         return Err(Fault::invalid(format!("{entity} has no timers here")));
     }
     let writer = delivery.writer(&entity.mission, &format!("timer at {}", due.at_ms), "");
     let decide = |current: Option<&Invite>| {
-        current
-            .map(|invite| invite::expire(invite, now_ms().max(due.at_ms)))
-            .ok_or_else(gone)
+        current.map(|invite| invite::expire(invite, now_ms().max(due.at_ms))).ok_or_else(gone)
     };
     writer.record(&state.invites, &entity, decide).await?;
     Ok(())
@@ -172,33 +133,18 @@ async fn lose(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
     }
     let tokens: Vec<&str> = delivery.subject.split('.').collect();
     let ["$KV", _, mission, agent, session] = tokens.as_slice() else {
-        return Err(Fault::invalid(format!(
-            "{} is no presence of ours",
-            delivery.subject
-        )));
+        return Err(Fault::invalid(format!("{} is no presence of ours", delivery.subject)));
     };
     let (Ok(mission), Ok(id)) = (Mission::new(mission), ScopeId::new(session)) else {
-        return Err(Fault::invalid(format!(
-            "{} is no presence of ours",
-            delivery.subject
-        )));
+        return Err(Fault::invalid(format!("{} is no presence of ours", delivery.subject)));
     };
     let key = format!("{mission}.{agent}.{session}");
-    let marked = state
-        .presence
-        .get(&key, Deadline::in_ms(STEP_MS))
-        .await
-        .map_err(Fault::unavailable)?;
+    let marked = state.presence.get(&key, Deadline::in_ms(STEP_MS)).await.map_err(Fault::unavailable)?;
     if marked.is_some() {
         return Ok(()); // it came back between the expiry and now
     }
-    let session = state
-        .directory
-        .session(&mission, &id)
-        .map(|entry| entry.state);
-    if let Some(session) =
-        session.filter(|session| delivery.connected_for_ms() < session.presence_ttl_ms)
-    {
+    let session = state.directory.session(&mission, &id).map(|entry| entry.state);
+    if let Some(session) = session.filter(|session| delivery.connected_for_ms() < session.presence_ttl_ms) {
         // It was marked before this connection: nats-server may have been away, and who can say that it
         // lives through a server that is away? It gets the time of one TTL to do so.
         let put = state.presence.put(
@@ -215,13 +161,7 @@ async fn lose(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
     }
     let writer = delivery.writer(&mission, "presence expired", "");
     let decide = |current: Option<&Session>| current.map(session::lose).ok_or_else(gone);
-    writer
-        .record(
-            &state.directory.sessions,
-            &session_entity(&mission, &id),
-            decide,
-        )
-        .await?;
+    writer.record(&state.directory.sessions, &session_entity(&mission, &id), decide).await?;
     Ok(())
 }
 
@@ -229,9 +169,7 @@ async fn lose(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
 /// the key's expiry was forgotten before anybody read it.
 pub(crate) async fn mark_open_sessions(state: &Registry) {
     let (now_ms, deadline) = (now_ms(), Deadline::in_ms(MARK_MS));
-    for session in open_sessions(state, |session, _| {
-        session.is_open(now_ms) && session.presence_ttl_ms > 0
-    }) {
+    for session in open_sessions(state, |session, _| session.is_open(now_ms) && session.presence_ttl_ms > 0) {
         if let Err(error) = mark(state, &session, deadline).await {
             warn!(%error, session = %session.id, "presence not marked");
         }
@@ -244,20 +182,9 @@ async fn mark(state: &Registry, session: &Session, deadline: Deadline) -> Result
     let mut attempt = 0;
     loop {
         let step = deadline.at_most_ms(STEP_MS);
-        match state
-            .presence
-            .put(
-                &key,
-                "".into(),
-                session.presence_ttl_ms,
-                Expect::Revision(0),
-                step,
-            )
-            .await
-        {
+        match state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Revision(0), step).await {
             Ok(_) | Err(AppendError::Contended) => return Ok(()),
-            Err(AppendError::Unavailable(_) | AppendError::Passing { .. })
-                if !deadline.has_passed() => {}
+            Err(AppendError::Unavailable(_) | AppendError::Passing { .. }) if !deadline.has_passed() => {}
             Err(error) => return Err(error),
         }
         deadline.back_off(attempt).await;

@@ -51,13 +51,9 @@ const INSTALL_MS: u64 = 10_000;
 /// # Errors
 /// [`Fault`] if the ledger does not answer or refuses.
 pub async fn install_operator(bus: Bus, operator: &Operator, now_ms: u64) -> Result<(), Fault> {
-    let (agents, keys, sessions) =
-        <(Arc<View<Agent>>, Arc<View<Key>>, Arc<View<Session>>)>::default();
-    let views = vec![
-        Arc::clone(&agents) as Arc<dyn Apply>,
-        Arc::clone(&keys) as _,
-        Arc::clone(&sessions) as _,
-    ];
+    let (agents, keys, sessions) = <(Arc<View<Agent>>, Arc<View<Key>>, Arc<View<Session>>)>::default();
+    let views =
+        vec![Arc::clone(&agents) as Arc<dyn Apply>, Arc::clone(&keys) as _, Arc::clone(&sessions) as _];
     let ledger = Ledger::new(bus);
     let feed = Feed::new(ledger.clone(), views, &Metrics::default());
     let entity = agent_entity(&operator.agent);
@@ -68,21 +64,12 @@ pub async fn install_operator(bus: Bus, operator: &Operator, now_ms: u64) -> Res
         cause: "operator's command".to_owned(),
         ..Envelope::default()
     };
-    let writer = Writer::own(
-        ledger,
-        feed,
-        Deadline::in_ms(INSTALL_MS),
-        origin,
-        &format!("install {entity}"),
-    );
+    let writer = Writer::own(ledger, feed, Deadline::in_ms(INSTALL_MS), origin, &format!("install {entity}"));
     let drafts = || {
         if agents.get(&entity.mission, &entity.id).is_some() {
             return Ok(vec![]);
         }
-        let joined = Joined {
-            mission: Mission::kluster(),
-            role: Role::Operator,
-        };
+        let joined = Joined { mission: Mission::kluster(), role: Role::Operator };
         let key_entity = in_kluster(EntityName::Key, EntityId::from(&operator.key));
         Ok(vec![
             Draft::new(
@@ -90,11 +77,7 @@ pub async fn install_operator(bus: Bus, operator: &Operator, now_ms: u64) -> Res
                 entity.clone(),
                 Change::new(&AGENT_REGISTERED, &joined, agent(operator, now_ms)?),
             )?,
-            Draft::new(
-                &keys,
-                key_entity,
-                Change::new(&KEY_BOUND, &Nothing {}, key(operator, now_ms)),
-            )?,
+            Draft::new(&keys, key_entity, Change::new(&KEY_BOUND, &Nothing {}, key(operator, now_ms)))?,
             Draft::new(
                 &sessions,
                 session_entity(&Mission::kluster(), &operator.session),
@@ -112,21 +95,14 @@ fn agent(operator: &Operator, now_ms: u64) -> Result<Agent, Fault> {
         key: operator.key.clone(),
         owner: operator.owner.clone(),
         roles: BTreeMap::from([(Mission::kluster(), Role::Operator)]),
-        about: About {
-            description: Some("a person at the command line".to_owned()),
-            ..About::default()
-        },
+        about: About { description: Some("a person at the command line".to_owned()), ..About::default() },
         status: AgentStatus::Active,
         registered_at_ms: now_ms,
     })
 }
 
 fn key(operator: &Operator, now_ms: u64) -> Key {
-    Key {
-        key: operator.key.clone(),
-        agent: operator.agent.clone(),
-        bound_at_ms: now_ms,
-    }
+    Key { key: operator.key.clone(), agent: operator.agent.clone(), bound_at_ms: now_ms }
 }
 
 fn session(operator: &Operator, now_ms: u64) -> Session {

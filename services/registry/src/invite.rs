@@ -8,9 +8,7 @@ use selvedge_contracts::{
     id::{AgentId, PublicKey},
     payload::{
         Nothing,
-        invite::{
-            Invite, InviteCreate, InviteStatus, MAX_INVITE_TTL_MS, MIN_INVITE_TTL_MS, Redeemed,
-        },
+        invite::{Invite, InviteCreate, InviteStatus, MAX_INVITE_TTL_MS, MIN_INVITE_TTL_MS, Redeemed},
     },
     role::Role,
 };
@@ -75,22 +73,9 @@ pub(crate) fn redeem(
         InviteStatus::Redeemed { key: used_by, .. } if used_by == key => Ok(Verdict::Same),
         InviteStatus::Redeemed { .. } => Err(used(current)),
         InviteStatus::Open if now_ms < current.expires_at_ms => {
-            let status = InviteStatus::Redeemed {
-                agent: agent.clone(),
-                key: key.clone(),
-            };
-            let state = Invite {
-                status,
-                ..current.clone()
-            };
-            Ok(Change::new(
-                &INVITE_REDEEMED,
-                &Redeemed {
-                    agent: agent.clone(),
-                },
-                state,
-            )
-            .into())
+            let status = InviteStatus::Redeemed { agent: agent.clone(), key: key.clone() };
+            let state = Invite { status, ..current.clone() };
+            Ok(Change::new(&INVITE_REDEEMED, &Redeemed { agent: agent.clone() }, state).into())
         }
         InviteStatus::Open | InviteStatus::Expired => Err(expired(current)),
     }
@@ -101,15 +86,8 @@ pub(crate) fn expire(current: &Invite, now_ms: u64) -> Verdict<Invite> {
     if current.status != InviteStatus::Open || now_ms < current.expires_at_ms {
         return Verdict::Same;
     }
-    Change::new(
-        &INVITE_EXPIRED,
-        &Nothing {},
-        Invite {
-            status: InviteStatus::Expired,
-            ..current.clone()
-        },
-    )
-    .into()
+    Change::new(&INVITE_EXPIRED, &Nothing {}, Invite { status: InviteStatus::Expired, ..current.clone() })
+        .into()
 }
 
 fn taken(invite: &Invite) -> Fault {
@@ -120,28 +98,22 @@ fn taken(invite: &Invite) -> Fault {
 }
 
 fn no_member(role: Role) -> Fault {
-    let members = Role::MEMBERS
-        .iter()
-        .map(Role::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    Fault::invalid(format!(
-        "the role {role} takes no part in missions and cannot be invited to one"
-    ))
-    .at("/role", format!("expected one of {members}"))
+    let members = Role::MEMBERS.iter().map(Role::to_string).collect::<Vec<_>>().join(", ");
+    Fault::invalid(format!("the role {role} takes no part in missions and cannot be invited to one"))
+        .at("/role", format!("expected one of {members}"))
 }
 
 fn no_mission(role: Role) -> Fault {
-    Fault::invalid("an invite leads to one mission; `_` stands for the whole kluster").at(
-        "/mission",
-        format!("name the mission that the {role} joins; only operators are invited to `_`"),
-    )
+    Fault::invalid("an invite leads to one mission; `_` stands for the whole kluster")
+        .at("/mission", format!("name the mission that the {role} joins; only operators are invited to `_`"))
 }
 
 fn ttl_out_of_bounds(ttl_ms: u64) -> Fault {
     Fault::invalid("the invite's life is out of bounds").at(
         "/ttl_ms",
-        format!("{ttl_ms} ms: expected {MIN_INVITE_TTL_MS} to {MAX_INVITE_TTL_MS} ms (10 seconds to 30 days)"),
+        format!(
+            "{ttl_ms} ms: expected {MIN_INVITE_TTL_MS} to {MAX_INVITE_TTL_MS} ms (10 seconds to 30 days)"
+        ),
     )
 }
 
@@ -194,16 +166,7 @@ mod tests {
 
     #[test]
     fn only_an_operator_is_invited_to_the_kluster() {
-        let of = |role| {
-            create(
-                None,
-                &InviteCreate {
-                    mission: mission("_"),
-                    ..wanted(role, 60_000)
-                },
-                NOW_MS,
-            )
-        };
+        let of = |role| create(None, &InviteCreate { mission: mission("_"), ..wanted(role, 60_000) }, NOW_MS);
         assert_eq!(of(Role::Worker).unwrap_err().code, Code::Invalid);
         assert!(matches!(of(Role::Operator), Ok(Verdict::Changed(_))));
     }
@@ -211,12 +174,7 @@ mod tests {
     #[test]
     fn a_life_out_of_bounds_is_refused() {
         for ttl_ms in [0, MIN_INVITE_TTL_MS - 1, MAX_INVITE_TTL_MS + 1, u64::MAX] {
-            assert_eq!(
-                create(None, &wanted(Role::Worker, ttl_ms), NOW_MS)
-                    .unwrap_err()
-                    .code,
-                Code::Invalid
-            );
+            assert_eq!(create(None, &wanted(Role::Worker, ttl_ms), NOW_MS).unwrap_err().code, Code::Invalid);
         }
     }
 
@@ -226,19 +184,10 @@ mod tests {
         for other in [
             wanted(Role::Planner, 60_000),
             wanted(Role::Worker, 60_001),
-            InviteCreate {
-                owner: owner("bob"),
-                ..wanted(Role::Worker, 60_000)
-            },
-            InviteCreate {
-                mission: mission("other"),
-                ..wanted(Role::Worker, 60_000)
-            },
+            InviteCreate { owner: owner("bob"), ..wanted(Role::Worker, 60_000) },
+            InviteCreate { mission: mission("other"), ..wanted(Role::Worker, 60_000) },
         ] {
-            assert_eq!(
-                create(Some(&invite), &other, NOW_MS).unwrap_err().code,
-                Code::Conflict
-            );
+            assert_eq!(create(Some(&invite), &other, NOW_MS).unwrap_err().code, Code::Conflict);
         }
     }
 

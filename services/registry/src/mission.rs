@@ -29,11 +29,8 @@ pub(crate) fn create(
             Err(reserved(wanted))
         }
         None => {
-            let state = Mission {
-                id: wanted.mission.clone(),
-                title: wanted.title.clone(),
-                created_at_ms: now_ms,
-            };
+            let state =
+                Mission { id: wanted.mission.clone(), title: wanted.title.clone(), created_at_ms: now_ms };
             Ok(Change::new(&MISSION_CREATED, &Nothing {}, state).into())
         }
     }
@@ -47,14 +44,8 @@ fn exists(mission: &Mission) -> Fault {
 }
 
 fn reserved(wanted: &MissionCreate) -> Fault {
-    Fault::invalid(format!(
-        "the name {} is reserved; choose another one",
-        wanted.mission
-    ))
-    .at(
-        "/mission",
-        format!("reserved are _, {}", RESERVED.join(", ")),
-    )
+    Fault::invalid(format!("the name {} is reserved; choose another one", wanted.mission))
+        .at("/mission", format!("reserved are _, {}", RESERVED.join(", ")))
 }
 
 #[cfg(test)]
@@ -65,32 +56,21 @@ mod tests {
     use selvedge_contracts::fault::Code;
 
     fn wanted(name: &str, title: &str) -> MissionCreate {
-        MissionCreate {
-            mission: mission(name),
-            title: title.to_owned(),
-        }
+        MissionCreate { mission: mission(name), title: title.to_owned() }
     }
 
     #[test]
     fn a_reserved_name_is_refused() {
         for name in RESERVED.iter().chain(&["_"]) {
             let fault = create(None, &wanted(name, ""), 1).unwrap_err();
-            assert_eq!(
-                (fault.code, fault.details.first().unwrap().at.as_str()),
-                (Code::Invalid, "/mission")
-            );
+            assert_eq!((fault.code, fault.details.first().unwrap().at.as_str()), (Code::Invalid, "/mission"));
         }
     }
 
     #[test]
     fn another_title_is_a_conflict() {
         let demo: Mission = state(create(None, &wanted("demo", "one"), 1));
-        assert_eq!(
-            create(Some(&demo), &wanted("demo", "two"), 2)
-                .unwrap_err()
-                .code,
-            Code::Conflict
-        );
+        assert_eq!(create(Some(&demo), &wanted("demo", "two"), 2).unwrap_err().code, Code::Conflict);
     }
 
     proptest! {

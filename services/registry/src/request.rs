@@ -26,9 +26,7 @@ pub(crate) fn open(
 ) -> Result<Verdict<UserRequest>, Fault> {
     let content = (mission, owner, &wanted.title, &wanted.text);
     match current {
-        Some(held) if (&held.mission, &held.owner, &held.title, &held.text) == content => {
-            Ok(Verdict::Same)
-        }
+        Some(held) if (&held.mission, &held.owner, &held.title, &held.text) == content => Ok(Verdict::Same),
         Some(held) => Err(taken(held)),
         None => {
             let state = UserRequest {
@@ -50,18 +48,8 @@ pub(crate) fn close(current: &UserRequest, reason: &str) -> Verdict<UserRequest>
     match current.status {
         RequestStatus::Closed => Verdict::Same,
         RequestStatus::Open => {
-            let state = UserRequest {
-                status: RequestStatus::Closed,
-                ..current.clone()
-            };
-            Change::new(
-                &REQUEST_CLOSED,
-                &Reason {
-                    reason: reason.to_owned(),
-                },
-                state,
-            )
-            .into()
+            let state = UserRequest { status: RequestStatus::Closed, ..current.clone() };
+            Change::new(&REQUEST_CLOSED, &Reason { reason: reason.to_owned() }, state).into()
         }
     }
 }
@@ -86,31 +74,15 @@ mod tests {
         current: Option<&UserRequest>,
     ) -> Result<Verdict<UserRequest>, Fault> {
         let id = RequestId::new("request_1").unwrap();
-        let wanted = RequestOpen {
-            title: title.to_owned(),
-            text: String::new(),
-        };
-        open(
-            current,
-            &id,
-            &mission("demo"),
-            &owner(owner_name),
-            &wanted,
-            1,
-        )
+        let wanted = RequestOpen { title: title.to_owned(), text: String::new() };
+        open(current, &id, &mission("demo"), &owner(owner_name), &wanted, 1)
     }
 
     #[test]
     fn one_idempotency_key_opens_one_request() {
         let held: UserRequest = state(opened("ada", "one", None));
-        assert_eq!(
-            opened("ada", "two", Some(&held)).unwrap_err().code,
-            Code::Conflict
-        );
-        assert_eq!(
-            opened("bob", "one", Some(&held)).unwrap_err().code,
-            Code::Conflict
-        );
+        assert_eq!(opened("ada", "two", Some(&held)).unwrap_err().code, Code::Conflict);
+        assert_eq!(opened("bob", "one", Some(&held)).unwrap_err().code, Code::Conflict);
     }
 
     #[test]

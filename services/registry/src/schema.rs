@@ -23,14 +23,8 @@ pub(crate) const MAX_PATTERNS: usize = 64;
 /// Keywords whose value is data, not schemas.
 const DATA: &[&str] = &["const", "enum", "default", "example", "examples"];
 /// Keywords that map names to subschemas.
-const BY_NAME: &[&str] = &[
-    "properties",
-    "patternProperties",
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-    "dependencies",
-];
+const BY_NAME: &[&str] =
+    &["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 /// Keywords that could lead out of the document, or whose target depends on how one got there.
 const DYNAMIC: &[&str] = &["$dynamicRef", "$recursiveRef"];
 
@@ -46,20 +40,10 @@ pub(crate) fn check(schema: &Value) -> Result<(), Fault> {
     if is_deeper(schema, MAX_SCHEMA_DEPTH) {
         return Err(too_deep());
     }
-    let mut found = Findings {
-        root: schema,
-        details: Vec::new(),
-        patterns: 0,
-    };
+    let mut found = Findings { root: schema, details: Vec::new(), patterns: 0 };
     found.schema(schema, "");
     if found.patterns > MAX_PATTERNS {
-        found.add(
-            "",
-            format!(
-                "{} regular expressions: expected at most {MAX_PATTERNS}",
-                found.patterns
-            ),
-        );
+        found.add("", format!("{} regular expressions: expected at most {MAX_PATTERNS}", found.patterns));
     }
     found.metaschema();
     match found.details {
@@ -89,10 +73,7 @@ struct Findings<'a> {
 impl Findings<'_> {
     /// The parts of a metaschema may find the same thing; it is listed once.
     fn add(&mut self, at: impl Into<String>, message: impl Into<String>) {
-        let detail = Detail {
-            at: at.into(),
-            message: message.into(),
-        };
+        let detail = Detail { at: at.into(), message: message.into() };
         if self.details.len() < MAX_VIOLATIONS && !self.details.contains(&detail) {
             self.details.push(detail);
         }
@@ -128,11 +109,12 @@ impl Findings<'_> {
 
     fn keyword(&mut self, name: &str, value: &Value, at: &str) {
         match (name, value) {
-            ("$ref", Value::String(to)) if resolve(self.root, to).is_none() => {
-                self.add(at, stray(to))
-            }
+            ("$ref", Value::String(to)) if resolve(self.root, to).is_none() => self.add(at, stray(to)),
             ("$id", Value::String(_)) if at != "/$id" => {
-                self.add(at, "a subschema with its own $id is another document; move it to $defs and drop the $id");
+                self.add(
+                    at,
+                    "a subschema with its own $id is another document; move it to $defs and drop the $id",
+                );
             }
             ("pattern", Value::String(_)) => self.patterns = self.patterns.saturating_add(1),
             ("patternProperties", Value::Object(map)) => {
@@ -149,10 +131,7 @@ impl Findings<'_> {
     fn data(&mut self, value: &Value, at: &str) {
         match value {
             Value::Number(number) if !is_double(number) => {
-                self.add(
-                    at,
-                    format!("{number} is not exact as a double (RFC 8785); write it as a string"),
-                );
+                self.add(at, format!("{number} is not exact as a double (RFC 8785); write it as a string"));
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
@@ -172,16 +151,12 @@ impl Findings<'_> {
         match jsonschema::meta::validator_for(self.root) {
             Ok(metaschema) => {
                 for violation in metaschema.iter_errors(self.root) {
-                    self.add(
-                        violation.instance_path().as_str(),
-                        violation.masked().to_string(),
-                    );
+                    self.add(violation.instance_path().as_str(), violation.masked().to_string());
                 }
             }
-            Err(error) => self.add(
-                "/$schema",
-                format!("{error}; name a draft of json-schema.org, or leave it out"),
-            ),
+            Err(error) => {
+                self.add("/$schema", format!("{error}; name a draft of json-schema.org, or leave it out"))
+            }
         }
     }
 }
@@ -193,10 +168,7 @@ impl Findings<'_> {
     reason = "this is where the loss is looked for"
 )]
 fn is_double(number: &serde_json::Number) -> bool {
-    let integer = number
-        .as_i64()
-        .map(i128::from)
-        .or_else(|| number.as_u64().map(i128::from));
+    let integer = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     integer.is_none_or(|integer| integer as f64 as i128 == integer)
 }
 
@@ -219,8 +191,10 @@ fn too_large(size_bytes: usize) -> Fault {
 }
 
 fn too_deep() -> Fault {
-    Fault::invalid("the schema is nested too deeply")
-        .at("", format!("expected at most {MAX_SCHEMA_DEPTH} levels; move inner schemas to $defs and refer to them"))
+    Fault::invalid("the schema is nested too deeply").at(
+        "",
+        format!("expected at most {MAX_SCHEMA_DEPTH} levels; move inner schemas to $defs and refer to them"),
+    )
 }
 
 #[cfg(test)]
@@ -229,12 +203,7 @@ mod tests {
     use serde_json::json;
 
     fn places(schema: &Value) -> Vec<String> {
-        check(schema)
-            .unwrap_err()
-            .details
-            .into_iter()
-            .map(|detail| detail.at)
-            .collect()
+        check(schema).unwrap_err().details.into_iter().map(|detail| detail.at).collect()
     }
 
     #[test]
@@ -262,30 +231,24 @@ mod tests {
             ("urn:inner", "$id"),
         ] {
             let schema = json!({"properties": {"a/b": {keyword: reference}}});
-            assert!(
-                places(&schema).contains(&format!("/properties/a~1b/{keyword}")),
-                "{schema}"
-            );
+            assert!(places(&schema).contains(&format!("/properties/a~1b/{keyword}")), "{schema}");
         }
     }
 
     #[test]
     fn every_violation_of_the_metaschema_is_listed_where_it_stands() {
-        let schema =
-            json!({"type": "strin", "properties": {"a": {"minLength": -1}}, "required": "a"});
+        let schema = json!({"type": "strin", "properties": {"a": {"minLength": -1}}, "required": "a"});
         let mut places = places(&schema);
         places.sort();
         assert_eq!(places, ["/properties/a/minLength", "/required", "/type"]);
         assert_eq!(self::places(&json!(7)), [""]);
-        assert_eq!(
-            self::places(&json!({"$schema": "https://example.com/mine"})),
-            ["/$schema"]
-        );
+        assert_eq!(self::places(&json!({"$schema": "https://example.com/mine"})), ["/$schema"]);
     }
 
     #[test]
     fn numbers_that_a_double_cannot_hold_are_refused() {
-        let schema = json!({"enum": [9_007_199_254_740_992u64, 9_007_199_254_740_993u64], "maximum": u64::MAX});
+        let schema =
+            json!({"enum": [9_007_199_254_740_992u64, 9_007_199_254_740_993u64], "maximum": u64::MAX});
         assert_eq!(places(&schema), ["/enum/1", "/maximum"]);
     }
 
@@ -295,9 +258,7 @@ mod tests {
         assert!(check(&large).unwrap_err().message.contains("too large"));
         let deep = (0..MAX_SCHEMA_DEPTH).fold(json!(true), |inner, _| json!({"not": inner}));
         assert!(check(&deep).unwrap_err().message.contains("nested"));
-        let patterns: Vec<Value> = (0..=MAX_PATTERNS)
-            .map(|n| json!({"pattern": n.to_string()}))
-            .collect();
+        let patterns: Vec<Value> = (0..=MAX_PATTERNS).map(|n| json!({"pattern": n.to_string()})).collect();
         assert_eq!(places(&json!({"anyOf": patterns})), [""]);
     }
 }

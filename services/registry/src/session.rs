@@ -14,8 +14,7 @@ use selvedge_contracts::{
         session::{
             CredentialRenew, DEFAULT_CREDENTIAL_TTL_MS, DEFAULT_PRESENCE_TTL_MS, Ended,
             MAX_CREDENTIAL_TTL_MS, MAX_NARROWED_CALLS, MAX_PRESENCE_TTL_MS, MIN_CREDENTIAL_TTL_MS,
-            MIN_PRESENCE_TTL_MS, Renewed, Session, SessionStart, SessionStatus, TASK_PREFIX,
-            TaskGrant,
+            MIN_PRESENCE_TTL_MS, Renewed, Session, SessionStart, SessionStatus, TASK_PREFIX, TaskGrant,
         },
     },
     role::{Role, Scope},
@@ -46,15 +45,7 @@ pub(crate) fn start(
         presence_ttl_ms: presence_ttl_ms(wanted.presence_ttl_ms)?,
         calls: wanted.calls.clone(),
         request: wanted.request.clone(),
-        ..opened(
-            id,
-            agent,
-            mission,
-            role,
-            &wanted.credential_key,
-            now_ms,
-            now_ms.saturating_add(ttl_ms),
-        )
+        ..opened(id, agent, mission, role, &wanted.credential_key, now_ms, now_ms.saturating_add(ttl_ms))
     };
     Ok(Change::new(&SESSION_STARTED, &Nothing {}, state).into())
 }
@@ -81,15 +72,7 @@ pub(crate) fn grant(
         task: Some(wanted.task.clone()),
         calls: wanted.calls.clone(),
         request: wanted.request.clone(),
-        ..opened(
-            &wanted.task,
-            agent,
-            mission,
-            role,
-            &wanted.credential_key,
-            now_ms,
-            wanted.expires_at_ms,
-        )
+        ..opened(&wanted.task, agent, mission, role, &wanted.credential_key, now_ms, wanted.expires_at_ms)
     };
     Ok(Change::new(&SESSION_STARTED, &Nothing {}, state).into())
 }
@@ -139,15 +122,9 @@ pub(crate) fn renew(
                 Some(_) => held.expires_at_ms,
                 None => now_ms.saturating_add(ttl_ms),
             };
-            let change = Renewed {
-                credential_key: wanted.credential_key.clone(),
-                expires_at_ms,
-            };
-            let state = Session {
-                credential_key: wanted.credential_key.clone(),
-                expires_at_ms,
-                ..held.clone()
-            };
+            let change = Renewed { credential_key: wanted.credential_key.clone(), expires_at_ms };
+            let state =
+                Session { credential_key: wanted.credential_key.clone(), expires_at_ms, ..held.clone() };
             Ok(Change::new(&SESSION_RENEWED, &change, state).into())
         }
     }
@@ -158,13 +135,8 @@ pub(crate) fn end(current: &Session, reason: Option<&str>) -> Verdict<Session> {
     match current.status {
         SessionStatus::Ended | SessionStatus::Lost => Verdict::Same,
         SessionStatus::Open => {
-            let change = Ended {
-                reason: reason.map(str::to_owned),
-            };
-            let state = Session {
-                status: SessionStatus::Ended,
-                ..current.clone()
-            };
+            let change = Ended { reason: reason.map(str::to_owned) };
+            let state = Session { status: SessionStatus::Ended, ..current.clone() };
             Change::new(&SESSION_ENDED, &change, state).into()
         }
     }
@@ -175,10 +147,7 @@ pub(crate) fn lose(current: &Session) -> Verdict<Session> {
     match current.status {
         SessionStatus::Ended | SessionStatus::Lost => Verdict::Same,
         SessionStatus::Open => {
-            let state = Session {
-                status: SessionStatus::Lost,
-                ..current.clone()
-            };
+            let state = Session { status: SessionStatus::Lost, ..current.clone() };
             Change::new(&SESSION_LOST, &Nothing {}, state).into()
         }
     }
@@ -225,21 +194,13 @@ fn check_calls(calls: Option<&[String]>, role: Role) -> Result<(), Fault> {
         return Err(too_many_calls(calls.len()));
     }
     let allowed: Vec<String> = call::allowed_to(role).map(call::Call::to_string).collect();
-    let wrong: Vec<(usize, &String)> = calls
-        .iter()
-        .enumerate()
-        .filter(|(_, name)| !allowed.contains(name))
-        .collect();
+    let wrong: Vec<(usize, &String)> =
+        calls.iter().enumerate().filter(|(_, name)| !allowed.contains(name)).collect();
     match wrong.as_slice() {
         [] => Ok(()),
-        wrong => Err(wrong
-            .iter()
-            .fold(wrong_calls(role), |fault, (index, name)| {
-                fault.at(
-                    format!("/calls/{index}"),
-                    format!("{name:?} is no call that a {role} may make"),
-                )
-            })),
+        wrong => Err(wrong.iter().fold(wrong_calls(role), |fault, (index, name)| {
+            fault.at(format!("/calls/{index}"), format!("{name:?} is no call that a {role} may make"))
+        })),
     }
 }
 
@@ -259,35 +220,19 @@ fn check_deadline(expires_at_ms: u64, now_ms: u64) -> Result<(), Fault> {
 
 fn credential_ttl_ms(wanted_ms: Option<u64>) -> Result<u64, Fault> {
     let bounds = MIN_CREDENTIAL_TTL_MS..=MAX_CREDENTIAL_TTL_MS;
-    within(
-        "/ttl_ms",
-        wanted_ms.unwrap_or(DEFAULT_CREDENTIAL_TTL_MS),
-        bounds,
-    )
+    within("/ttl_ms", wanted_ms.unwrap_or(DEFAULT_CREDENTIAL_TTL_MS), bounds)
 }
 
 fn presence_ttl_ms(wanted_ms: Option<u64>) -> Result<u64, Fault> {
     let bounds = MIN_PRESENCE_TTL_MS..=MAX_PRESENCE_TTL_MS;
-    within(
-        "/presence_ttl_ms",
-        wanted_ms.unwrap_or(DEFAULT_PRESENCE_TTL_MS),
-        bounds,
-    )
+    within("/presence_ttl_ms", wanted_ms.unwrap_or(DEFAULT_PRESENCE_TTL_MS), bounds)
 }
 
-fn within(
-    at: &'static str,
-    wanted_ms: u64,
-    bounds: std::ops::RangeInclusive<u64>,
-) -> Result<u64, Fault> {
+fn within(at: &'static str, wanted_ms: u64, bounds: std::ops::RangeInclusive<u64>) -> Result<u64, Fault> {
     if bounds.contains(&wanted_ms) {
         return Ok(wanted_ms);
     }
-    let message = format!(
-        "{wanted_ms} ms: expected {} to {} ms",
-        bounds.start(),
-        bounds.end()
-    );
+    let message = format!("{wanted_ms} ms: expected {} to {} ms", bounds.start(), bounds.end());
     Err(Fault::invalid("a time asked for is out of bounds").at(at, message))
 }
 
@@ -311,31 +256,27 @@ fn no_role(agent: &AgentId, mission: &Mission) -> Fault {
 }
 
 fn too_many_calls(count: usize) -> Fault {
-    Fault::invalid("the list of calls is too long").at(
-        "/calls",
-        format!("{count} calls: expected at most {MAX_NARROWED_CALLS}"),
-    )
+    Fault::invalid("the list of calls is too long")
+        .at("/calls", format!("{count} calls: expected at most {MAX_NARROWED_CALLS}"))
 }
 
 fn wrong_calls(role: Role) -> Fault {
-    Fault::invalid(format!(
-        "a session can narrow the calls of its role, which is {role}, but not widen them"
-    ))
+    Fault::invalid(format!("a session can narrow the calls of its role, which is {role}, but not widen them"))
 }
 
 fn no_task(task: &ScopeId) -> Fault {
     Fault::invalid(format!("{task} is no task's id")).at(
         "/task",
-        format!(
-            "expected {TASK_PREFIX} and the task and attempt, for example {TASK_PREFIX}0a1b2c3d-1"
-        ),
+        format!("expected {TASK_PREFIX} and the task and attempt, for example {TASK_PREFIX}0a1b2c3d-1"),
     )
 }
 
 fn deadline_out_of_bounds(expires_at_ms: u64, now_ms: u64) -> Fault {
     Fault::invalid("the task's deadline is past or too far off").at(
         "/expires_at_ms",
-        format!("{expires_at_ms}: expected a Unix time after {now_ms} ms, by at most {MAX_CREDENTIAL_TTL_MS} ms"),
+        format!(
+            "{expires_at_ms}: expected a Unix time after {now_ms} ms, by at most {MAX_CREDENTIAL_TTL_MS} ms"
+        ),
     )
 }
 
@@ -345,10 +286,7 @@ fn not_open(session: &Session) -> Fault {
         SessionStatus::Ended => "it was ended",
         SessionStatus::Lost => "its presence ran out",
     };
-    Fault::denied(format!(
-        "the session {} is over ({why}); start a new one",
-        session.id
-    ))
+    Fault::denied(format!("the session {} is over ({why}); start a new one", session.id))
 }
 
 fn not_yours(caller: &Caller, session: &Session) -> Fault {
@@ -397,25 +335,14 @@ mod tests {
         current: Option<&Session>,
         wanted: &SessionStart,
     ) -> Result<Verdict<Session>, Fault> {
-        start(
-            current,
-            &ScopeId::new("session_1").unwrap(),
-            agent,
-            &mission("demo"),
-            wanted,
-            NOW_MS,
-        )
+        start(current, &ScopeId::new("session_1").unwrap(), agent, &mission("demo"), wanted, NOW_MS)
     }
 
     fn session() -> Session {
         state(start_as(&agent(Role::Worker), None, &wanted()))
     }
 
-    fn granted(
-        task: &str,
-        expires_at_ms: u64,
-        current: Option<&Session>,
-    ) -> Result<Verdict<Session>, Fault> {
+    fn granted(task: &str, expires_at_ms: u64, current: Option<&Session>) -> Result<Verdict<Session>, Fault> {
         let wanted = TaskGrant {
             task: ScopeId::new(task).unwrap(),
             agent: agent_id("ada"),
@@ -424,29 +351,17 @@ mod tests {
             request: None,
             calls: None,
         };
-        grant(
-            current,
-            &agent(Role::Worker),
-            &mission("demo"),
-            &wanted,
-            NOW_MS,
-        )
+        grant(current, &agent(Role::Worker), &mission("demo"), &wanted, NOW_MS)
     }
 
     fn renewal(letter: char) -> CredentialRenew {
-        CredentialRenew {
-            credential_key: key(letter),
-            ttl_ms: Some(60_000),
-        }
+        CredentialRenew { credential_key: key(letter), ttl_ms: Some(60_000) }
     }
 
     #[test]
     fn a_session_acts_in_the_agents_role_with_the_defaults() {
         let session = session();
-        assert_eq!(
-            (session.role, &session.owner),
-            (Role::Worker, &owner("ada"))
-        );
+        assert_eq!((session.role, &session.owner), (Role::Worker, &owner("ada")));
         assert_eq!(session.expires_at_ms, NOW_MS + DEFAULT_CREDENTIAL_TTL_MS);
         assert_eq!(session.presence_ttl_ms, DEFAULT_PRESENCE_TTL_MS);
         assert!(session.is_open(NOW_MS));
@@ -454,80 +369,29 @@ mod tests {
 
     #[test]
     fn without_a_role_in_the_mission_no_session_starts() {
-        let stranger = Agent {
-            roles: BTreeMap::new(),
-            ..agent(Role::Worker)
-        };
-        assert_eq!(
-            start_as(&stranger, None, &wanted()).unwrap_err().code,
-            Code::Denied
-        );
-        let retired = Agent {
-            status: AgentStatus::Retired,
-            ..agent(Role::Worker)
-        };
-        assert_eq!(
-            start_as(&retired, None, &wanted()).unwrap_err().code,
-            Code::Denied
-        );
+        let stranger = Agent { roles: BTreeMap::new(), ..agent(Role::Worker) };
+        assert_eq!(start_as(&stranger, None, &wanted()).unwrap_err().code, Code::Denied);
+        let retired = Agent { status: AgentStatus::Retired, ..agent(Role::Worker) };
+        assert_eq!(start_as(&retired, None, &wanted()).unwrap_err().code, Code::Denied);
     }
 
     #[test]
     fn calls_can_be_narrowed_but_not_widened() {
-        let calls = [
-            "registry.heartbeat",
-            "registry.agent_retire",
-            "registry.nothing",
-        ]
-        .map(String::from);
-        let wide = SessionStart {
-            calls: Some(calls.to_vec()),
-            ..wanted()
-        };
+        let calls = ["registry.heartbeat", "registry.agent_retire", "registry.nothing"].map(String::from);
+        let wide = SessionStart { calls: Some(calls.to_vec()), ..wanted() };
         let fault = start_as(&agent(Role::Worker), None, &wide).unwrap_err();
-        let at: Vec<&str> = fault
-            .details
-            .iter()
-            .map(|detail| detail.at.as_str())
-            .collect();
-        assert_eq!(
-            (fault.code, at),
-            (Code::Invalid, vec!["/calls/1", "/calls/2"])
-        );
-        let narrow = SessionStart {
-            calls: Some(vec!["registry.heartbeat".to_owned()]),
-            ..wanted()
-        };
-        assert_eq!(
-            state::<Session>(start_as(&agent(Role::Worker), None, &narrow)).calls,
-            narrow.calls
-        );
+        let at: Vec<&str> = fault.details.iter().map(|detail| detail.at.as_str()).collect();
+        assert_eq!((fault.code, at), (Code::Invalid, vec!["/calls/1", "/calls/2"]));
+        let narrow = SessionStart { calls: Some(vec!["registry.heartbeat".to_owned()]), ..wanted() };
+        assert_eq!(state::<Session>(start_as(&agent(Role::Worker), None, &narrow)).calls, narrow.calls);
     }
 
     #[test]
     fn times_out_of_bounds_are_refused_where_they_stand() {
         for (wrong, at) in [
-            (
-                SessionStart {
-                    ttl_ms: Some(9_999),
-                    ..wanted()
-                },
-                "/ttl_ms",
-            ),
-            (
-                SessionStart {
-                    ttl_ms: Some(86_400_001),
-                    ..wanted()
-                },
-                "/ttl_ms",
-            ),
-            (
-                SessionStart {
-                    presence_ttl_ms: Some(999),
-                    ..wanted()
-                },
-                "/presence_ttl_ms",
-            ),
+            (SessionStart { ttl_ms: Some(9_999), ..wanted() }, "/ttl_ms"),
+            (SessionStart { ttl_ms: Some(86_400_001), ..wanted() }, "/ttl_ms"),
+            (SessionStart { presence_ttl_ms: Some(999), ..wanted() }, "/presence_ttl_ms"),
         ] {
             let fault = start_as(&agent(Role::Worker), None, &wrong).unwrap_err();
             assert_eq!(fault.details.first().unwrap().at, at);
@@ -537,39 +401,21 @@ mod tests {
     #[test]
     fn an_id_stands_for_one_key_pair() {
         let session = session();
-        assert_eq!(
-            start_as(&agent(Role::Worker), Some(&session), &wanted()),
-            Ok(Verdict::Same)
-        );
-        let other = SessionStart {
-            credential_key: key('B'),
-            ..wanted()
-        };
-        assert_eq!(
-            start_as(&agent(Role::Worker), Some(&session), &other)
-                .unwrap_err()
-                .code,
-            Code::Conflict
-        );
+        assert_eq!(start_as(&agent(Role::Worker), Some(&session), &wanted()), Ok(Verdict::Same));
+        let other = SessionStart { credential_key: key('B'), ..wanted() };
+        assert_eq!(start_as(&agent(Role::Worker), Some(&session), &other).unwrap_err().code, Code::Conflict);
     }
 
     #[test]
     fn a_tasks_credential_names_a_task_and_ends_within_a_day() {
         let session: Session = state(granted("task_1", NOW_MS + 1_000, None));
-        assert_eq!(
-            (session.id.clone(), session.task),
-            (session.id.clone(), Some(session.id))
-        );
+        assert_eq!((session.id.clone(), session.task), (session.id.clone(), Some(session.id)));
         for (task, expires_at_ms, at) in [
             ("session_1", NOW_MS + 1_000, "/task"),
             ("task_", NOW_MS + 1_000, "/task"),
             ("task_1", NOW_MS, "/expires_at_ms"),
             ("task_1", NOW_MS - 1, "/expires_at_ms"),
-            (
-                "task_1",
-                NOW_MS + MAX_CREDENTIAL_TTL_MS + 1,
-                "/expires_at_ms",
-            ),
+            ("task_1", NOW_MS + MAX_CREDENTIAL_TTL_MS + 1, "/expires_at_ms"),
         ] {
             let fault = granted(task, expires_at_ms, None).unwrap_err();
             assert_eq!(fault.details.first().unwrap().at, at);
@@ -580,10 +426,7 @@ mod tests {
     fn renewing_a_tasks_credential_keeps_the_tasks_deadline() {
         let task: Session = state(granted("task_1", NOW_MS + 1_000, None));
         let renewed: Session = state(renew(&task, &renewal('B'), NOW_MS));
-        assert_eq!(
-            (renewed.expires_at_ms, renewed.credential_key),
-            (task.expires_at_ms, key('B'))
-        );
+        assert_eq!((renewed.expires_at_ms, renewed.credential_key), (task.expires_at_ms, key('B')));
     }
 
     #[test]
@@ -591,52 +434,29 @@ mod tests {
         let session = session();
         assert_eq!(fact(&renew(&session, &renewal('B'), NOW_MS)), "renewed");
         let ended: Session = state(Ok(end(&session, None)));
-        assert_eq!(
-            renew(&ended, &renewal('B'), NOW_MS).unwrap_err().code,
-            Code::Denied
-        );
-        assert_eq!(
-            renew(&session, &renewal('B'), session.expires_at_ms)
-                .unwrap_err()
-                .code,
-            Code::Denied
-        );
+        assert_eq!(renew(&ended, &renewal('B'), NOW_MS).unwrap_err().code, Code::Denied);
+        assert_eq!(renew(&session, &renewal('B'), session.expires_at_ms).unwrap_err().code, Code::Denied);
     }
 
     #[test]
     fn a_session_that_is_over_stays_as_it_ended() {
-        let (ended, lost): (Session, Session) = (
-            state(Ok(end(&session(), Some("done")))),
-            state(Ok(lose(&session()))),
-        );
-        assert_eq!(
-            (ended.status, lost.status),
-            (SessionStatus::Ended, SessionStatus::Lost)
-        );
+        let (ended, lost): (Session, Session) =
+            (state(Ok(end(&session(), Some("done")))), state(Ok(lose(&session()))));
+        assert_eq!((ended.status, lost.status), (SessionStatus::Ended, SessionStatus::Lost));
         for over in [&ended, &lost] {
-            assert_eq!(
-                (end(over, None), lose(over)),
-                (Verdict::Same, Verdict::Same)
-            );
+            assert_eq!((end(over, None), lose(over)), (Verdict::Same, Verdict::Same));
         }
     }
 
     #[test]
     fn a_session_is_ended_by_itself_an_operator_or_the_dispatcher() {
         let may = |caller: &str, scope: &str| {
-            may_end(
-                &Caller::new(caller).unwrap(),
-                &Scope::parse(scope).unwrap(),
-                &session(),
-            )
+            may_end(&Caller::new(caller).unwrap(), &Scope::parse(scope).unwrap(), &session())
         };
         assert_eq!(may("ada-00000000", "worker-session_1"), Ok(()));
         assert_eq!(may("bob-00000000", "operator-session_9"), Ok(()));
         assert_eq!(may("dispatcher", "dispatcher-i1"), Ok(()));
-        for (caller, scope) in [
-            ("ada-00000000", "worker-session_2"),
-            ("bob-00000000", "worker-session_1"),
-        ] {
+        for (caller, scope) in [("ada-00000000", "worker-session_2"), ("bob-00000000", "worker-session_1")] {
             assert_eq!(may(caller, scope).unwrap_err().code, Code::Denied);
         }
     }

@@ -90,10 +90,7 @@ impl Registry {
             presence: Bucket::new(bus.clone(), PRESENCE),
             timers: Timers::new(bus.clone(), Service::Registry),
             checkers: Checkers::default(),
-            signers: signers
-                .into_iter()
-                .map(|signer| (signer.role(), signer))
-                .collect(),
+            signers: signers.into_iter().map(|signer| (signer.role(), signer)).collect(),
             account,
         })
     }
@@ -121,32 +118,12 @@ impl Registry {
         key: &PublicKey,
         life: Life,
     ) -> Result<Credential, Fault> {
-        let agent =
-            Caller::new(agent.as_str()).map_err(|error| Fault::internal(error.to_string()))?;
-        let prefix = inbox_prefix(
-            &agent,
-            &Scope {
-                role,
-                id: scope.clone(),
-            },
-        );
-        let tags = Tags {
-            mission: mission.clone(),
-            agent,
-            scope: scope.clone(),
-        };
-        let jwt = self
-            .signers
-            .get(&role)
-            .map(|signer| signer.mint(&tags, key, life))
-            .transpose();
-        let jwt =
-            jwt.map_err(|error| Fault::internal(format!("cannot sign the credential: {error}")))?;
-        Ok(Credential {
-            jwt,
-            expires_at_ms: life.expires_at_ms,
-            inbox_prefix: prefix,
-        })
+        let agent = Caller::new(agent.as_str()).map_err(|error| Fault::internal(error.to_string()))?;
+        let prefix = inbox_prefix(&agent, &Scope { role, id: scope.clone() });
+        let tags = Tags { mission: mission.clone(), agent, scope: scope.clone() };
+        let jwt = self.signers.get(&role).map(|signer| signer.mint(&tags, key, life)).transpose();
+        let jwt = jwt.map_err(|error| Fault::internal(format!("cannot sign the credential: {error}")))?;
+        Ok(Credential { jwt, expires_at_ms: life.expires_at_ms, inbox_prefix: prefix })
     }
 
     /// The `door` credential of an agent's identity key in one mission.
@@ -158,21 +135,14 @@ impl Registry {
         now_ms: u64,
     ) -> Result<Credential, Fault> {
         let scope = ScopeId::new("key").map_err(|error| Fault::internal(error.to_string()))?;
-        let life = Life {
-            now_ms,
-            expires_at_ms: now_ms.saturating_add(DOOR_LIFE_MS),
-        };
+        let life = Life { now_ms, expires_at_ms: now_ms.saturating_add(DOOR_LIFE_MS) };
         self.credential(Role::Door, mission, agent, &scope, key, life)
     }
 }
 
 /// An entity of the kluster's own mission.
 pub(crate) fn in_kluster(name: EntityName, id: EntityId) -> Entity {
-    Entity {
-        mission: Mission::kluster(),
-        name,
-        id,
-    }
+    Entity { mission: Mission::kluster(), name, id }
 }
 
 /// An agent's entity.
@@ -182,11 +152,7 @@ pub(crate) fn agent_entity(id: &AgentId) -> Entity {
 
 /// A session's entity.
 pub(crate) fn session_entity(mission: &Mission, id: &ScopeId) -> Entity {
-    Entity {
-        mission: mission.clone(),
-        name: EntityName::Session,
-        id: EntityId::from(id),
-    }
+    Entity { mission: mission.clone(), name: EntityName::Session, id: EntityId::from(id) }
 }
 
 /// The presence key of a session.

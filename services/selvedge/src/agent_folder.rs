@@ -55,19 +55,10 @@ impl AgentFolder {
     }
 
     /// Makes the folder of an agent whose key is not here, or renews what it says.
-    pub(crate) fn adopt(
-        home: &Home,
-        kluster: &KlusterName,
-        record: Record,
-    ) -> Result<Self, Failure> {
-        let folder = Self {
-            home: home.clone(),
-            kluster: kluster.clone(),
-            record,
-        };
+    pub(crate) fn adopt(home: &Home, kluster: &KlusterName, record: Record) -> Result<Self, Failure> {
+        let folder = Self { home: home.clone(), kluster: kluster.clone(), record };
         files::make_folder(&folder.path())?;
-        let text = serde_json::to_string_pretty(&folder.record)
-            .context("cannot write the agent's record")?;
+        let text = serde_json::to_string_pretty(&folder.record).context("cannot write the agent's record")?;
         files::write(&folder.path().join(RECORD), &text)?;
         Ok(folder)
     }
@@ -75,36 +66,20 @@ impl AgentFolder {
     /// Every agent registered from here, in order of id. A folder without a record is none.
     pub(crate) fn all(home: &Home, kluster: &KlusterName) -> Result<Vec<Self>, Failure> {
         let folder = home.agents(kluster);
-        let paths = files::names(&folder)?
-            .into_iter()
-            .map(|name| folder.join(name).join(RECORD));
-        paths
-            .filter(|path| path.exists())
-            .map(|path| Self::read(home, kluster, &path))
-            .collect()
+        let paths = files::names(&folder)?.into_iter().map(|name| folder.join(name).join(RECORD));
+        paths.filter(|path| path.exists()).map(|path| Self::read(home, kluster, &path)).collect()
     }
 
     fn read(home: &Home, kluster: &KlusterName, path: &Path) -> Result<Self, Failure> {
         let record = serde_json::from_str(&files::read(path)?)
             .with_context(|| format!("{} is no agent's record", path.display()))?;
-        Ok(Self {
-            home: home.clone(),
-            kluster: kluster.clone(),
-            record,
-        })
+        Ok(Self { home: home.clone(), kluster: kluster.clone(), record })
     }
 
     /// The agents that `text` may mean: the one with this id, else those of this name.
-    pub(crate) fn meant(
-        home: &Home,
-        kluster: &KlusterName,
-        text: &str,
-    ) -> Result<Vec<Self>, Failure> {
+    pub(crate) fn meant(home: &Home, kluster: &KlusterName, text: &str) -> Result<Vec<Self>, Failure> {
         let mut all = Self::all(home, kluster)?;
-        if let Some(at) = all
-            .iter()
-            .position(|folder| folder.record.id.as_str() == text)
-        {
+        if let Some(at) = all.iter().position(|folder| folder.record.id.as_str() == text) {
             return Ok(vec![all.swap_remove(at)]);
         }
         all.retain(|folder| folder.record.name.as_str() == text);
@@ -128,11 +103,7 @@ impl AgentFolder {
     }
 
     /// The agent's id, if it is registered from here; else `text` must be one.
-    pub(crate) fn id_meant(
-        home: &Home,
-        kluster: &KlusterName,
-        text: &str,
-    ) -> Result<AgentId, Failure> {
+    pub(crate) fn id_meant(home: &Home, kluster: &KlusterName, text: &str) -> Result<AgentId, Failure> {
         if Self::meant(home, kluster, text)?.is_empty()
             && let Ok(id) = AgentId::new(text)
         {
@@ -142,9 +113,7 @@ impl AgentFolder {
     }
 
     fn path(&self) -> PathBuf {
-        self.home
-            .agents(&self.kluster)
-            .join(self.record.id.as_str())
+        self.home.agents(&self.kluster).join(self.record.id.as_str())
     }
 
     /// File of its identity key.
@@ -173,11 +142,7 @@ impl AgentFolder {
 
     /// Its right to start sessions in a mission.
     pub(crate) fn door(&self, mission: &Mission) -> Result<Credential, Failure> {
-        Ok(Credential::read(&self.home.door(
-            &self.kluster,
-            &self.record.id,
-            mission,
-        ))?)
+        Ok(Credential::read(&self.home.door(&self.kluster, &self.record.id, mission))?)
     }
 
     /// Keeps its right to start sessions in a mission.
@@ -187,27 +152,20 @@ impl AgentFolder {
 
     /// File of its session's credential.
     pub(crate) fn creds_path(&self, mission: &Mission) -> PathBuf {
-        self.home
-            .session_creds(&self.kluster, &self.record.id, mission)
+        self.home.session_creds(&self.kluster, &self.record.id, mission)
     }
 
     /// Missions in which it may start sessions.
     pub(crate) fn missions(&self) -> Result<Vec<Mission>, Failure> {
         let names = files::names(&self.path())?;
-        let missions = names
-            .iter()
-            .filter_map(|name| Mission::new(name.strip_suffix(DOOR_SUFFIX)?).ok());
+        let missions = names.iter().filter_map(|name| Mission::new(name.strip_suffix(DOOR_SUFFIX)?).ok());
         Ok(missions.collect())
     }
 
     /// The mission named, else the only one there is.
     pub(crate) fn mission(&self, named: Option<&Mission>) -> Result<Mission, Failure> {
         let known = self.missions()?;
-        let list = known
-            .iter()
-            .map(Mission::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let list = known.iter().map(Mission::as_str).collect::<Vec<_>>().join(", ");
         let agent = &self.record.id;
         match (named, known.as_slice()) {
             (Some(named), _) if known.contains(named) => Ok(named.clone()),
@@ -216,9 +174,9 @@ impl AgentFolder {
                 self.record.name
             ))),
             (None, [only]) => Ok(only.clone()),
-            (None, _) => Err(Failure::usage(format!(
-                "{agent} is in several missions; say --mission, one of: {list}"
-            ))),
+            (None, _) => {
+                Err(Failure::usage(format!("{agent} is in several missions; say --mission, one of: {list}")))
+            }
         }
     }
 }

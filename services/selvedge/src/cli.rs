@@ -12,8 +12,8 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, call, completion, contract, doctor, init, kluster, log, mission, request, serve,
-        session, status, tap, up,
+        agent, call, completion, contract, doctor, init, kluster, log, mission, request, serve, session,
+        status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -35,14 +35,7 @@ pub struct Cli {
     #[arg(long, global = true, default_value = "main", env = "SELVEDGE_KLUSTER")]
     kluster: KlusterName,
     /// How results are shown.
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT"
-    )]
+    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
     #[command(subcommand)]
     command: Command,
@@ -118,15 +111,11 @@ pub fn run() -> ExitCode {
 fn perform(cli: Cli) -> Done {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
-    let named = cli
-        .home
-        .map(std::path::absolute)
-        .transpose()
-        .context("cannot tell the folder")?;
+    let named = cli.home.map(std::path::absolute).transpose().context("cannot tell the folder")?;
     let home = Home::find(named.as_deref(), &directory);
     let file = cli.config.or_else(|| home.settings_below(&directory));
-    let mut config = Config::load(file.as_deref(), &directory, &environment)
-        .context("cannot read the settings")?;
+    let mut config =
+        Config::load(file.as_deref(), &directory, &environment).context("cannot read the settings")?;
     if environment.get(LOG_VARIABLE).is_none() && config.telemetry.log == DEFAULT_LOG {
         config.telemetry.log = cli.command.default_log().to_owned();
     }
@@ -134,13 +123,7 @@ fn perform(cli: Cli) -> Done {
     // Dropped after the runtime's work is done, and outside of it: it waits for the last spans.
     let _telemetry = telemetry::init(&config.telemetry, "selvedge", &environment)
         .context("cannot set up logs and traces")?;
-    let context = Context {
-        home,
-        config,
-        environment,
-        kluster: cli.kluster,
-        output: cli.output,
-    };
+    let context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
     runtime.block_on(dispatch(cli.command, context))
 }
 
@@ -161,12 +144,7 @@ mod tests {
 
     #[test]
     fn the_default_log_is_that_of_the_settings() {
-        let config = Config::load(
-            None,
-            std::path::Path::new("/nowhere"),
-            &Environment::default(),
-        )
-        .unwrap();
+        let config = Config::load(None, std::path::Path::new("/nowhere"), &Environment::default()).unwrap();
         assert_eq!(config.telemetry.log, DEFAULT_LOG);
     }
 
@@ -176,17 +154,12 @@ mod tests {
             let path = format!("{path} {}", command.get_name());
             assert!(command.get_about().is_some(), "{path} has no help");
             if command.get_subcommands().next().is_none() {
-                let help = command
-                    .get_after_help()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
                 if !help.contains("selvedge ") {
                     found.push(path.clone());
                 }
             }
-            command
-                .get_subcommands()
-                .for_each(|inner| leaves(inner, &path, found));
+            command.get_subcommands().for_each(|inner| leaves(inner, &path, found));
         }
         let mut found = Vec::new();
         leaves(&Cli::command(), "", &mut found);

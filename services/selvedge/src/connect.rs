@@ -67,9 +67,7 @@ impl UpState {
 impl Context {
     /// The `up` that runs on this folder, if one does and is ready.
     pub fn running_up(&self) -> Option<UpState> {
-        Lock::is_held(&self.home)
-            .then(|| UpState::read(&self.home))
-            .flatten()
+        Lock::is_held(&self.home).then(|| UpState::read(&self.home)).flatten()
     }
 
     /// Where to connect: the running `up` of this folder, unless settings or environment name a server.
@@ -82,19 +80,13 @@ impl Context {
 
     /// The same; `known` is what an agent or a token remembers, and comes before defaults.
     fn url_or(&self, known: Option<&str>) -> Result<String, Failure> {
-        let target = self
-            .config
-            .nats
-            .target(&self.environment)
-            .context("cannot tell which server is meant")?;
+        let target =
+            self.config.nats.target(&self.environment).context("cannot tell which server is meant")?;
         if matches!(target.origin, Origin::Setting | Origin::Variable) {
             return Ok(target.url);
         }
         let known = known.map(str::to_owned);
-        Ok(UpState::read(&self.home)
-            .map(|up| up.url)
-            .or(known)
-            .unwrap_or(target.url))
+        Ok(UpState::read(&self.home).map(|up| up.url).or(known).unwrap_or(target.url))
     }
 
     /// Connects with a credential.
@@ -202,9 +194,6 @@ impl Context {
     /// The same in another kluster.
     #[must_use]
     pub fn in_kluster(&self, kluster: &KlusterName) -> Self {
-        Self {
-            kluster: kluster.clone(),
-            ..self.clone()
-        }
+        Self { kluster: kluster.clone(), ..self.clone() }
     }
 }

@@ -76,10 +76,7 @@ impl Failure {
                 let at = |detail: &selvedge_contracts::fault::Detail| {
                     format!("\n  {}: {}", detail.at, detail.message)
                 };
-                fault
-                    .details
-                    .iter()
-                    .fold(fault.to_string(), |text, detail| text + &at(detail))
+                fault.details.iter().fold(fault.to_string(), |text, detail| text + &at(detail))
             }
         }
     }
@@ -126,12 +123,8 @@ impl Failure {
         let Self::Other(error) = self else {
             return false;
         };
-        let found = error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref::<io::Error>());
-        found
-            .into_iter()
-            .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        let found = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+        found.into_iter().any(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     fn human(&self) -> String {
@@ -142,18 +135,11 @@ impl Failure {
                     "" => detail.message.clone(),
                     at => format!("{at}: {}", detail.message),
                 };
-                (
-                    format!("error: {fault}"),
-                    fault.details.iter().map(line).collect(),
-                )
+                (format!("error: {fault}"), fault.details.iter().map(line).collect())
             }
             Self::Other(error) => (
                 format!("error: {error}"),
-                error
-                    .chain()
-                    .skip(1)
-                    .map(|cause| format!("because: {cause}"))
-                    .collect(),
+                error.chain().skip(1).map(|cause| format!("because: {cause}")).collect(),
             ),
         };
         for line in lines {
@@ -179,10 +165,7 @@ mod tests {
     #[test]
     fn an_error_shows_every_detail_and_cause() {
         let fault = Failure::from(Fault::invalid("no").at("/ttl_ms", "too long").at("", "odd"));
-        assert_eq!(
-            fault.human(),
-            "error: invalid: no\n  /ttl_ms: too long\n  odd"
-        );
+        assert_eq!(fault.human(), "error: invalid: no\n  /ttl_ms: too long\n  odd");
         let other = Failure::from(anyhow::anyhow!("inner").context("outer"));
         assert_eq!(other.human(), "error: outer\n  because: inner");
         assert_eq!(other.fault(), Fault::internal("outer: inner"));

@@ -32,9 +32,7 @@ impl Fleet {
 
     /// Takes over a kluster's services.
     pub(crate) fn add(&mut self, kluster: KlusterName, services: Vec<Running>, watch: &Watch) {
-        services
-            .iter()
-            .for_each(|service| watch.add(service.health()));
+        services.iter().for_each(|service| watch.add(service.health()));
         self.running.insert(kluster, services);
     }
 
@@ -49,19 +47,11 @@ impl Fleet {
 /// # Errors
 /// The first that cannot start.
 pub(crate) async fn start(place: &Place, kluster: &Kluster) -> Result<Vec<Running>, Failure> {
-    try_join_all(
-        BUILT
-            .iter()
-            .map(|service| start_one(place, kluster, *service)),
-    )
-    .await
+    try_join_all(BUILT.iter().map(|service| start_one(place, kluster, *service))).await
 }
 
 async fn start_one(place: &Place, kluster: &Kluster, service: Service) -> Result<Running, Failure> {
     let credential = kluster.service_credential(service, fresh_instance()?, now_ms());
-    let credential =
-        credential.with_context(|| format!("cannot make the credential of {service}"))?;
-    place
-        .start(service, Login::held(credential), kluster.registry_folder())
-        .await
+    let credential = credential.with_context(|| format!("cannot make the credential of {service}"))?;
+    place.start(service, Login::held(credential), kluster.registry_folder()).await
 }

@@ -62,26 +62,13 @@ pub(crate) async fn lay(
 ///
 /// # Errors
 /// As [`lay`].
-pub(crate) async fn provision(
-    place: &Place,
-    kluster: &Kluster,
-    replicas: u8,
-) -> Result<Report, Failure> {
+pub(crate) async fn provision(place: &Place, kluster: &Kluster, replicas: u8) -> Result<Report, Failure> {
     let now_ms = now_ms();
-    let life = Life {
-        now_ms,
-        expires_at_ms: now_ms + LIFE_MS,
-    };
-    let credential = kluster
-        .provision_credential(life)
-        .context("cannot make a provisioning credential")?;
-    let options = provision::Options {
-        replicas: replicas.into(),
-        timeout: TIMEOUT,
-    };
+    let life = Life { now_ms, expires_at_ms: now_ms + LIFE_MS };
+    let credential = kluster.provision_credential(life).context("cannot make a provisioning credential")?;
+    let options = provision::Options { replicas: replicas.into(), timeout: TIMEOUT };
     let provisioned = provision::provision(&place.url, &credential, options).await;
-    Ok(provisioned
-        .with_context(|| format!("cannot make the streams of kluster {}", kluster.name()))?)
+    Ok(provisioned.with_context(|| format!("cannot make the streams of kluster {}", kluster.name()))?)
 }
 
 /// Tells the servers of a kluster's account; gives their names.
@@ -94,16 +81,9 @@ pub(crate) async fn push_account(
     kluster: &Kluster,
 ) -> Result<Vec<String>, Failure> {
     let now_ms = now_ms();
-    let token = keyring
-        .refresh(kluster, now_ms)
-        .context("cannot renew the account's token")?;
-    let life = Life {
-        now_ms,
-        expires_at_ms: now_ms + PUSH_MS,
-    };
-    let system = keyring
-        .system_credential(life)
-        .context("cannot make a credential of the system account")?;
+    let token = keyring.refresh(kluster, now_ms).context("cannot renew the account's token")?;
+    let life = Life { now_ms, expires_at_ms: now_ms + PUSH_MS };
+    let system = keyring.system_credential(life).context("cannot make a credential of the system account")?;
     let pushed = push::account(url, &system, &token, PUSH_TIMEOUT).await;
     let hint = || {
         format!(
@@ -129,9 +109,7 @@ pub(crate) fn service_creds(context: &Context, kluster: &Kluster) -> Result<Vec<
             let credential = kluster
                 .service_credential(*service, instance, now_ms)
                 .context("cannot make the service's credential")?;
-            credential
-                .write(&path)
-                .context("cannot keep the service's credential")?;
+            credential.write(&path).context("cannot keep the service's credential")?;
         }
         paths.push(path);
     }
@@ -140,9 +118,5 @@ pub(crate) fn service_creds(context: &Context, kluster: &Kluster) -> Result<Vec<
 
 fn lasts(path: &Path, now_ms: u64) -> bool {
     let claims = Credential::read(path).and_then(|credential| credential.claims());
-    claims.is_ok_and(|claims| {
-        claims
-            .expires_at_ms()
-            .is_none_or(|at| at > now_ms + RENEW_BEFORE_MS)
-    })
+    claims.is_ok_and(|claims| claims.expires_at_ms().is_none_or(|at| at > now_ms + RENEW_BEFORE_MS))
 }

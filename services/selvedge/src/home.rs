@@ -32,10 +32,7 @@ impl Home {
         if let Some(path) = named {
             return Self(path.to_owned());
         }
-        let above = directory
-            .ancestors()
-            .map(|folder| folder.join(FOLDER))
-            .find(|folder| folder.is_dir());
+        let above = directory.ancestors().map(|folder| folder.join(FOLDER)).find(|folder| folder.is_dir());
         Self(above.unwrap_or_else(|| directory.join(FOLDER)))
     }
 
@@ -51,26 +48,17 @@ impl Home {
 
     /// The operator's credential in a kluster.
     pub fn operator_creds(&self, kluster: &KlusterName) -> PathBuf {
-        self.0
-            .join("creds")
-            .join(kluster.as_str())
-            .join("operator.creds")
+        self.0.join("creds").join(kluster.as_str()).join("operator.creds")
     }
 
     /// A service's credential in a kluster.
     pub fn service_creds(&self, kluster: &KlusterName, service: &str) -> PathBuf {
-        self.0
-            .join("creds")
-            .join(kluster.as_str())
-            .join(format!("{service}.creds"))
+        self.0.join("creds").join(kluster.as_str()).join(format!("{service}.creds"))
     }
 
     /// What a kluster's registry signs with.
     pub fn signers(&self, kluster: &KlusterName) -> PathBuf {
-        self.authority()
-            .join("klusters")
-            .join(kluster.as_str())
-            .join("registry")
+        self.authority().join("klusters").join(kluster.as_str()).join("registry")
     }
 
     /// Credentials of operators and services, by kluster.
@@ -85,14 +73,9 @@ impl Home {
 
     /// Klusters with an operator's credential here, in order.
     pub fn klusters(&self) -> Vec<KlusterName> {
-        let entries = std::fs::read_dir(self.0.join("creds"))
-            .into_iter()
-            .flatten()
-            .flatten();
+        let entries = std::fs::read_dir(self.0.join("creds")).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| KlusterName::new(entry.file_name().to_str()?).ok());
-        let mut names: Vec<_> = names
-            .filter(|name| self.operator_creds(name).exists())
-            .collect();
+        let mut names: Vec<_> = names.filter(|name| self.operator_creds(name).exists()).collect();
         names.sort();
         names
     }
@@ -104,28 +87,17 @@ impl Home {
 
     /// One agent's identity key.
     pub fn identity(&self, kluster: &KlusterName, agent: &AgentId) -> PathBuf {
-        self.agents(kluster)
-            .join(agent.as_str())
-            .join("identity.nk")
+        self.agents(kluster).join(agent.as_str()).join("identity.nk")
     }
 
     /// One agent's right to start sessions in a mission.
     pub fn door(&self, kluster: &KlusterName, agent: &AgentId, mission: &Mission) -> PathBuf {
-        self.agents(kluster)
-            .join(agent.as_str())
-            .join(format!("{mission}.door.creds"))
+        self.agents(kluster).join(agent.as_str()).join(format!("{mission}.door.creds"))
     }
 
     /// One agent's session credential in a mission.
-    pub fn session_creds(
-        &self,
-        kluster: &KlusterName,
-        agent: &AgentId,
-        mission: &Mission,
-    ) -> PathBuf {
-        self.agents(kluster)
-            .join(agent.as_str())
-            .join(format!("{mission}.creds"))
+    pub fn session_creds(&self, kluster: &KlusterName, agent: &AgentId, mission: &Mission) -> PathBuf {
+        self.agents(kluster).join(agent.as_str()).join(format!("{mission}.creds"))
     }
 
     /// The child nats-server's files.
@@ -167,9 +139,6 @@ mod tests {
         assert_eq!(Home::find(None, &deep).path(), deep.join(FOLDER));
         std::fs::create_dir(root.path().join(FOLDER)).unwrap();
         assert_eq!(Home::find(None, &deep).path(), root.path().join(FOLDER));
-        assert_eq!(
-            Home::find(Some(Path::new("x")), &deep).path(),
-            Path::new("x")
-        );
+        assert_eq!(Home::find(Some(Path::new("x")), &deep).path(), Path::new("x"));
     }
 }

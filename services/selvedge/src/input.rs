@@ -25,23 +25,15 @@ pub(crate) fn text(path: &Path) -> Result<String, Failure> {
         return bounded(io::stdin().lock(), "standard input");
     }
     let name = path.display().to_string();
-    bounded(
-        File::open(path).with_context(|| format!("cannot read {name}"))?,
-        &name,
-    )
+    bounded(File::open(path).with_context(|| format!("cannot read {name}"))?, &name)
 }
 
 fn bounded(source: impl Read, name: &str) -> Result<String, Failure> {
     let mut text = String::new();
     let most = u64::try_from(MAX_BODY_BYTES).unwrap_or(u64::MAX);
-    source
-        .take(most + 1)
-        .read_to_string(&mut text)
-        .with_context(|| format!("cannot read {name}"))?;
+    source.take(most + 1).read_to_string(&mut text).with_context(|| format!("cannot read {name}"))?;
     if text.len() > MAX_BODY_BYTES {
-        return Err(Failure::usage(format!(
-            "{name} is larger than {MAX_BODY_BYTES} bytes"
-        )));
+        return Err(Failure::usage(format!("{name} is larger than {MAX_BODY_BYTES} bytes")));
     }
     Ok(text)
 }
@@ -59,8 +51,7 @@ pub(crate) fn json(path: &Path) -> Result<Value, Failure> {
 /// # Errors
 /// [`Failure::Usage`] says where it is not.
 pub(crate) fn parse_json(text: &str, name: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::usage(format!("{name} is not JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| Failure::usage(format!("{name} is not JSON: {error}")))
 }
 
 /// A length of time as people write it, in milliseconds: `90s`, `1h`, `1h 30m`.
@@ -68,8 +59,8 @@ pub(crate) fn parse_json(text: &str, name: &str) -> Result<Value, Failure> {
 /// # Errors
 /// Says what is wrong with it.
 pub(crate) fn milliseconds(text: &str) -> Result<u64, String> {
-    let length = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; expected 90s, 15m, 1h 30m"))?;
+    let length =
+        humantime::parse_duration(text).map_err(|error| format!("{error}; expected 90s, 15m, 1h 30m"))?;
     u64::try_from(length.as_millis()).map_err(|_| "too long".to_owned())
 }
 
@@ -85,18 +76,12 @@ pub(crate) struct ContractReference {
 impl FromStr for ContractReference {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, version) = text
-            .split_once('/')
-            .map_or((text, None), |(name, version)| (name, Some(version)));
+        let (name, version) =
+            text.split_once('/').map_or((text, None), |(name, version)| (name, Some(version)));
         let name = ContractName::new(name).map_err(|error| error.to_string())?;
-        let number = |text: &str| {
-            text.parse()
-                .map_err(|_| format!("{text:?} is no version: expected 1, 2, …"))
-        };
-        Ok(Self {
-            name,
-            version: version.map(number).transpose()?,
-        })
+        let number =
+            |text: &str| text.parse().map_err(|_| format!("{text:?} is no version: expected 1, 2, …"));
+        Ok(Self { name, version: version.map(number).transpose()? })
     }
 }
 

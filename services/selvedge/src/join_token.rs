@@ -46,12 +46,7 @@ pub(crate) struct JoinToken {
 
 impl fmt::Debug for JoinToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kluster,
-            mission,
-            role,
-            ..
-        } = self;
+        let Self { kluster, mission, role, .. } = self;
         write!(f, "JoinToken({kluster}, {mission}, {role})")
     }
 }
@@ -74,27 +69,18 @@ impl JoinToken {
     /// [`Failure::Usage`] says what is wrong, and never repeats the token.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| {
-            Failure::usage(format!(
-                "this is no join token: {why}; `selvedge agent invite` makes one"
-            ))
+            Failure::usage(format!("this is no join token: {why}; `selvedge agent invite` makes one"))
         };
         let text = text.trim();
         if text.len() > MAX_BYTES {
             return Err(wrong("it is too long"));
         }
-        let encoded = text
-            .strip_prefix(PREFIX)
-            .ok_or_else(|| wrong("it does not start with svjoin1."))?;
-        let json = BASE64URL_NOPAD
-            .decode(encoded.as_bytes())
-            .map_err(|_| wrong("it is cut or not base64url"))?;
+        let encoded = text.strip_prefix(PREFIX).ok_or_else(|| wrong("it does not start with svjoin1."))?;
+        let json =
+            BASE64URL_NOPAD.decode(encoded.as_bytes()).map_err(|_| wrong("it is cut or not base64url"))?;
         let token: Self = serde_json::from_slice(&json)
             .map_err(|error| wrong(&format!("its content is wrong: {error}")))?;
-        if token.v == VERSION {
-            Ok(token)
-        } else {
-            Err(wrong(&format!("version {} is not known", token.v)))
-        }
+        if token.v == VERSION { Ok(token) } else { Err(wrong(&format!("version {} is not known", token.v))) }
     }
 
     /// Whether a text that came on a command line is a token.
@@ -104,10 +90,7 @@ impl JoinToken {
 
     /// The credential that may join.
     pub(crate) fn credential(&self) -> Credential {
-        Credential {
-            jwt: self.jwt.clone(),
-            seed: self.seed.clone(),
-        }
+        Credential { jwt: self.jwt.clone(), seed: self.seed.clone() }
     }
 }
 
@@ -132,10 +115,7 @@ mod tests {
     #[test]
     fn a_token_reads_back_as_written() {
         let text = token().to_string();
-        assert!(
-            text.starts_with("svjoin1.") && !text.contains(char::is_whitespace),
-            "{text}"
-        );
+        assert!(text.starts_with("svjoin1.") && !text.contains(char::is_whitespace), "{text}");
         assert_eq!(JoinToken::parse(&format!("{text}\n")).unwrap(), token());
     }
 
@@ -144,19 +124,9 @@ mod tests {
         let text = token().to_string();
         let (cut, _) = text.split_at(text.len() - 3);
         let other = JoinToken { v: 2, ..token() }.to_string();
-        for bad in [
-            "",
-            "svjoin1.",
-            "svjoin2.abc",
-            cut,
-            &other,
-            &"svjoin1.".repeat(10_000),
-        ] {
+        for bad in ["", "svjoin1.", "svjoin2.abc", cut, &other, &"svjoin1.".repeat(10_000)] {
             let error = JoinToken::parse(bad).unwrap_err().to_string();
-            assert!(
-                error.contains("selvedge agent invite") && !error.contains("SUSEED"),
-                "{error}"
-            );
+            assert!(error.contains("selvedge agent invite") && !error.contains("SUSEED"), "{error}");
         }
         assert!(!format!("{:?}", token()).contains("SUSEED"));
     }

@@ -48,37 +48,19 @@ struct Made {
 /// It exists, there are no keys here, or the servers cannot be reached.
 pub(crate) async fn create(context: &Context, name: &KlusterName) -> Result<(), Failure> {
     let keyring = open(context)?;
-    let kluster = keyring
-        .create_kluster(name, now_ms())
-        .map_err(|error| match error {
-            Error::KlusterExists { .. } => Failure::Fault(Fault::conflict(error.to_string())),
-            other => anyhow::Error::new(other)
-                .context("cannot make the kluster's keys")
-                .into(),
-        })?;
+    let kluster = keyring.create_kluster(name, now_ms()).map_err(|error| match error {
+        Error::KlusterExists { .. } => Failure::Fault(Fault::conflict(error.to_string())),
+        other => anyhow::Error::new(other).context("cannot make the kluster's keys").into(),
+    })?;
     let state = bring_up(context, &keyring, &kluster).await?;
-    let made = Made {
-        kluster: name.clone(),
-        account: kluster.account(),
-        state,
-    };
-    Ok(context
-        .output
-        .print(&made, human_made)
-        .context("cannot print")?)
+    let made = Made { kluster: name.clone(), account: kluster.account(), state };
+    Ok(context.output.print(&made, human_made).context("cannot print")?)
 }
 
-async fn bring_up(
-    context: &Context,
-    keyring: &Keyring,
-    kluster: &Kluster,
-) -> Result<State, Failure> {
+async fn bring_up(context: &Context, keyring: &Keyring, kluster: &Kluster) -> Result<State, Failure> {
     let up = context.running_up();
-    let target = context
-        .config
-        .nats
-        .target(&context.environment)
-        .context("cannot tell which server is meant")?;
+    let target =
+        context.config.nats.target(&context.environment).context("cannot tell which server is meant")?;
     if up.is_none() && target.origin == Origin::Default {
         return Ok(State::Keys);
     }
@@ -97,30 +79,17 @@ async fn bring_up(
 }
 
 fn look_again(up: &UpState) -> Result<(), Failure> {
-    let pid = i32::try_from(up.pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .context("up.json names no process")?;
-    Ok(kill_process(pid, Signal::HUP).with_context(|| {
-        format!(
-            "cannot tell `selvedge up` (process {}) of the kluster",
-            up.pid
-        )
-    })?)
+    let pid = i32::try_from(up.pid).ok().and_then(Pid::from_raw).context("up.json names no process")?;
+    Ok(kill_process(pid, Signal::HUP)
+        .with_context(|| format!("cannot tell `selvedge up` (process {}) of the kluster", up.pid))?)
 }
 
 /// Waits until the kluster's registry answers its operator.
 async fn answers(context: &Context, place: &Place, kluster: &Kluster) -> Result<(), Failure> {
     let path = context.home.operator_creds(kluster.name());
     let client = Client::new(place.connect("operator", Login::File(path)).await?);
-    let options = Options {
-        timeout_ms: Some(ANSWER_MS),
-        ..Options::default()
-    };
-    Ok(client
-        .call_with::<call::Whoami>(&Nothing {}, &options)
-        .await
-        .map(drop)?)
+    let options = Options { timeout_ms: Some(ANSWER_MS), ..Options::default() };
+    Ok(client.call_with::<call::Whoami>(&Nothing {}, &options).await.map(drop)?)
 }
 
 #[derive(Serialize)]
@@ -138,21 +107,11 @@ pub(crate) fn list(context: &Context) -> Result<(), Failure> {
     let keyring = open(context)?;
     let mut listed = Vec::new();
     for name in keyring.klusters().context("cannot list the klusters")? {
-        let account = keyring
-            .kluster(&name)
-            .context("cannot open the kluster's keys")?
-            .account();
+        let account = keyring.kluster(&name).context("cannot open the kluster's keys")?.account();
         let has_operator = context.home.operator_creds(&name).exists();
-        listed.push(Listed {
-            kluster: name,
-            account,
-            has_operator,
-        });
+        listed.push(Listed { kluster: name, account, has_operator });
     }
-    Ok(context
-        .output
-        .print(&listed, |listed| human_list(listed))
-        .context("cannot print")?)
+    Ok(context.output.print(&listed, |listed| human_list(listed)).context("cannot print")?)
 }
 
 fn open(context: &Context) -> Result<Keyring, Failure> {
@@ -168,11 +127,7 @@ fn open(context: &Context) -> Result<Keyring, Failure> {
 }
 
 fn human_made(made: &Made) -> String {
-    let Made {
-        kluster,
-        account,
-        state,
-    } = made;
+    let Made { kluster, account, state } = made;
     let next = match state {
         State::Serving => {
             format!("its registry answers: selvedge --kluster {kluster} agent register …")
@@ -185,11 +140,7 @@ fn human_made(made: &Made) -> String {
 
 fn human_list(listed: &[Listed]) -> String {
     let row = |listed: &Listed| {
-        let operator = if listed.has_operator {
-            "operator here"
-        } else {
-            "no operator yet"
-        };
+        let operator = if listed.has_operator { "operator here" } else { "no operator yet" };
         format!("{:<20} {}  {operator}", listed.kluster, listed.account)
     };
     listed.iter().map(row).collect::<Vec<_>>().join("\n")

@@ -34,12 +34,7 @@ impl Lock {
     /// A conflict that names the holder; or the folder cannot be written.
     pub(crate) async fn take(home: &Home) -> Result<Self, Failure> {
         let folder = home.path();
-        let hint = || {
-            format!(
-                "cannot write to {}; choose a folder with --home",
-                folder.display()
-            )
-        };
+        let hint = || format!("cannot write to {}; choose a folder with --home", folder.display());
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
         let mut file = made.and_then(|()| open(home)).with_context(hint)?;
         for _ in 0..ATTEMPTS {
@@ -65,13 +60,7 @@ impl Lock {
 }
 
 fn open(home: &Home) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(home.lock())
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(home.lock())
 }
 
 fn sign(file: &mut File) -> io::Result<()> {

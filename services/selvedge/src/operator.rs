@@ -44,17 +44,12 @@ pub(crate) async fn ensure(
     if Credential::read(path).is_ok_and(|credential| is_good(&credential, kluster, now_ms)) {
         return Ok(Outcome::Kept);
     }
-    let credential = kluster
-        .operator_credential(now_ms)
-        .context("cannot make the operator's credential")?;
+    let credential = kluster.operator_credential(now_ms).context("cannot make the operator's credential")?;
     install(place, kluster, &credential, owner).await?;
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    credential
-        .write(path)
-        .context("cannot keep the operator's credential")?;
+    credential.write(path).context("cannot keep the operator's credential")?;
     Ok(Outcome::Made)
 }
 
@@ -70,13 +65,8 @@ pub(crate) async fn install(
 ) -> Result<(), Failure> {
     let now_ms = now_ms();
     let operator = described(credential, owner).context("cannot use the operator's credential")?;
-    let life = Life {
-        now_ms,
-        expires_at_ms: now_ms + INSTALL_MS,
-    };
-    let root = kluster
-        .provision_credential(life)
-        .context("cannot make a provisioning credential")?;
+    let life = Life { now_ms, expires_at_ms: now_ms + INSTALL_MS };
+    let root = kluster.provision_credential(life).context("cannot make a provisioning credential")?;
     let bus = place.connect("operator", Login::held(root)).await?;
     Ok(install_operator(bus, &operator, now_ms).await?)
 }
@@ -95,10 +85,7 @@ fn described(credential: &Credential, owner: &Owner) -> anyhow::Result<Operator>
 /// Of this kluster's account, and good for a while.
 fn is_good(credential: &Credential, kluster: &Kluster, now_ms: u64) -> bool {
     credential.claims().is_ok_and(|claims| {
-        let account = claims
-            .nats
-            .get("issuer_account")
-            .and_then(serde_json::Value::as_str);
+        let account = claims.nats.get("issuer_account").and_then(serde_json::Value::as_str);
         let ends_at_ms = claims.expires_at_ms().unwrap_or(u64::MAX);
         account == Some(kluster.account().as_str()) && ends_at_ms > now_ms + RENEW_BEFORE_MS
     })
@@ -109,18 +96,8 @@ fn is_good(credential: &Credential, kluster: &Kluster, now_ms: u64) -> bool {
 /// # Errors
 /// Never in practice: a number fits.
 pub(crate) fn owner(environment: &Environment) -> Result<Owner, Failure> {
-    let name = environment
-        .get("USER")
-        .or_else(|| environment.get("LOGNAME"))
-        .unwrap_or_default();
+    let name = environment.get("USER").or_else(|| environment.get("LOGNAME")).unwrap_or_default();
     let named = Owner::new(&format!("person:{}", name.to_lowercase()));
-    let numbered = || {
-        Owner::new(&format!(
-            "person:uid-{}",
-            rustix::process::getuid().as_raw()
-        ))
-    };
-    Ok(named
-        .or_else(|_| numbered())
-        .context("cannot name the owner")?)
+    let numbered = || Owner::new(&format!("person:uid-{}", rustix::process::getuid().as_raw()));
+    Ok(named.or_else(|_| numbered()).context("cannot name the owner")?)
 }

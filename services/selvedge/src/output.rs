@@ -23,11 +23,7 @@ impl Format {
     ///
     /// # Errors
     /// As writing to standard output.
-    pub fn print<T: Serialize>(
-        self,
-        result: &T,
-        human: impl FnOnce(&T) -> String,
-    ) -> io::Result<()> {
+    pub fn print<T: Serialize>(self, result: &T, human: impl FnOnce(&T) -> String) -> io::Result<()> {
         let text = match self {
             Self::Human => human(result),
             Self::Json => serde_json::to_string_pretty(result)?,
@@ -49,8 +45,7 @@ impl Format {
             Self::Human => human(results),
             Self::Json => serde_json::to_string_pretty(results)?,
             Self::Jsonl => {
-                let lines: Result<Vec<String>, _> =
-                    results.iter().map(serde_json::to_string).collect();
+                let lines: Result<Vec<String>, _> = results.iter().map(serde_json::to_string).collect();
                 lines?.join("\n")
             }
         };
@@ -83,9 +78,7 @@ pub fn is_coloured(no_color: Option<&str>) -> bool {
 pub fn fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let shown = fields.iter().filter(|(_, value)| !value.is_empty());
-    shown
-        .map(|(name, value)| format!("{name:width$}  {value}\n"))
-        .collect()
+    shown.map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }
 
 /// Aligned columns under their names; `none` if there are no rows.
@@ -101,11 +94,8 @@ pub fn table<const N: usize>(names: [&str; N], rows: &[[String; N]], none: &str)
         }
     }
     let line = |row: &[String; N]| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
+        let cells: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     std::iter::once(&names).chain(rows).map(line).collect()
@@ -118,19 +108,13 @@ pub fn instant(at_ms: u64) -> String {
 
 /// An instant to the millisecond, always as wide.
 pub fn instant_ms(at_ms: u64) -> String {
-    format!(
-        "{}.{:03}Z",
-        instant(at_ms).trim_end_matches('Z'),
-        at_ms % 1_000
-    )
+    format!("{}.{:03}Z", instant(at_ms).trim_end_matches('Z'), at_ms % 1_000)
 }
 
 /// The name that a value has in JSON.
 pub fn name<T: Serialize>(value: &T) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -139,14 +123,8 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [
-            ["ada".to_owned(), "worker".to_owned()],
-            ["b".to_owned(), String::new()],
-        ];
-        assert_eq!(
-            table(["id", "role"], &rows, "none"),
-            "ID   ROLE\nada  worker\nb\n"
-        );
+        let rows = [["ada".to_owned(), "worker".to_owned()], ["b".to_owned(), String::new()]];
+        assert_eq!(table(["id", "role"], &rows, "none"), "ID   ROLE\nada  worker\nb\n");
         assert_eq!(table::<1>(["id"], &[], "none"), "none");
     }
 

@@ -32,9 +32,7 @@ pub(crate) async fn all<T, K>(
             return Ok(found);
         }
         if found.len() >= MOST_ITEMS {
-            return Err(Fault::invalid(format!(
-                "more than {MOST_ITEMS} items; ask for fewer"
-            )));
+            return Err(Fault::invalid(format!("more than {MOST_ITEMS} items; ask for fewer")));
         }
     }
 }
@@ -42,10 +40,7 @@ pub(crate) async fn all<T, K>(
 /// Every mission.
 pub(crate) async fn missions(client: &Client) -> Result<Vec<NamedMission>, Fault> {
     let ask = async |after| {
-        let reply = client
-            .call::<call::MissionList>(&MissionList { after, limit: None })
-            .await?
-            .reply;
+        let reply = client.call::<call::MissionList>(&MissionList { after, limit: None }).await?.reply;
         Ok((reply.missions, reply.more))
     };
     all(|mission: &NamedMission| mission.id.clone(), ask).await
@@ -54,10 +49,7 @@ pub(crate) async fn missions(client: &Client) -> Result<Vec<NamedMission>, Fault
 /// The sessions that `wanted` asks for, in one mission.
 pub(crate) async fn sessions(client: &Client, wanted: &SessionList) -> Result<Vec<Session>, Fault> {
     let ask = async |after| {
-        let wanted = SessionList {
-            after,
-            ..wanted.clone()
-        };
+        let wanted = SessionList { after, ..wanted.clone() };
         let reply = client.call::<call::SessionList>(&wanted).await?.reply;
         Ok((reply.sessions, reply.more))
     };
@@ -73,12 +65,7 @@ pub(crate) async fn history(
 ) -> Result<Vec<FactLine>, Fault> {
     let client = client.clone().in_mission(mission.clone());
     let ask = async |after: Option<u64>| {
-        let wanted = History {
-            entity,
-            id: id.clone(),
-            after: after.unwrap_or(0),
-            limit: None,
-        };
+        let wanted = History { entity, id: id.clone(), after: after.unwrap_or(0), limit: None };
         let reply = client.call::<call::History>(&wanted).await?.reply;
         Ok((reply.facts, reply.more))
     };
@@ -86,20 +73,12 @@ pub(crate) async fn history(
 }
 
 /// The missions to look in: the one named, else all, the kluster's own among them.
-pub(crate) async fn missions_meant(
-    client: &Client,
-    named: Option<&Mission>,
-) -> Result<Vec<Mission>, Fault> {
+pub(crate) async fn missions_meant(client: &Client, named: Option<&Mission>) -> Result<Vec<Mission>, Fault> {
     if let Some(mission) = named {
         return Ok(vec![mission.clone()]);
     }
     let mut found = vec![Mission::kluster()];
-    found.extend(
-        missions(client)
-            .await?
-            .into_iter()
-            .map(|mission| mission.id),
-    );
+    found.extend(missions(client).await?.into_iter().map(|mission| mission.id));
     Ok(found)
 }
 

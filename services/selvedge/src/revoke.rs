@@ -35,40 +35,24 @@ pub(crate) struct Revoked {
 }
 
 /// Takes back every credential of an agent: those of its identity keys and of all its sessions.
-pub(crate) async fn agent(
-    context: &Context,
-    operator: &Client,
-    agent: &AgentId,
-) -> Result<Revoked, Failure> {
+pub(crate) async fn agent(context: &Context, operator: &Client, agent: &AgentId) -> Result<Revoked, Failure> {
     let (keyring, kluster) = context.keys()?;
     let keys: Vec<PublicKey> = keys_of(operator, agent).await?.into_iter().collect();
     let now_ms = now_ms();
     let token = keyring.revoke(&kluster, &keys, now_ms)?;
-    let system = keyring.system_credential(Life {
-        now_ms,
-        expires_at_ms: now_ms + SYSTEM_LIFE_MS,
-    })?;
+    let system = keyring.system_credential(Life { now_ms, expires_at_ms: now_ms + SYSTEM_LIFE_MS })?;
     let pushed = push::account(&context.url()?, &system, &token, PUSH_TIMEOUT).await;
-    let servers = pushed.context(
-        "nats-server could not be told of the revoked keys; run it again, or restart nats-server",
-    )?;
+    let servers = pushed
+        .context("nats-server could not be told of the revoked keys; run it again, or restart nats-server")?;
     Ok(Revoked { keys, servers })
 }
 
 /// Every key that a credential of the agent may still be bound to. Histories tell more than states: a
 /// renewed session's earlier key, a rotated agent's earlier identity.
 async fn keys_of(operator: &Client, agent: &AgentId) -> Result<BTreeSet<PublicKey>, Fault> {
-    let facts = paging::history(
-        operator,
-        &Mission::kluster(),
-        EntityName::Agent,
-        &EntityId::from(agent),
-    )
-    .await?;
-    let mut keys: BTreeSet<PublicKey> = facts
-        .iter()
-        .filter_map(|fact| key_at(fact, "/state/key"))
-        .collect();
+    let facts =
+        paging::history(operator, &Mission::kluster(), EntityName::Agent, &EntityId::from(agent)).await?;
+    let mut keys: BTreeSet<PublicKey> = facts.iter().filter_map(|fact| key_at(fact, "/state/key")).collect();
     for mission in paging::missions_meant(operator, None).await? {
         let wanted = SessionList {
             mission: Some(mission.clone()),
@@ -76,22 +60,11 @@ async fn keys_of(operator: &Client, agent: &AgentId) -> Result<BTreeSet<PublicKe
             ..SessionList::default()
         };
         let sessions = paging::sessions(operator, &wanted).await?;
-        for session in sessions
-            .iter()
-            .filter(|session| session.expires_at_ms > now_ms())
-        {
-            let facts = paging::history(
-                operator,
-                &mission,
-                EntityName::Session,
-                &EntityId::from(&session.id),
-            )
-            .await?;
-            keys.extend(
-                facts
-                    .iter()
-                    .filter_map(|fact| key_at(fact, "/state/credential_key")),
-            );
+        for session in sessions.iter().filter(|session| session.expires_at_ms > now_ms()) {
+            let facts =
+                paging::history(operator, &mission, EntityName::Session, &EntityId::from(&session.id))
+                    .await?;
+            keys.extend(facts.iter().filter_map(|fact| key_at(fact, "/state/credential_key")));
         }
     }
     Ok(keys)

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use futures::future::try_join_all;
 use selvedge_contracts::role::Service;
-use selvedge_kit::{
-    authority::Keyring, clock::now_ms, credential::Login, metrics::Metrics, telemetry,
-};
+use selvedge_kit::{authority::Keyring, clock::now_ms, credential::Login, metrics::Metrics};
 use serde::Serialize;
 use tracing::info;
 
@@ -65,42 +63,27 @@ pub(crate) async fn run(context: Context, wanted: Wanted) -> Result<(), Failure>
 }
 
 async fn start(context: &Context, wanted: &Wanted) -> Result<(Fleet, Watch), Failure> {
-    let logins = wanted
-        .services
-        .iter()
-        .map(|service| Ok((*service, login(context, wanted, *service)?)));
+    let logins = wanted.services.iter().map(|service| Ok((*service, login(context, wanted, *service)?)));
     let logins = logins.collect::<Result<Vec<_>, Failure>>()?;
     let url = wanted.url.clone().map_or_else(|| context.url(), Ok)?;
     let metrics = Metrics::default();
     let place = Place::new(url, &context.config, metrics.clone());
     let watch = Watch::start(&context.config.telemetry, &metrics).await?;
-    let signers = wanted
-        .signers
-        .clone()
-        .unwrap_or_else(|| context.home.signers(&context.kluster));
-    let running = try_join_all(
-        logins
-            .into_iter()
-            .map(|(service, login)| place.start(service, login, signers.clone())),
-    )
-    .await?;
+    let signers = wanted.signers.clone().unwrap_or_else(|| context.home.signers(&context.kluster));
+    let running =
+        try_join_all(logins.into_iter().map(|(service, login)| place.start(service, login, signers.clone())))
+            .await?;
     let ready = Ready {
         ready: true,
         pid: std::process::id(),
         url: place.url.clone(),
         kluster: context.kluster.to_string(),
-        services: running
-            .iter()
-            .map(selvedge_kit::service::Running::name)
-            .collect(),
+        services: running.iter().map(selvedge_kit::service::Running::name).collect(),
         probe_url: watch.probe_url().map(str::to_owned),
     };
     let mut fleet = Fleet::default();
     fleet.add(context.kluster.clone(), running, &watch);
-    context
-        .output
-        .print(&ready, human)
-        .context("cannot say that it serves")?;
+    context.output.print(&ready, human).context("cannot say that it serves")?;
     Ok((fleet, watch))
 }
 
@@ -126,13 +109,9 @@ fn login(context: &Context, wanted: &Wanted, service: Service) -> Result<Login, 
             path.display()
         )));
     };
-    let kluster = keyring
-        .kluster(&context.kluster)
-        .context("cannot open the kluster's keys")?;
+    let kluster = keyring.kluster(&context.kluster).context("cannot open the kluster's keys")?;
     let credential = kluster.service_credential(service, fresh_instance()?, now_ms());
-    Ok(Login::held(
-        credential.context("cannot make the service's credential")?,
-    ))
+    Ok(Login::held(credential.context("cannot make the service's credential")?))
 }
 
 fn human(ready: &Ready) -> String {

@@ -39,12 +39,7 @@ impl Place {
             write_attempts: config.service.write_attempts,
             drain_ms: config.service.drain_ms,
         };
-        Self {
-            url,
-            connect_timeout_ms: config.nats.connect_timeout_ms,
-            limits,
-            metrics,
-        }
+        Self { url, connect_timeout_ms: config.nats.connect_timeout_ms, limits, metrics }
     }
 
     /// Connects as `login`, under a name that the server lists.
@@ -57,9 +52,7 @@ impl Place {
             name: format!("selvedge {name}"),
             connect_timeout_ms: self.connect_timeout_ms,
         };
-        Ok(Bus::connect(&options, login)
-            .await
-            .with_context(|| format!("cannot connect {name}"))?)
+        Ok(Bus::connect(&options, login).await.with_context(|| format!("cannot connect {name}"))?)
     }
 
     /// Starts a service. It answers from then on.
@@ -77,13 +70,10 @@ impl Place {
             Service::Registry => {
                 let bus = self.connect(service.name(), login).await?;
                 let config = selvedge_registry::Config { signers };
-                let started =
-                    selvedge_registry::start(bus, &config, self.limits, &self.metrics).await;
+                let started = selvedge_registry::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
-            Service::Committer => Err(Failure::Usage(format!(
-                "this build has no service {service}"
-            ))),
+            Service::Committer => Err(Failure::Usage(format!("this build has no service {service}"))),
         }
     }
 }
@@ -93,26 +83,15 @@ impl Place {
 /// # Errors
 /// Never in practice: the parts are made to fit.
 pub(crate) fn fresh_instance() -> Result<ScopeId, Failure> {
-    let name = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .to_lowercase();
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
     Ok(instance(&name, std::process::id(), now_ms()).context("cannot name the instance")?)
 }
 
-fn instance(
-    machine: &str,
-    pid: u32,
-    at_ms: u64,
-) -> Result<ScopeId, selvedge_contracts::id::InvalidToken> {
+fn instance(machine: &str, pid: u32, at_ms: u64) -> Result<ScopeId, selvedge_contracts::id::InvalidToken> {
     const LONGEST_MACHINE: usize = 32;
     let fits = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let machine: String = machine
-        .chars()
-        .take_while(|c| *c != '.')
-        .filter(fits)
-        .take(LONGEST_MACHINE)
-        .collect();
+    let machine: String =
+        machine.chars().take_while(|c| *c != '.').filter(fits).take(LONGEST_MACHINE).collect();
     ScopeId::new(&format!("i{machine}-{pid}-{at_ms:x}"))
 }
 

@@ -62,12 +62,7 @@ pub(crate) struct Opened {
 impl Opened {
     /// For people.
     pub(crate) fn human(&self) -> String {
-        let Self {
-            session,
-            creds,
-            inbox_prefix,
-            request_prefix,
-        } = self;
+        let Self { session, creds, inbox_prefix, request_prefix } = self;
         output::fields(&[
             ("agent", session.agent.to_string()),
             ("role", format!("{} in {}", session.role, session.mission)),
@@ -93,10 +88,8 @@ impl Sessions<'_> {
     /// Starts a session.
     pub(crate) async fn start(&self) -> Result<Opened, Failure> {
         let door = Login::held(self.agent.door(&self.mission)?);
-        let client = self
-            .context
-            .connect_signing(&self.agent.record.url, door, &self.agent.identity()?)
-            .await?;
+        let client =
+            self.context.connect_signing(&self.agent.record.url, door, &self.agent.identity()?).await?;
         let key = UserKey::generate();
         let wanted = &self.wanted;
         let start = SessionStart {
@@ -113,57 +106,37 @@ impl Sessions<'_> {
     /// Whatever is wrong with the present session, a new one mends it or says why it cannot.
     async fn renew_present(&self) -> Option<Opened> {
         let credential = Credential::read(&self.path).ok()?;
-        let is_alive = credential
-            .claims()
-            .ok()?
-            .expires_at_ms()
-            .is_some_and(|at_ms| at_ms > now_ms());
+        let is_alive = credential.claims().ok()?.expires_at_ms().is_some_and(|at_ms| at_ms > now_ms());
         let identity = credential.identity().ok()?;
-        let is_ours = identity.agent.as_str() == self.agent.record.id.as_str()
-            && identity.mission == self.mission;
+        let is_ours =
+            identity.agent.as_str() == self.agent.record.id.as_str() && identity.mission == self.mission;
         let is_meant = self.role.is_none_or(|role| role == identity.scope.role);
         if !is_alive || !is_ours || !is_meant {
             return None;
         }
         let client = self.connect().await.ok()?;
-        self.renew(&client)
-            .await
-            .ok()
-            .filter(|opened| self.wanted.asks_for_no_other(&opened.session))
+        self.renew(&client).await.ok().filter(|opened| self.wanted.asks_for_no_other(&opened.session))
     }
 
     /// Connects under the session's credential, which is read anew at every connection.
     pub(crate) async fn connect(&self) -> Result<Client, Failure> {
         let login = Login::File(self.path.clone());
-        self.context
-            .connect_signing(&self.agent.record.url, login, &self.agent.identity()?)
-            .await
+        self.context.connect_signing(&self.agent.record.url, login, &self.agent.identity()?).await
     }
 
     /// Renews the credential of the session that `client` holds.
     pub(crate) async fn renew(&self, client: &Client) -> Result<Opened, Failure> {
         let key = UserKey::generate();
-        let renew = CredentialRenew {
-            credential_key: key.public()?,
-            ttl_ms: self.wanted.ttl,
-        };
+        let renew = CredentialRenew { credential_key: key.public()?, ttl_ms: self.wanted.ttl };
         let reply = client.call::<call::CredentialRenew>(&renew).await?.reply;
         self.keep(reply, &key)
     }
 
     fn keep(&self, reply: SessionReply, key: &UserKey) -> Result<Opened, Failure> {
-        let SessionReply {
-            session,
-            credential,
-        } = reply;
-        let jwt = credential
-            .jwt
-            .map_or_else(|| mint(self.context, &session, key), Ok)?;
+        let SessionReply { session, credential } = reply;
+        let jwt = credential.jwt.map_or_else(|| mint(self.context, &session, key), Ok)?;
         key.credential(jwt)?.write(&self.path)?;
-        let scope = Scope {
-            role: session.role,
-            id: session.id.clone(),
-        };
+        let scope = Scope { role: session.role, id: session.id.clone() };
         Ok(Opened {
             request_prefix: request_prefix(&session.mission, &caller(&session)?, &scope),
             creds: absolute(&self.path)?,
@@ -184,16 +157,7 @@ fn caller(session: &Session) -> Result<Caller, Failure> {
 /// Signs for a role that the registry may not sign for.
 fn mint(context: &Context, session: &Session, key: &UserKey) -> Result<String, Failure> {
     let (_, kluster) = context.keys()?;
-    let tags = Tags {
-        mission: session.mission.clone(),
-        agent: caller(session)?,
-        scope: session.id.clone(),
-    };
-    let life = Life {
-        now_ms: now_ms(),
-        expires_at_ms: session.expires_at_ms,
-    };
-    Ok(kluster
-        .signer(session.role)?
-        .mint(&tags, &key.public()?, life)?)
+    let tags = Tags { mission: session.mission.clone(), agent: caller(session)?, scope: session.id.clone() };
+    let life = Life { now_ms: now_ms(), expires_at_ms: session.expires_at_ms };
+    Ok(kluster.signer(session.role)?.mint(&tags, &key.public()?, life)?)
 }

@@ -20,10 +20,7 @@ impl Signals {
     /// # Errors
     /// As the system says.
     pub(crate) fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// Waits for another one, after a first. What comes with the first (a terminal tells the whole group,

@@ -44,25 +44,15 @@ impl Watch {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        watch.readiness.register(
-            BUS,
-            "nats-server cannot be reached: look at its log and at nats.url",
-        );
-        watch.readiness.register(
-            VIEWS,
-            "the services read what they missed of the ledger: wait",
-        );
+        watch.readiness.register(BUS, "nats-server cannot be reached: look at its log and at nats.url");
+        watch.readiness.register(VIEWS, "the services read what they missed of the ledger: wait");
         if let Some(address) = settings.listen {
             let probe = Probe::bind(address, metrics.clone(), watch.readiness.clone())
                 .await
                 .context("cannot start the probe")?;
             watch.probe_url = Some(format!("http://{}", probe.address()));
             watch.tasks.spawn(probe.run(watch.stop.clone()));
-            watch.tasks.spawn(look(
-                watch.readiness.clone(),
-                Arc::clone(&watch.healths),
-                watch.stop.clone(),
-            ));
+            watch.tasks.spawn(look(watch.readiness.clone(), Arc::clone(&watch.healths), watch.stop.clone()));
         }
         Ok(watch)
     }
@@ -74,10 +64,7 @@ impl Watch {
 
     /// Watches one more service.
     pub(crate) fn add(&self, health: Health) {
-        self.healths
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(health);
+        self.healths.lock().unwrap_or_else(PoisonError::into_inner).push(health);
     }
 
     /// Says whether the child nats-server runs.
@@ -97,13 +84,7 @@ async fn look(readiness: Readiness, healths: Arc<Mutex<Vec<Health>>>, stop: Canc
     let mut ticks = tokio::time::interval(EVERY);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let healths = healths.lock().unwrap_or_else(PoisonError::into_inner);
-        readiness.set(
-            BUS,
-            !healths.is_empty() && healths.iter().all(Health::is_connected),
-        );
-        readiness.set(
-            VIEWS,
-            !healths.is_empty() && healths.iter().all(Health::is_current),
-        );
+        readiness.set(BUS, !healths.is_empty() && healths.iter().all(Health::is_connected));
+        readiness.set(VIEWS, !healths.is_empty() && healths.iter().all(Health::is_current));
     }
 }

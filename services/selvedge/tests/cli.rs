@@ -1,6 +1,7 @@
 //! The client verbs of the real binary, against a real bus.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -1,6 +1,7 @@
 //! The binary's lifecycle verbs, as processes: up, serve, init, kluster, status, doctor.
 
 #![allow(
+    clippy::too_many_lines,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

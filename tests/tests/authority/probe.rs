@@ -19,15 +19,13 @@ impl Probe {
     pub(crate) async fn connect(bus: &Bus, credential: &Credential) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&events);
-        let options = connect_options(credential)
-            .unwrap()
-            .event_callback(move |event| {
-                kept.lock().unwrap().push(match event {
-                    Event::ServerError(ServerError::Other(message)) => message,
-                    other => other.to_string(),
-                });
-                async {}
+        let options = connect_options(credential).unwrap().event_callback(move |event| {
+            kept.lock().unwrap().push(match event {
+                Event::ServerError(ServerError::Other(message)) => message,
+                other => other.to_string(),
             });
+            async {}
+        });
         let client = options.connect(bus.addresses()).await.unwrap();
         Self { client, events }
     }
@@ -45,18 +43,12 @@ impl Probe {
     /// Publishes to each subject; gives those that nats-server refused.
     pub(crate) async fn refused_publishes(&self, subjects: &[String]) -> Vec<String> {
         for subject in subjects {
-            self.client
-                .publish(subject.clone(), "{}".into())
-                .await
-                .unwrap();
+            self.client.publish(subject.clone(), "{}".into()).await.unwrap();
         }
         self.settled().await;
         let denials = self.denials();
-        let refused = |subject: &&String| {
-            denials
-                .iter()
-                .any(|denial| denial.contains(&format!("\"{subject}\"")))
-        };
+        let refused =
+            |subject: &&String| denials.iter().any(|denial| denial.contains(&format!("\"{subject}\"")));
         subjects.iter().filter(refused).cloned().collect()
     }
 
@@ -65,11 +57,9 @@ impl Probe {
         let mut open = Vec::new();
         for subject in subjects {
             open.push(match subject.split_once(' ') {
-                Some((subject, group)) => self
-                    .client
-                    .queue_subscribe(subject.to_owned(), group.to_owned())
-                    .await
-                    .unwrap(),
+                Some((subject, group)) => {
+                    self.client.queue_subscribe(subject.to_owned(), group.to_owned()).await.unwrap()
+                }
                 None => self.client.subscribe((*subject).to_owned()).await.unwrap(),
             });
         }
@@ -81,18 +71,9 @@ impl Probe {
         };
         let refused = |subject: &&&str| {
             let said = said(subject).to_lowercase();
-            denials.iter().any(|denial| {
-                denial
-                    .to_lowercase()
-                    .trim_end_matches('\'')
-                    .ends_with(&said)
-            })
+            denials.iter().any(|denial| denial.to_lowercase().trim_end_matches('\'').ends_with(&said))
         };
-        subjects
-            .iter()
-            .filter(refused)
-            .map(|subject| (*subject).to_owned())
-            .collect()
+        subjects.iter().filter(refused).map(|subject| (*subject).to_owned()).collect()
     }
 
     /// Waits until nats-server has answered all that was sent before: it refuses in order, so the refusal
@@ -103,14 +84,7 @@ impl Probe {
         self.client.flush().await.unwrap();
         wait::until("the refusal of the mark", async || {
             let events = self.events();
-            if events
-                .iter()
-                .any(|event| event.to_lowercase().contains(&mark))
-            {
-                Ok(())
-            } else {
-                Err(events)
-            }
+            if events.iter().any(|event| event.to_lowercase().contains(&mark)) { Ok(()) } else { Err(events) }
         })
         .await;
     }
@@ -119,9 +93,7 @@ impl Probe {
     pub(crate) async fn event(&self, within: Duration, wanted: &str) {
         wait::until_within(within, wanted, async || {
             let events = self.events();
-            let came = events
-                .iter()
-                .any(|event| event.to_lowercase().contains(wanted));
+            let came = events.iter().any(|event| event.to_lowercase().contains(wanted));
             if came { Ok(()) } else { Err(events) }
         })
         .await;

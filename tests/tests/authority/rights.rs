@@ -10,10 +10,7 @@ use selvedge_tests::Bus;
 use crate::probe::Probe;
 
 fn texts(subjects: &[&str]) -> Vec<String> {
-    subjects
-        .iter()
-        .map(|subject| (*subject).to_owned())
-        .collect()
+    subjects.iter().map(|subject| (*subject).to_owned()).collect()
 }
 
 /// The role's own row, with the credential's tags filled in and wildcards made into tokens.
@@ -79,10 +76,7 @@ async fn a_worker_hears_its_own_mission_and_inbox_and_nothing_else() {
     let own = own(Role::Worker, &credential).subscribe;
     let own: Vec<&str> = own.iter().map(String::as_str).collect();
     assert!(own.contains(&"sv.live.demo.>"), "{own:?}");
-    assert_eq!(
-        probe.refused_subscriptions(&own).await,
-        Vec::<String>::new()
-    );
+    assert_eq!(probe.refused_subscriptions(&own).await, Vec::<String>::new());
     let foreign = [
         ">",
         "sv.>",
@@ -106,19 +100,10 @@ async fn a_service_can_do_what_its_row_says_and_nothing_else() {
     let credential = bus.service_credential(Service::Registry, "one");
     let probe = Probe::connect(&bus, &credential).await;
     let own = own(Role::Registry, &credential);
-    assert_eq!(
-        probe.refused_publishes(&own.publish).await,
-        Vec::<String>::new()
-    );
+    assert_eq!(probe.refused_publishes(&own.publish).await, Vec::<String>::new());
     let heard: Vec<&str> = own.subscribe.iter().map(String::as_str).collect();
-    assert!(
-        heard.contains(&"sv.req.*.*.*.registry.* registry"),
-        "{heard:?}"
-    );
-    assert_eq!(
-        probe.refused_subscriptions(&heard).await,
-        Vec::<String>::new()
-    );
+    assert!(heard.contains(&"sv.req.*.*.*.registry.* registry"), "{heard:?}");
+    assert_eq!(probe.refused_subscriptions(&heard).await, Vec::<String>::new());
 
     let foreign = texts(&[
         "$JS.API.CONSUMER.CREATE.LEDGER",
@@ -138,13 +123,8 @@ async fn a_service_can_do_what_its_row_says_and_nothing_else() {
         "sv.req.demo.ada-1a2b3c4d.worker-session_01.registry.whoami",
     ]);
     assert_eq!(probe.refused_publishes(&foreign).await, foreign);
-    let foreign = [
-        "sv.req.*.*.*.registry.*",
-        "sv.req.*.*.*.registry.* mine",
-        "sv.req.>",
-        "_INBOX.>",
-        "sv.fact.>",
-    ];
+    let foreign =
+        ["sv.req.*.*.*.registry.*", "sv.req.*.*.*.registry.* mine", "sv.req.>", "_INBOX.>", "sv.fact.>"];
     assert_eq!(probe.refused_subscriptions(&foreign).await, foreign);
 }
 
@@ -157,16 +137,8 @@ async fn every_roles_credential_connects_and_may_use_its_whole_row() {
         let credential = bus.credential(*role, "demo", agent, "session_01");
         let probe = Probe::connect(&bus, &credential).await;
         let own = own(*role, &credential);
-        assert_eq!(
-            probe.refused_publishes(&own.publish).await,
-            Vec::<String>::new(),
-            "{role}"
-        );
+        assert_eq!(probe.refused_publishes(&own.publish).await, Vec::<String>::new(), "{role}");
         let heard: Vec<&str> = own.subscribe.iter().map(String::as_str).collect();
-        assert_eq!(
-            probe.refused_subscriptions(&heard).await,
-            Vec::<String>::new(),
-            "{role}"
-        );
+        assert_eq!(probe.refused_subscriptions(&heard).await, Vec::<String>::new(), "{role}");
     }
 }

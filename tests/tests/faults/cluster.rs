@@ -22,18 +22,9 @@ use crate::load::Load;
 async fn leader(bus: &Bus) -> usize {
     let jetstream = jetstream::new(bus.connect_as_root().await);
     wait::until("the ledger to have a leader", async || {
-        let stream = jetstream
-            .get_stream(LEDGER)
-            .await
-            .map_err(|error| error.to_string())?;
-        let leader = stream
-            .cached_info()
-            .cluster
-            .as_ref()
-            .and_then(|cluster| cluster.leader.clone());
-        leader
-            .and_then(|name| name.strip_prefix('n')?.parse().ok())
-            .ok_or_else(|| "none".to_owned())
+        let stream = jetstream.get_stream(LEDGER).await.map_err(|error| error.to_string())?;
+        let leader = stream.cached_info().cluster.as_ref().and_then(|cluster| cluster.leader.clone());
+        leader.and_then(|name| name.strip_prefix('n')?.parse().ok()).ok_or_else(|| "none".to_owned())
     })
     .await
 }
@@ -59,37 +50,17 @@ async fn a_leaders_death_loses_no_acknowledged_write() {
 async fn a_history_read_right_after_a_write_holds_it() {
     let fabric = Fabric::start_with(Options::CLUSTER).await;
     let (agent, working) = fabric.worker("ada").await;
-    let long = Asking {
-        timeout_ms: Some(20_000),
-        ..Asking::default()
-    };
+    let long = Asking { timeout_ms: Some(20_000), ..Asking::default() };
     for round in 0..60 {
-        let about = Register {
-            about: About {
-                model: Some(format!("m{round}")),
-                ..About::default()
-            },
-        };
-        let written = working
-            .client
-            .call_with::<call::Register>(&about, &long)
-            .await
-            .unwrap();
+        let about = Register { about: About { model: Some(format!("m{round}")), ..About::default() } };
+        let written = working.client.call_with::<call::Register>(&about, &long).await.unwrap();
         let ask = History {
             entity: EntityName::Agent,
             id: EntityId::from(&agent.record.id),
             after: 0,
             limit: None,
         };
-        let read = working
-            .client
-            .call_with::<call::History>(&ask, &long)
-            .await
-            .unwrap();
-        assert_eq!(
-            read.reply.facts.last().map(|line| line.revision),
-            Some(written.as_of),
-            "round {round}"
-        );
+        let read = working.client.call_with::<call::History>(&ask, &long).await.unwrap();
+        assert_eq!(read.reply.facts.last().map(|line| line.revision), Some(written.as_of), "round {round}");
     }
 }

@@ -33,13 +33,7 @@ async fn a_follower_killed_in_the_middle_repeats_nothing_and_skips_nothing() {
         let agent = fabric.agent(&format!("a{n}"), Role::Worker).await;
         for _ in 0..SESSIONS {
             fabric
-                .session(
-                    &agent,
-                    SessionStart {
-                        presence_ttl_ms: Some(600_000),
-                        ..plain_session()
-                    },
-                )
+                .session(&agent, SessionStart { presence_ttl_ms: Some(600_000), ..plain_session() })
                 .await
                 .unwrap();
         }
@@ -48,22 +42,11 @@ async fn a_follower_killed_in_the_middle_repeats_nothing_and_skips_nothing() {
     let ledger = ledger(&fabric.bus).await;
     fabric.registry.take().unwrap().drain().await;
     let mut replica = Replica::start(REPLICA, &fabric.bus, &fabric.bus.url(), "p0");
-    let options = selvedge_kit::client::Options {
-        timeout_ms: Some(20_000),
-        ..Default::default()
-    };
+    let options = selvedge_kit::client::Options { timeout_ms: Some(20_000), ..Default::default() };
     let retires = agents.iter().map(|agent| {
         let (operator, options) = (fabric.operator.clone(), options.clone());
-        let retire = AgentRetire {
-            agent: agent.clone(),
-            reason: "done".to_owned(),
-        };
-        async move {
-            operator
-                .call_with::<call::AgentRetire>(&retire, &options)
-                .await
-                .map(|_| ())
-        }
+        let retire = AgentRetire { agent: agent.clone(), reason: "done".to_owned() };
+        async move { operator.call_with::<call::AgentRetire>(&retire, &options).await.map(|_| ()) }
     });
     let retiring = tokio::spawn(futures::future::join_all(retires.collect::<Vec<_>>()));
     for kill in 1..=KILLS {
@@ -93,37 +76,20 @@ async fn a_follower_killed_in_the_middle_repeats_nothing_and_skips_nothing() {
     for fact in &ended {
         *times.entry(fact.fact.entity.id.clone()).or_default() += 1;
     }
-    assert_eq!(
-        (times.len(), times.values().max()),
-        (AGENTS * SESSIONS, Some(&1)),
-        "each once"
-    );
+    assert_eq!((times.len(), times.values().max()), (AGENTS * SESSIONS, Some(&1)), "each once");
     let consumer: PullConsumer = consumer(&fabric).await;
     wait::until("nothing to be left over", async || {
-        let info = consumer
-            .get_info()
-            .await
-            .map_err(|error| error.to_string())?;
-        if info.num_pending == 0 && info.num_ack_pending == 0 {
-            Ok(())
-        } else {
-            Err(format!("{info:?}"))
-        }
+        let info = consumer.get_info().await.map_err(|error| error.to_string())?;
+        if info.num_pending == 0 && info.num_ack_pending == 0 { Ok(()) } else { Err(format!("{info:?}")) }
     })
     .await;
-    assert_eq!(
-        facts(&ledger, "demo.session.*.ended").await.len(),
-        AGENTS * SESSIONS
-    );
+    assert_eq!(facts(&ledger, "demo.session.*.ended").await.len(), AGENTS * SESSIONS);
     assert_eq!(facts(&ledger, "_.agent.*.retired").await.len(), AGENTS);
 }
 
 async fn consumer(fabric: &Fabric) -> PullConsumer {
     let jetstream = jetstream::new(fabric.bus.connect_as_root().await);
-    jetstream
-        .get_consumer_from_stream(REGISTRY_ENDS.consumer(), REGISTRY_ENDS.stream())
-        .await
-        .unwrap()
+    jetstream.get_consumer_from_stream(REGISTRY_ENDS.consumer(), REGISTRY_ENDS.stream()).await.unwrap()
 }
 
 async fn hurry(fabric: &Fabric) {

@@ -8,9 +8,7 @@ use std::{
     time::Duration,
 };
 
-use selvedge_contracts::{
-    call, fault::Fault, id::RequestId, payload::request::RequestOpen, role::Role,
-};
+use selvedge_contracts::{call, fault::Fault, id::RequestId, payload::request::RequestOpen, role::Role};
 use selvedge_kit::{
     client::{Client, Options},
     ledger::Ledger,
@@ -47,8 +45,7 @@ impl Load {
             };
             clients.push(fabric.session(&planner, day).await.unwrap().client);
         }
-        let (stop, done, last_at_ms) =
-            <(Arc<AtomicBool>, Arc<AtomicUsize>, Arc<AtomicU64>)>::default();
+        let (stop, done, last_at_ms) = <(Arc<AtomicBool>, Arc<AtomicUsize>, Arc<AtomicU64>)>::default();
         let writer = |n: usize| {
             let (client, stop, done, last_at_ms) = (
                 clients[n % CONNECTIONS].clone(),
@@ -68,12 +65,7 @@ impl Load {
             })
         };
         let writers = (0..writers).map(writer).collect();
-        Self {
-            stop,
-            done,
-            last_at_ms,
-            writers,
-        }
+        Self { stop, done, last_at_ms, writers }
     }
 
     /// How many writes were acknowledged so far.
@@ -84,14 +76,9 @@ impl Load {
     /// Waits until `more` writes have been acknowledged from now on.
     pub(crate) async fn goes_on(&self, more: usize, within: Duration) {
         let before = self.done();
-        wait::until_within(within, "writes to go on", async || {
-            match self.done() - before {
-                done if done >= more => Ok(()),
-                done => Err(format!(
-                    "{done}; the last one at {}",
-                    self.last_at_ms.load(Ordering::SeqCst)
-                )),
-            }
+        wait::until_within(within, "writes to go on", async || match self.done() - before {
+            done if done >= more => Ok(()),
+            done => Err(format!("{done}; the last one at {}", self.last_at_ms.load(Ordering::SeqCst))),
         })
         .await;
     }
@@ -102,20 +89,12 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         let mut acknowledged = vec![];
         for writer in self.writers {
-            acknowledged.extend(
-                writer
-                    .await
-                    .expect("a writer saw a fault that no retry helps"),
-            );
+            acknowledged.extend(writer.await.expect("a writer saw a fault that no retry helps"));
         }
-        let facts = wait::until("the ledger to answer", async || {
-            try_facts(ledger, "demo.request.*.opened").await
-        })
-        .await;
-        let mut recorded: Vec<_> = facts
-            .iter()
-            .map(|fact| fact.fact.entity.id.to_string())
-            .collect();
+        let facts =
+            wait::until("the ledger to answer", async || try_facts(ledger, "demo.request.*.opened").await)
+                .await;
+        let mut recorded: Vec<_> = facts.iter().map(|fact| fact.fact.entity.id.to_string()).collect();
         let mut acknowledged: Vec<_> = acknowledged.iter().map(ToString::to_string).collect();
         recorded.sort();
         acknowledged.sort();
@@ -129,15 +108,9 @@ impl Load {
 
 /// Writes until it is acknowledged; every fault on the way must be one that may pass.
 async fn write(client: &Client, key: &str) -> RequestId {
-    let open = RequestOpen {
-        title: key.to_owned(),
-        text: String::new(),
-    };
-    let options = Options {
-        idempotency_key: Some(key.to_owned()),
-        timeout_ms: Some(5_000),
-        ..Options::default()
-    };
+    let open = RequestOpen { title: key.to_owned(), text: String::new() };
+    let options =
+        Options { idempotency_key: Some(key.to_owned()), timeout_ms: Some(5_000), ..Options::default() };
     let until_ms = now_ms() + LONGEST_WRITE_MS;
     loop {
         match client.call_with::<call::RequestOpen>(&open, &options).await {
@@ -148,8 +121,5 @@ async fn write(client: &Client, key: &str) -> RequestId {
 }
 
 fn may_pass(key: &str, fault: &Fault, until_ms: u64) {
-    assert!(
-        fault.is_retryable() && now_ms() < until_ms,
-        "{key}: {fault:?}"
-    );
+    assert!(fault.is_retryable() && now_ms() < until_ms, "{key}: {fault:?}");
 }

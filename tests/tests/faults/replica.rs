@@ -39,11 +39,7 @@ impl Scene {
     async fn start() -> Self {
         let fabric = Fabric::start().await;
         let ledger = ledger(&fabric.bus).await;
-        Self {
-            fabric,
-            ledger,
-            doomed: None,
-        }
+        Self { fabric, ledger, doomed: None }
     }
 
     /// From now on the doomed process alone serves, and gets no reply out after a fact of `prefix`.
@@ -69,8 +65,7 @@ impl Scene {
                 _ => Ok(()),
             })
             .await;
-            let second =
-                Replica::start(REPLICA, &self.fabric.bus, &self.fabric.bus.url(), "second");
+            let second = Replica::start(REPLICA, &self.fabric.bus, &self.fabric.bus.url(), "second");
             process.kill9();
             second
         };
@@ -80,46 +75,22 @@ impl Scene {
 }
 
 async fn keyed<C: CallType>(client: &Client, request: &C::Request) -> Answered<C::Reply> {
-    let options = Options {
-        idempotency_key: Some("k".to_owned()),
-        timeout_ms: Some(20_000),
-        ..Options::default()
-    };
-    client
-        .call_with::<C>(request, &options)
-        .await
-        .expect("an answer in the end")
+    let options =
+        Options { idempotency_key: Some("k".to_owned()), timeout_ms: Some(20_000), ..Options::default() };
+    client.call_with::<C>(request, &options).await.expect("an answer in the end")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retried_create_finds_its_own_fact() {
     let mut scene = Scene::start().await;
     let planner = scene.fabric.agent("pia", Role::Planner).await;
-    let client = scene
-        .fabric
-        .session(&planner, plain_session())
-        .await
-        .unwrap()
-        .client;
+    let client = scene.fabric.session(&planner, plain_session()).await.unwrap().client;
     scene.doom("sv.fact.demo.request.").await;
-    let open = RequestOpen {
-        title: "one".to_owned(),
-        text: String::new(),
-    };
+    let open = RequestOpen { title: "one".to_owned(), text: String::new() };
     let (answer, _second) = scene.ask::<call::RequestOpen>(&client, &open).await;
-    assert_eq!(
-        count(
-            &scene.ledger,
-            &format!("demo.request.{}.opened", answer.reply.request.id)
-        )
-        .await,
-        1
-    );
+    assert_eq!(count(&scene.ledger, &format!("demo.request.{}.opened", answer.reply.request.id)).await, 1);
     assert_eq!(count(&scene.ledger, "demo.request.>").await, 1);
-    assert_eq!(
-        keyed::<call::RequestOpen>(&client, &open).await.reply,
-        answer.reply
-    );
+    assert_eq!(keyed::<call::RequestOpen>(&client, &open).await.reply, answer.reply);
     assert_eq!(answer.as_of, answer.reply.revision);
 }
 
@@ -128,22 +99,10 @@ async fn a_retried_update_finds_its_own_fact() {
     let mut scene = Scene::start().await;
     let (agent, working) = scene.fabric.worker("ada").await;
     scene.doom("sv.fact._.agent.").await;
-    let about = Register {
-        about: About {
-            model: Some("m".to_owned()),
-            ..About::default()
-        },
-    };
+    let about = Register { about: About { model: Some("m".to_owned()), ..About::default() } };
     let (answer, _second) = scene.ask::<call::Register>(&working.client, &about).await;
     assert_eq!(answer.reply.agent.about, about.about);
-    assert_eq!(
-        count(
-            &scene.ledger,
-            &format!("_.agent.{}.updated", agent.record.id)
-        )
-        .await,
-        1
-    );
+    assert_eq!(count(&scene.ledger, &format!("_.agent.{}.updated", agent.record.id)).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,20 +110,10 @@ async fn a_retried_session_start_is_the_same_session() {
     let mut scene = Scene::start().await;
     let agent = scene.fabric.agent("ada", Role::Worker).await;
     scene.doom("sv.fact.demo.session.").await;
-    let start = SessionStart {
-        credential_key: public(&KeyPair::new_user()),
-        ..plain_session()
-    };
+    let start = SessionStart { credential_key: public(&KeyPair::new_user()), ..plain_session() };
     let (answer, _second) = scene.ask::<call::SessionStart>(&agent.door, &start).await;
     assert!(answer.reply.credential.jwt.is_some());
-    assert_eq!(
-        count(
-            &scene.ledger,
-            &format!("demo.session.{}.started", answer.reply.session.id)
-        )
-        .await,
-        1
-    );
+    assert_eq!(count(&scene.ledger, &format!("demo.session.{}.started", answer.reply.session.id)).await, 1);
     assert_eq!(count(&scene.ledger, "demo.session.>").await, 1);
 }
 
@@ -176,10 +125,7 @@ async fn a_retried_join_is_the_same_agent() {
     let signer = Signer::new(copy(&key), scene.fabric.bus.kluster().account(), None);
     let client = scene.fabric.connect(&invite).await.signing(signer);
     scene.doom("sv.fact._.key.").await; // the last of the batch, which commits it
-    let join = Join {
-        name: AgentName::new("ada").unwrap(),
-        about: About::default(),
-    };
+    let join = Join { name: AgentName::new("ada").unwrap(), about: About::default() };
     let (answer, _second) = scene.ask::<call::Join>(&client, &join).await;
     assert_eq!(answer.reply.agent.key, public(&key));
     for filter in [

@@ -39,10 +39,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_recorded_twice() {
 
 async fn beats(client: &Client) {
     wait::until("a heartbeat", async || {
-        client
-            .call::<call::Heartbeat>(&Nothing {})
-            .await
-            .map_err(|fault| fault.to_string())
+        client.call::<call::Heartbeat>(&Nothing {}).await.map_err(|fault| fault.to_string())
     })
     .await;
 }
@@ -54,19 +51,14 @@ async fn presence_is_watched_again_after_a_restart() {
     let mut fabric = Fabric::start().await;
     let _second = fabric.registry_replica("r2").await;
     let agent = fabric.agent("ada", Role::Worker).await;
-    let start = |presence_ttl_ms| SessionStart {
-        presence_ttl_ms: Some(presence_ttl_ms),
-        ..plain_session()
-    };
+    let start = |presence_ttl_ms| SessionStart { presence_ttl_ms: Some(presence_ttl_ms), ..plain_session() };
     let quiet = fabric.session(&agent, start(2_000)).await.unwrap();
     let loud = fabric.session(&agent, start(2_000)).await.unwrap();
     fabric.bus.kill9_server(0);
     let away_from_ms = now_ms();
-    wait::until("more than their TTL to pass", async || {
-        match now_ms() - away_from_ms {
-            away_ms if away_ms > 2_500 => Ok(()),
-            away_ms => Err(away_ms),
-        }
+    wait::until("more than their TTL to pass", async || match now_ms() - away_from_ms {
+        away_ms if away_ms > 2_500 => Ok(()),
+        away_ms => Err(away_ms),
     })
     .await;
     fabric.bus.restart_server(0).await;
@@ -79,20 +71,9 @@ async fn presence_is_watched_again_after_a_restart() {
     })
     .await;
     let after_ms = lost.at_ms - back_at_ms;
-    assert!(
-        (1_000..6_000).contains(&after_ms),
-        "lost {after_ms} ms after the restart"
-    );
-    assert_eq!(
-        facts(&ledger, &format!("demo.session.{}.lost", loud.session.id))
-            .await
-            .len(),
-        0
-    );
-    fabric
-        .session(&agent, start(2_000))
-        .await
-        .expect("a new session");
+    assert!((1_000..6_000).contains(&after_ms), "lost {after_ms} ms after the restart");
+    assert_eq!(facts(&ledger, &format!("demo.session.{}.lost", loud.session.id)).await.len(), 0);
+    fabric.session(&agent, start(2_000)).await.expect("a new session");
 }
 
 /// The timer is due while the server is away, and fires when it is back.
@@ -106,13 +87,7 @@ async fn a_timer_fires_after_a_restart() {
         owner: Owner::new("person:olga").unwrap(),
         ttl_ms: 10_000,
     };
-    let invite = fabric
-        .operator
-        .call::<call::InviteCreate>(&create)
-        .await
-        .unwrap()
-        .reply
-        .invite;
+    let invite = fabric.operator.call::<call::InviteCreate>(&create).await.unwrap().reply.invite;
     let jetstream = async_nats::jetstream::new(fabric.bus.connect_as_root().await);
     wait::until("the timer to be armed", async || {
         let state = jetstream
@@ -122,11 +97,7 @@ async fn a_timer_fires_after_a_restart() {
             .cached_info()
             .state
             .clone();
-        if state.messages == 1 {
-            Ok(())
-        } else {
-            Err(format!("{state:?}"))
-        }
+        if state.messages == 1 { Ok(()) } else { Err(format!("{state:?}")) }
     })
     .await;
     fabric.bus.kill9_server(0);
@@ -151,27 +122,17 @@ async fn an_ended_session_stays_ended_on_every_replica_after_a_restart() {
     let mut fabric = Fabric::start().await;
     let _second = fabric.registry_replica("r2").await;
     let (_, working) = fabric.worker("ada").await;
-    working
-        .client
-        .call::<call::SessionEnd>(&SessionEnd::default())
-        .await
-        .unwrap();
+    working.client.call::<call::SessionEnd>(&SessionEnd::default()).await.unwrap();
     fabric.bus.kill9_server(0);
     fabric.bus.restart_server(0).await;
     for _ in 0..50 {
-        let refused =
-            wait::until_within(Duration::from_secs(10), "an answer", async || match working
-                .client
-                .call::<call::Whoami>(&Nothing {})
-                .await
-            {
+        let refused = wait::until_within(Duration::from_secs(10), "an answer", async || {
+            match working.client.call::<call::Whoami>(&Nothing {}).await {
                 Err(fault) if fault.is_retryable() => Err(fault.to_string()),
                 other => Ok(other.map(|answer| answer.reply)),
-            })
-            .await;
-        assert_eq!(
-            refused.unwrap_err().code,
-            selvedge_contracts::fault::Code::Denied
-        );
+            }
+        })
+        .await;
+        assert_eq!(refused.unwrap_err().code, selvedge_contracts::fault::Code::Denied);
     }
 }

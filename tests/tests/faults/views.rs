@@ -16,12 +16,7 @@ use selvedge_tests::{
 };
 
 fn about(model: &str) -> Register {
-    Register {
-        about: About {
-            model: Some(model.to_owned()),
-            ..About::default()
-        },
-    }
+    Register { about: About { model: Some(model.to_owned()), ..About::default() } }
 }
 
 /// One replica writes while the other's connection is cut or stalled; then the other one is asked alone.
@@ -34,10 +29,7 @@ async fn a_replica_that_was_cut_off_catches_up() {
     let (agent, working) = fabric.worker("ada").await;
     let planner = fabric.agent("pia", Role::Planner).await;
     let planning = fabric.session(&planner, plain_session()).await.unwrap();
-    let long = Asking {
-        timeout_ms: Some(20_000),
-        ..Asking::default()
-    };
+    let long = Asking { timeout_ms: Some(20_000), ..Asking::default() };
     let mut last = 0;
     for n in 0..FACTS {
         match n % 4 {
@@ -46,49 +38,22 @@ async fn a_replica_that_was_cut_off_catches_up() {
             3 => valve.stall(false),
             _ => {}
         }
-        last = working
-            .client
-            .call_with::<call::Register>(&about(&format!("m{n}")), &long)
-            .await
-            .unwrap()
-            .as_of;
-        let open = RequestOpen {
-            title: format!("r{n}"),
-            text: String::new(),
-        };
-        last = planning
-            .client
-            .call_with::<call::RequestOpen>(&open, &long)
-            .await
-            .unwrap()
-            .as_of
-            .max(last);
+        last =
+            working.client.call_with::<call::Register>(&about(&format!("m{n}")), &long).await.unwrap().as_of;
+        let open = RequestOpen { title: format!("r{n}"), text: String::new() };
+        last = planning.client.call_with::<call::RequestOpen>(&open, &long).await.unwrap().as_of.max(last);
     }
     valve.stall(false);
     fabric.registry.take().unwrap().drain().await;
-    let at_least = Asking {
-        at_least: last,
-        ..long
-    };
+    let at_least = Asking { at_least: last, ..long };
     let shown = working
         .client
-        .call_with::<call::AgentShow>(
-            &AgentShow {
-                agent: agent.record.id.clone(),
-            },
-            &at_least,
-        )
+        .call_with::<call::AgentShow>(&AgentShow { agent: agent.record.id.clone() }, &at_least)
         .await
         .unwrap();
-    assert_eq!(
-        shown.reply.agent.about.model,
-        Some(format!("m{}", FACTS - 1))
-    );
-    let listed = planning
-        .client
-        .call_with::<call::RequestList>(&RequestList::default(), &at_least)
-        .await
-        .unwrap();
+    assert_eq!(shown.reply.agent.about.model, Some(format!("m{}", FACTS - 1)));
+    let listed =
+        planning.client.call_with::<call::RequestList>(&RequestList::default(), &at_least).await.unwrap();
     assert_eq!(listed.reply.requests.len(), FACTS);
     second.drain().await;
 }
@@ -100,15 +65,8 @@ async fn replicas_agree_after_nats_server_was_away() {
     let (agent, working) = fabric.worker("ada").await;
     for round in 0..3 {
         let model = format!("m{round}");
-        let long = Asking {
-            timeout_ms: Some(20_000),
-            ..Asking::default()
-        };
-        working
-            .client
-            .call_with::<call::Register>(&about(&model), &long)
-            .await
-            .unwrap();
+        let long = Asking { timeout_ms: Some(20_000), ..Asking::default() };
+        working.client.call_with::<call::Register>(&about(&model), &long).await.unwrap();
         fabric.bus.kill9_server(0);
         fabric.bus.restart_server(0).await;
         // Without any demand on the revision: both have what was recorded before, once they answer.
@@ -116,21 +74,12 @@ async fn replicas_agree_after_nats_server_was_away() {
             let shown = wait::until("an answer", async || {
                 working
                     .client
-                    .call_with::<call::AgentShow>(
-                        &AgentShow {
-                            agent: agent.record.id.clone(),
-                        },
-                        &long,
-                    )
+                    .call_with::<call::AgentShow>(&AgentShow { agent: agent.record.id.clone() }, &long)
                     .await
                     .map_err(|fault| fault.to_string())
             })
             .await;
-            assert_eq!(
-                shown.reply.agent.about.model.as_deref(),
-                Some(model.as_str()),
-                "round {round}"
-            );
+            assert_eq!(shown.reply.agent.about.model.as_deref(), Some(model.as_str()), "round {round}");
         }
     }
     second.drain().await;

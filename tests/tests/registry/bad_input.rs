@@ -30,12 +30,7 @@ async fn bench() -> Bench {
     let raw = Raw::connect(&fabric.bus, &working.credential).await;
     let ledger = ledger(&fabric.bus).await;
     let recorded = count(&ledger, ">").await;
-    Bench {
-        _fabric: fabric,
-        raw,
-        ledger,
-        recorded,
-    }
+    Bench { _fabric: fabric, raw, ledger, recorded }
 }
 
 impl Bench {
@@ -45,11 +40,7 @@ impl Bench {
 }
 
 fn at(fault: &Fault) -> Vec<&str> {
-    fault
-        .details
-        .iter()
-        .map(|detail| detail.at.as_str())
-        .collect()
+    fault.details.iter().map(|detail| detail.at.as_str()).collect()
 }
 
 fn register(model: &str) -> Value {
@@ -62,26 +53,15 @@ async fn an_oversized_body_is_refused() {
     let long = "x".repeat(MAX_BODY_BYTES + 1);
     for body in [register(&long).to_string(), " ".repeat(MAX_BODY_BYTES + 1)] {
         let fault = bench.raw.ask("register", &[JSON], body).await.fault();
-        assert_eq!(
-            (fault.code, fault.message.contains("1048576")),
-            (Code::Invalid, true),
-            "{fault}"
-        );
+        assert_eq!((fault.code, fault.message.contains("1048576")), (Code::Invalid, true), "{fault}");
     }
     // Within the bound, but far beyond what the field takes: the refusal itself must fit into a message.
     let long = "x".repeat(MAX_BODY_BYTES / 2 - 200);
     let body = json!({"about": {"model": long, "program": long}}).to_string();
     let fault = bench.raw.ask("register", &[JSON], body).await.fault();
-    assert_eq!(
-        (fault.code, at(&fault)),
-        (Code::Invalid, vec!["/about/model", "/about/program"]),
-        "{fault}"
-    );
+    assert_eq!((fault.code, at(&fault)), (Code::Invalid, vec!["/about/model", "/about/program"]), "{fault}");
     let name = json!({ long: 1 }).to_string();
-    assert_eq!(
-        bench.raw.ask("register", &[JSON], name).await.fault().code,
-        Code::Invalid
-    );
+    assert_eq!(bench.raw.ask("register", &[JSON], name).await.fault().code, Code::Invalid);
     bench.nothing_was_done().await;
 }
 
@@ -89,18 +69,10 @@ async fn an_oversized_body_is_refused() {
 async fn what_is_no_envelope_is_refused() {
     let bench = bench().await;
     let payload = register("m").to_string().into_bytes();
-    let envelope = Envelope {
-        kind: "registry.register/1".into(),
-        payload,
-        ..Envelope::default()
-    };
+    let envelope = Envelope { kind: "registry.register/1".into(), payload, ..Envelope::default() };
     let whole = envelope.encode_to_vec();
     for end in [1, 5, whole.len() / 2, whole.len() - 1] {
-        let fault = bench
-            .raw
-            .ask("register", &[PROTOBUF], whole[..end].to_vec())
-            .await
-            .fault();
+        let fault = bench.raw.ask("register", &[PROTOBUF], whole[..end].to_vec()).await.fault();
         assert_eq!(fault.code, Code::Invalid, "{end}: {fault}");
     }
     for (headers, body) in [
@@ -115,34 +87,20 @@ async fn what_is_no_envelope_is_refused() {
         assert_eq!(fault.code, Code::Invalid, "{body}: {fault}");
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(
-        bench.raw.ask("register", &[JSON], deep).await.fault().code,
-        Code::Invalid
-    );
+    assert_eq!(bench.raw.ask("register", &[JSON], deep).await.fault().code, Code::Invalid);
     bench.nothing_was_done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_kind_or_version_is_refused() {
     let bench = bench().await;
-    for kind in [
-        "registry.register/2",
-        "registry.register/0",
-        "registry.whoami/1",
-        "nonsense",
-        "registry.register",
-    ] {
+    for kind in
+        ["registry.register/2", "registry.register/0", "registry.whoami/1", "nonsense", "registry.register"]
+    {
         let body = json!({"kind": kind, "payload": register("m")});
         let fault = bench.raw.bare("register", &body).await.fault();
-        assert_eq!(
-            (fault.code, at(&fault)),
-            (Code::Invalid, vec!["kind"]),
-            "{kind}: {fault}"
-        );
-        assert!(
-            fault.details[0].message.contains("registry.register/1"),
-            "{fault:?}"
-        );
+        assert_eq!((fault.code, at(&fault)), (Code::Invalid, vec!["kind"]), "{kind}: {fault}");
+        assert!(fault.details[0].message.contains("registry.register/1"), "{fault:?}");
     }
     bench.nothing_was_done().await;
 }
@@ -156,40 +114,14 @@ async fn all_violations_are_listed_with_their_pointers() {
     found.sort_unstable();
     assert_eq!(
         found,
-        [
-            "",
-            "/about",
-            "/about/capabilities/1",
-            "/about/capabilities/2",
-            "/about/model",
-            "/about/program"
-        ],
+        ["", "/about", "/about/capabilities/1", "/about/capabilities/2", "/about/model", "/about/program"],
         "{fault:?}"
     );
-    let said = |at: &str| {
-        fault
-            .details
-            .iter()
-            .find(|detail| detail.at == at)
-            .unwrap()
-            .message
-            .clone()
-    };
-    assert!(
-        said("").contains("name") && said("/about").contains("colour"),
-        "{fault:?}"
-    );
+    let said = |at: &str| fault.details.iter().find(|detail| detail.at == at).unwrap().message.clone();
+    assert!(said("").contains("name") && said("/about").contains("colour"), "{fault:?}");
     let missing = bench.raw.bare("register", &json!({})).await.fault();
-    assert_eq!(
-        (at(&missing), missing.details[0].message.contains("about")),
-        (vec![""], true),
-        "{missing:?}"
-    );
-    let missing = bench
-        .raw
-        .bare("history", &json!({"entity": "agent"}))
-        .await
-        .fault();
+    assert_eq!((at(&missing), missing.details[0].message.contains("about")), (vec![""], true), "{missing:?}");
+    let missing = bench.raw.bare("history", &json!({"entity": "agent"})).await.fault();
     assert!(missing.details[0].message.contains("id"), "{missing:?}");
     bench.nothing_was_done().await;
 }
@@ -205,10 +137,7 @@ async fn a_body_cannot_say_who_asks_or_why() {
     let fault = bench.raw.bare("register", &forged).await.fault();
     assert_eq!(
         (fault.code, at(&fault)),
-        (
-            Code::Invalid,
-            vec!["sender", "mission", "session", "task", "root", "cause"]
-        ),
+        (Code::Invalid, vec!["sender", "mission", "session", "task", "root", "cause"]),
         "{fault}"
     );
     let envelope = Envelope {
@@ -216,23 +145,11 @@ async fn a_body_cannot_say_who_asks_or_why() {
         payload: register("m").to_string().into_bytes(),
         ..Envelope::default()
     };
-    let fault = bench
-        .raw
-        .ask("register", &[PROTOBUF], envelope.encode_to_vec())
-        .await
-        .fault();
+    let fault = bench.raw.ask("register", &[PROTOBUF], envelope.encode_to_vec()).await.fault();
     assert_eq!(at(&fault), ["sender"]);
     let payload = register("m").to_string().into_bytes();
-    let envelope = Envelope {
-        payload_digest: digest(b"another payload"),
-        payload,
-        ..Envelope::default()
-    };
-    let fault = bench
-        .raw
-        .ask("register", &[PROTOBUF], envelope.encode_to_vec())
-        .await
-        .fault();
+    let envelope = Envelope { payload_digest: digest(b"another payload"), payload, ..Envelope::default() };
+    let fault = bench.raw.ask("register", &[PROTOBUF], envelope.encode_to_vec()).await.fault();
     assert_eq!(at(&fault), ["payload_digest"]);
     bench.nothing_was_done().await;
 }
@@ -240,29 +157,20 @@ async fn a_body_cannot_say_who_asks_or_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_deadline_does_nothing() {
     let bench = bench().await;
-    let body = json!({"kind": "registry.register/1", "payload": register("m"), "deadline_at_ms": now_ms() - 1});
+    let body =
+        json!({"kind": "registry.register/1", "payload": register("m"), "deadline_at_ms": now_ms() - 1});
     let fault = bench.raw.bare("register", &body).await.fault();
-    assert_eq!(
-        (fault.code, at(&fault)),
-        (Code::Unavailable, vec!["deadline_at_ms"]),
-        "{fault}"
-    );
+    assert_eq!((fault.code, at(&fault)), (Code::Unavailable, vec!["deadline_at_ms"]), "{fault}");
     bench.nothing_was_done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bounds_hold_in_the_envelope_too() {
     let bench = bench().await;
-    let many: Vec<Value> = (0..101)
-        .map(|_| json!({"entity": "agent", "id": "x", "revision": 1}))
-        .collect();
+    let many: Vec<Value> = (0..101).map(|_| json!({"entity": "agent", "id": "x", "revision": 1})).collect();
     let body = json!({"kind": "registry.register/1", "payload": register("m"), "id": "i".repeat(129), "idempotency_key": "k".repeat(129), "preconditions": many});
     let fault = bench.raw.bare("register", &body).await.fault();
-    assert_eq!(
-        at(&fault),
-        ["idempotency_key", "id", "preconditions"],
-        "{fault:?}"
-    );
+    assert_eq!(at(&fault), ["idempotency_key", "id", "preconditions"], "{fault:?}");
     bench.nothing_was_done().await;
 }
 
@@ -271,13 +179,8 @@ async fn preconditions_are_held_against_the_ledger() {
     let bench = bench().await;
     let me = bench.raw.me.agent.to_string();
     let with = |preconditions: Value| json!({"kind": "registry.register/1", "payload": register("m"), "preconditions": preconditions});
-    let revision = bench
-        .raw
-        .bare("agent_show", &json!({"agent": me}))
-        .await
-        .json()["revision"]
-        .as_u64()
-        .unwrap();
+    let revision =
+        bench.raw.bare("agent_show", &json!({"agent": me})).await.json()["revision"].as_u64().unwrap();
     let failing = with(json!([
         {"entity": "agent", "id": me, "revision": revision + 1},
         {"entity": "agent", "id": me, "revision": revision},
@@ -291,24 +194,14 @@ async fn preconditions_are_held_against_the_ledger() {
     );
     let wrong = bench
         .raw
-        .bare(
-            "register",
-            &with(json!([{"entity": "ghost", "id": "a b", "revision": 1}])),
-        )
+        .bare("register", &with(json!([{"entity": "ghost", "id": "a b", "revision": 1}])))
         .await
         .fault();
-    assert_eq!(
-        (wrong.code, at(&wrong)),
-        (Code::Invalid, vec!["preconditions/0"]),
-        "{wrong:?}"
-    );
+    assert_eq!((wrong.code, at(&wrong)), (Code::Invalid, vec!["preconditions/0"]), "{wrong:?}");
     bench.nothing_was_done().await;
     let holding = with(json!([{"entity": "agent", "id": me, "revision": revision}]));
     assert!(
-        bench.raw.bare("register", &holding).await.json()["payload"]["revision"]
-            .as_u64()
-            .unwrap()
-            > revision
+        bench.raw.bare("register", &holding).await.json()["payload"]["revision"].as_u64().unwrap() > revision
     );
 }
 
@@ -341,11 +234,7 @@ async fn names_that_would_bend_a_subject_are_refused() {
         for (call, payload, pointer) in [
             ("mission_create", json!({"mission": name}), "/mission"),
             ("agent_show", json!({"agent": name}), "/agent"),
-            (
-                "agent_retire",
-                json!({"agent": name, "reason": "r"}),
-                "/agent",
-            ),
+            ("agent_retire", json!({"agent": name, "reason": "r"}), "/agent"),
             ("session_end", json!({"session": name}), "/session"),
             ("session_list", json!({"mission": name}), "/mission"),
             (
@@ -363,26 +252,14 @@ async fn names_that_would_bend_a_subject_are_refused() {
             assert_eq!(fault.code, Code::Invalid, "{call} {name:?}: {fault}");
             assert!(at(&fault).contains(&pointer), "{call} {name:?}: {fault:?}");
             assert!(
-                fault.message.len()
-                    + fault
-                        .details
-                        .iter()
-                        .map(|detail| detail.message.len())
-                        .sum::<usize>()
+                fault.message.len() + fault.details.iter().map(|detail| detail.message.len()).sum::<usize>()
                     < 8_192
             );
         }
     }
     for id in ["a.b", "*", ">", "a b", "", long.as_str()] {
-        let fault = operator
-            .bare("history", &json!({"entity": "agent", "id": id}))
-            .await
-            .fault();
-        assert_eq!(
-            (fault.code, at(&fault)[0]),
-            (Code::Invalid, "/id"),
-            "{id:?}: {fault}"
-        );
+        let fault = operator.bare("history", &json!({"entity": "agent", "id": id})).await.fault();
+        assert_eq!((fault.code, at(&fault)[0]), (Code::Invalid, "/id"), "{id:?}: {fault}");
     }
     assert_eq!(count(&ledger, ">").await, recorded);
 }
@@ -390,10 +267,8 @@ async fn names_that_would_bend_a_subject_are_refused() {
 /// Any bytes are answered with a refusal, and the service goes on. Prints its seed.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_bytes_stop_the_service() {
-    let seed = std::env::var("SELVEDGE_TEST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(now_ms);
+    let seed =
+        std::env::var("SELVEDGE_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(now_ms);
     println!("SELVEDGE_TEST_SEED={seed}");
     let mut state = seed | 1;
     let mut next = move || {
@@ -403,12 +278,8 @@ async fn no_bytes_stop_the_service() {
         state
     };
     let bench = bench().await;
-    let good = Envelope {
-        kind: "registry.whoami/1".into(),
-        payload: b"{}".to_vec(),
-        ..Envelope::default()
-    }
-    .encode_to_vec();
+    let good = Envelope { kind: "registry.whoami/1".into(), payload: b"{}".to_vec(), ..Envelope::default() }
+        .encode_to_vec();
     for round in 0..300 {
         let mut body = if round % 2 == 0 {
             good.clone()
@@ -428,15 +299,8 @@ async fn no_bytes_stop_the_service() {
         };
         let answer = bench.raw.ask("whoami", headers, body.clone()).await;
         if let Some(code) = answer.header("Nats-Service-Error-Code") {
-            assert_eq!(
-                code, "400",
-                "seed {seed}, round {round}, {body:?}: {:?}",
-                answer.0.payload
-            );
+            assert_eq!(code, "400", "seed {seed}, round {round}, {body:?}: {:?}", answer.0.payload);
         }
     }
-    assert_eq!(
-        bench.raw.bare("whoami", &json!({})).await.json()["agent"],
-        bench.raw.me.agent.as_str()
-    );
+    assert_eq!(bench.raw.bare("whoami", &json!({})).await.json()["agent"], bench.raw.me.agent.as_str());
 }

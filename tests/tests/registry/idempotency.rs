@@ -29,20 +29,12 @@ async fn keyed<C: CallType>(
     key: &str,
     request: &C::Request,
 ) -> Result<Answered<C::Reply>, Fault> {
-    let options = Options {
-        idempotency_key: Some(key.to_owned()),
-        ..Options::default()
-    };
+    let options = Options { idempotency_key: Some(key.to_owned()), ..Options::default() };
     client.call_with::<C>(request, &options).await
 }
 
 fn about(model: &str) -> Register {
-    Register {
-        about: About {
-            model: Some(model.to_owned()),
-            ..About::default()
-        },
-    }
+    Register { about: About { model: Some(model.to_owned()), ..About::default() } }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,27 +42,16 @@ async fn a_repeated_request_gets_its_own_answer_also_after_the_state_moved_on() 
     let fabric = Fabric::start().await;
     let _second = fabric.registry_replica("r2").await;
     let (agent, working) = fabric.worker("ada").await;
-    let first = keyed::<call::Register>(&working.client, "k1", &about("one"))
-        .await
-        .unwrap();
-    let second = keyed::<call::Register>(&working.client, "k2", &about("two"))
-        .await
-        .unwrap();
+    let first = keyed::<call::Register>(&working.client, "k1", &about("one")).await.unwrap();
+    let second = keyed::<call::Register>(&working.client, "k2", &about("two")).await.unwrap();
     assert!(second.as_of > first.as_of);
     for _ in 0..10 {
-        let again = keyed::<call::Register>(&working.client, "k1", &about("one"))
-            .await
-            .unwrap();
-        assert_eq!(
-            (again.reply, again.as_of),
-            (first.reply.clone(), first.as_of)
-        );
+        let again = keyed::<call::Register>(&working.client, "k1", &about("one")).await.unwrap();
+        assert_eq!((again.reply, again.as_of), (first.reply.clone(), first.as_of));
     }
     let shown = working
         .client
-        .call::<call::AgentShow>(&AgentShow {
-            agent: agent.record.id.clone(),
-        })
+        .call::<call::AgentShow>(&AgentShow { agent: agent.record.id.clone() })
         .await
         .unwrap()
         .reply;
@@ -79,38 +60,23 @@ async fn a_repeated_request_gets_its_own_answer_also_after_the_state_moved_on() 
         Some("two"),
         "the repetition did not undo what came after"
     );
-    assert_eq!(
-        count(
-            &ledger(&fabric.bus).await,
-            &format!("_.agent.{}.updated", agent.record.id)
-        )
-        .await,
-        2
-    );
+    assert_eq!(count(&ledger(&fabric.bus).await, &format!("_.agent.{}.updated", agent.record.id)).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_at_once_on_three_replicas_is_one_fact() {
     let fabric = Fabric::start().await;
-    let _replicas = [
-        fabric.registry_replica("r2").await,
-        fabric.registry_replica("r3").await,
-    ];
+    let _replicas = [fabric.registry_replica("r2").await, fabric.registry_replica("r3").await];
     let planner = fabric.agent("pia", Role::Planner).await;
     let planning = fabric.session(&planner, plain_session()).await.unwrap();
     let ledger = ledger(&fabric.bus).await;
     for round in 0..5 {
-        let open = RequestOpen {
-            title: format!("r{round}"),
-            text: String::new(),
-        };
+        let open = RequestOpen { title: format!("r{round}"), text: String::new() };
         let key = format!("k{round}");
         let asks = (0..8).map(|_| keyed::<call::RequestOpen>(&planning.client, &key, &open));
         let answers = futures::future::join_all(asks).await;
-        let ids: std::collections::BTreeSet<_> = answers
-            .into_iter()
-            .map(|answer| answer.unwrap().reply.request.id)
-            .collect();
+        let ids: std::collections::BTreeSet<_> =
+            answers.into_iter().map(|answer| answer.unwrap().reply.request.id).collect();
         assert_eq!(ids.len(), 1, "round {round}");
     }
     assert_eq!(count(&ledger, "demo.request.*.opened").await, 5);
@@ -123,48 +89,19 @@ async fn every_write_can_be_repeated() {
     let (agent, working) = fabric.worker("ada").await;
     let planner = fabric.agent("pia", Role::Planner).await;
     let planning = fabric.session(&planner, plain_session()).await.unwrap();
-    let demo = fabric
-        .operator
-        .clone()
-        .in_mission(Mission::new("demo").unwrap());
+    let demo = fabric.operator.clone().in_mission(Mission::new("demo").unwrap());
 
-    let mission = MissionCreate {
-        mission: Mission::new("alpha").unwrap(),
-        title: String::new(),
-    };
-    let one = keyed::<call::MissionCreate>(&fabric.operator, "m", &mission)
-        .await
-        .unwrap()
-        .reply;
-    assert_eq!(
-        keyed::<call::MissionCreate>(&fabric.operator, "m", &mission)
-            .await
-            .unwrap()
-            .reply,
-        one
-    );
+    let mission = MissionCreate { mission: Mission::new("alpha").unwrap(), title: String::new() };
+    let one = keyed::<call::MissionCreate>(&fabric.operator, "m", &mission).await.unwrap().reply;
+    assert_eq!(keyed::<call::MissionCreate>(&fabric.operator, "m", &mission).await.unwrap().reply, one);
 
     let start = selvedge_contracts::payload::session::SessionStart {
         credential_key: public(&KeyPair::new_user()),
         ..plain_session()
     };
-    let one = keyed::<call::SessionStart>(&agent.door, "s", &start)
-        .await
-        .unwrap()
-        .reply
-        .session;
-    assert_eq!(
-        keyed::<call::SessionStart>(&agent.door, "s", &start)
-            .await
-            .unwrap()
-            .reply
-            .session,
-        one
-    );
-    assert_eq!(
-        count(&ledger, &format!("demo.session.{}.>", one.id)).await,
-        1
-    );
+    let one = keyed::<call::SessionStart>(&agent.door, "s", &start).await.unwrap().reply.session;
+    assert_eq!(keyed::<call::SessionStart>(&agent.door, "s", &start).await.unwrap().reply.session, one);
+    assert_eq!(count(&ledger, &format!("demo.session.{}.>", one.id)).await, 1);
 
     let grant = TaskGrant {
         task: "task_x-1".parse().unwrap(),
@@ -174,73 +111,27 @@ async fn every_write_can_be_repeated() {
         request: None,
         calls: None,
     };
-    let one = keyed::<call::TaskGrant>(&demo, "t", &grant)
-        .await
-        .unwrap()
-        .reply
-        .session;
-    assert_eq!(
-        keyed::<call::TaskGrant>(&demo, "t", &grant)
-            .await
-            .unwrap()
-            .reply
-            .session,
-        one
-    );
+    let one = keyed::<call::TaskGrant>(&demo, "t", &grant).await.unwrap().reply.session;
+    assert_eq!(keyed::<call::TaskGrant>(&demo, "t", &grant).await.unwrap().reply.session, one);
 
-    let open = RequestOpen {
-        title: "one".to_owned(),
-        text: String::new(),
-    };
-    let opened = keyed::<call::RequestOpen>(&planning.client, "o", &open)
-        .await
-        .unwrap()
-        .reply;
-    let close = RequestClose {
-        request: opened.request.id.clone(),
-        reason: "answered".to_owned(),
-    };
-    let closed = keyed::<call::RequestClose>(&planning.client, "c", &close)
-        .await
-        .unwrap()
-        .reply;
+    let open = RequestOpen { title: "one".to_owned(), text: String::new() };
+    let opened = keyed::<call::RequestOpen>(&planning.client, "o", &open).await.unwrap().reply;
+    let close = RequestClose { request: opened.request.id.clone(), reason: "answered".to_owned() };
+    let closed = keyed::<call::RequestClose>(&planning.client, "c", &close).await.unwrap().reply;
+    assert_eq!(keyed::<call::RequestClose>(&planning.client, "c", &close).await.unwrap().reply, closed);
     assert_eq!(
-        keyed::<call::RequestClose>(&planning.client, "c", &close)
-            .await
-            .unwrap()
-            .reply,
-        closed
-    );
-    assert_eq!(
-        keyed::<call::RequestOpen>(&planning.client, "o", &open)
-            .await
-            .unwrap()
-            .reply,
+        keyed::<call::RequestOpen>(&planning.client, "o", &open).await.unwrap().reply,
         opened,
         "open, as it was then"
     );
     assert_eq!(count(&ledger, "demo.request.>").await, 2);
 
-    let end = SessionEnd {
-        session: Some(working.session.id.clone()),
-        ..SessionEnd::default()
-    };
+    let end = SessionEnd { session: Some(working.session.id.clone()), ..SessionEnd::default() };
     for _ in 0..2 {
-        let ended = keyed::<call::SessionEnd>(&demo, "e", &end)
-            .await
-            .unwrap()
-            .reply
-            .session;
+        let ended = keyed::<call::SessionEnd>(&demo, "e", &end).await.unwrap().reply.session;
         assert_eq!(ended.status, SessionStatus::Ended);
     }
-    assert_eq!(
-        count(
-            &ledger,
-            &format!("demo.session.{}.ended", working.session.id)
-        )
-        .await,
-        1
-    );
+    assert_eq!(count(&ledger, &format!("demo.session.{}.ended", working.session.id)).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,56 +139,31 @@ async fn a_repeated_rotation_is_its_own_success_and_undoes_nothing() {
     let fabric = Fabric::start().await;
     let agent = fabric.agent("ada", Role::Worker).await;
     let rotation = |key: &KeyPair| {
-        let proof = key
-            .sign(AgentRotate::proof_text(&agent.record.id, &public(key)).as_bytes())
-            .unwrap();
-        AgentRotate {
-            agent: agent.record.id.clone(),
-            key: public(key),
-            proof: encode_base64url(&proof),
-        }
+        let proof = key.sign(AgentRotate::proof_text(&agent.record.id, &public(key)).as_bytes()).unwrap();
+        AgentRotate { agent: agent.record.id.clone(), key: public(key), proof: encode_base64url(&proof) }
     };
     let (b, c) = (KeyPair::new_user(), KeyPair::new_user());
     // The reply was lost: the agent asks again, and can only sign with the key that it had.
-    let first = keyed::<call::AgentRotate>(&agent.door, "b", &rotation(&b))
-        .await
-        .unwrap()
-        .reply;
-    let again = keyed::<call::AgentRotate>(&agent.door, "b", &rotation(&b))
-        .await
-        .expect("its own success")
-        .reply;
-    assert_eq!(
-        (&again.agent.key, &first.agent.key),
-        (&public(&b), &public(&b))
-    );
+    let first = keyed::<call::AgentRotate>(&agent.door, "b", &rotation(&b)).await.unwrap().reply;
+    let again =
+        keyed::<call::AgentRotate>(&agent.door, "b", &rotation(&b)).await.expect("its own success").reply;
+    assert_eq!((&again.agent.key, &first.agent.key), (&public(&b), &public(&b)));
     // The old key's holder cannot use that to bring in another key.
-    let forged =
-        keyed::<call::AgentRotate>(&agent.door, "b", &rotation(&KeyPair::new_user())).await;
+    let forged = keyed::<call::AgentRotate>(&agent.door, "b", &rotation(&KeyPair::new_user())).await;
     assert!(forged.is_err() || forged.unwrap().reply.agent.key == public(&b));
     // An operator's rekey, repeated after the next one, does not bring the earlier key back.
-    keyed::<call::AgentRekey>(&fabric.operator, "c", &rotation(&c))
-        .await
-        .unwrap();
+    keyed::<call::AgentRekey>(&fabric.operator, "c", &rotation(&c)).await.unwrap();
     let d = KeyPair::new_user();
-    keyed::<call::AgentRekey>(&fabric.operator, "d", &rotation(&d))
-        .await
-        .unwrap();
+    keyed::<call::AgentRekey>(&fabric.operator, "d", &rotation(&d)).await.unwrap();
     let _ = keyed::<call::AgentRekey>(&fabric.operator, "c", &rotation(&c)).await;
     let shown = fabric
         .operator
-        .call::<call::AgentShow>(&AgentShow {
-            agent: agent.record.id.clone(),
-        })
+        .call::<call::AgentShow>(&AgentShow { agent: agent.record.id.clone() })
         .await
         .unwrap()
         .reply;
     assert_eq!(shown.agent.key, public(&d));
-    let rotations = count(
-        &ledger(&fabric.bus).await,
-        &format!("_.agent.{}.rotated", agent.record.id),
-    )
-    .await;
+    let rotations = count(&ledger(&fabric.bus).await, &format!("_.agent.{}.rotated", agent.record.id)).await;
     assert_eq!(rotations, 3);
 }
 
@@ -311,23 +177,10 @@ async fn a_bare_request_is_repeatable_by_its_header() {
     let ask = async |headers: &[(&str, &str)]| {
         raw.ask("request_open", headers, body.clone()).await.json()["request"]["id"].clone()
     };
-    assert_eq!(
-        ask(&[("Idempotency-Key", "k")]).await,
-        ask(&[("Idempotency-Key", "k")]).await
-    );
-    assert_eq!(
-        ask(&[("Nats-Msg-Id", "i")]).await,
-        ask(&[("Nats-Msg-Id", "i")]).await
-    );
-    assert_ne!(
-        ask(&[]).await,
-        ask(&[]).await,
-        "without a key it cannot be known again"
-    );
-    assert_eq!(
-        count(&ledger(&fabric.bus).await, "demo.request.*.opened").await,
-        4
-    );
+    assert_eq!(ask(&[("Idempotency-Key", "k")]).await, ask(&[("Idempotency-Key", "k")]).await);
+    assert_eq!(ask(&[("Nats-Msg-Id", "i")]).await, ask(&[("Nats-Msg-Id", "i")]).await);
+    assert_ne!(ask(&[]).await, ask(&[]).await, "without a key it cannot be known again");
+    assert_eq!(count(&ledger(&fabric.bus).await, "demo.request.*.opened").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -335,16 +188,8 @@ async fn a_key_belongs_to_its_caller_and_call() {
     let fabric = Fabric::start().await;
     let (_, ada) = fabric.worker("ada").await;
     let (_, bob) = fabric.worker("bob").await;
-    let one = keyed::<call::Register>(&ada.client, "k", &about("a"))
-        .await
-        .unwrap()
-        .reply
-        .agent;
-    let two = keyed::<call::Register>(&bob.client, "k", &about("b"))
-        .await
-        .unwrap()
-        .reply
-        .agent;
+    let one = keyed::<call::Register>(&ada.client, "k", &about("a")).await.unwrap().reply.agent;
+    let two = keyed::<call::Register>(&bob.client, "k", &about("b")).await.unwrap().reply.agent;
     assert_ne!(one.id, two.id);
     assert_eq!(two.about.model.as_deref(), Some("b"));
 }
@@ -352,36 +197,15 @@ async fn a_key_belongs_to_its_caller_and_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_may_demand_what_was_just_written_from_any_replica() {
     let fabric = Fabric::start().await;
-    let _replicas = [
-        fabric.registry_replica("r2").await,
-        fabric.registry_replica("r3").await,
-    ];
+    let _replicas = [fabric.registry_replica("r2").await, fabric.registry_replica("r3").await];
     let (agent, working) = fabric.worker("ada").await;
     for round in 0..100 {
         let model = format!("m{round}");
-        let written = working
-            .client
-            .call::<call::Register>(&about(&model))
-            .await
-            .unwrap();
-        let options = Options {
-            at_least: written.as_of,
-            ..Options::default()
-        };
-        let show = AgentShow {
-            agent: agent.record.id.clone(),
-        };
-        let read = working
-            .client
-            .call_with::<call::AgentShow>(&show, &options)
-            .await
-            .unwrap();
-        assert!(
-            read.as_of >= written.as_of,
-            "{} is before {}",
-            read.as_of,
-            written.as_of
-        );
+        let written = working.client.call::<call::Register>(&about(&model)).await.unwrap();
+        let options = Options { at_least: written.as_of, ..Options::default() };
+        let show = AgentShow { agent: agent.record.id.clone() };
+        let read = working.client.call_with::<call::AgentShow>(&show, &options).await.unwrap();
+        assert!(read.as_of >= written.as_of, "{} is before {}", read.as_of, written.as_of);
         assert_eq!(read.reply, written.reply);
     }
 }
@@ -394,21 +218,10 @@ async fn a_revision_from_the_future_is_unavailable_by_the_deadline() {
     let body = json!({"kind": "registry.agent_show/1", "payload": {"agent": agent.record.id}, "at_least": 1_000_000, "deadline_at_ms": now_ms() + 300});
     let started = std::time::Instant::now();
     let fault = raw.bare("agent_show", &body).await.fault();
-    assert!(
-        fault.is_retryable() && fault.message.contains("1000000"),
-        "{fault}"
-    );
-    assert!(
-        (250..1_500).contains(&started.elapsed().as_millis()),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(fault.is_retryable() && fault.message.contains("1000000"), "{fault}");
+    assert!((250..1_500).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     let by_header = raw
-        .ask(
-            "agent_show",
-            &[("Sv-At-Least", "soon")],
-            json!({"agent": agent.record.id}).to_string(),
-        )
+        .ask("agent_show", &[("Sv-At-Least", "soon")], json!({"agent": agent.record.id}).to_string())
         .await
         .fault();
     assert_eq!(by_header.details[0].at, "Sv-At-Least");
@@ -417,58 +230,25 @@ async fn a_revision_from_the_future_is_unavailable_by_the_deadline() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_replica_wrote_the_next_one_acts_on_at_once() {
     let fabric = Fabric::start().await;
-    let _replicas = [
-        fabric.registry_replica("r2").await,
-        fabric.registry_replica("r3").await,
-    ];
+    let _replicas = [fabric.registry_replica("r2").await, fabric.registry_replica("r3").await];
     for round in 0..10 {
         let mission = format!("m{round}");
         fabric.mission(&mission).await;
         let key = KeyPair::new_user();
-        let demo = fabric
-            .join(
-                &fabric.invite(Role::Worker, "person:olga").await,
-                "ada",
-                &key,
-            )
-            .await
-            .unwrap();
-        fabric
-            .session(&demo, plain_session())
-            .await
-            .expect("a session right after joining");
+        let demo = fabric.join(&fabric.invite(Role::Worker, "person:olga").await, "ada", &key).await.unwrap();
+        fabric.session(&demo, plain_session()).await.expect("a session right after joining");
         let there = fabric
-            .join(
-                &fabric
-                    .invite_to(&mission, Role::Planner, "person:olga")
-                    .await,
-                "ada",
-                &key,
-            )
+            .join(&fabric.invite_to(&mission, Role::Planner, "person:olga").await, "ada", &key)
             .await
             .unwrap();
-        let planning = fabric
-            .session(&there, plain_session())
-            .await
-            .expect("a session in the second mission");
-        let open = RequestOpen {
-            title: "one".to_owned(),
-            text: String::new(),
-        };
-        let opened = planning
-            .client
-            .call::<call::RequestOpen>(&open)
-            .await
-            .unwrap()
-            .reply
-            .request;
+        let planning =
+            fabric.session(&there, plain_session()).await.expect("a session in the second mission");
+        let open = RequestOpen { title: "one".to_owned(), text: String::new() };
+        let opened = planning.client.call::<call::RequestOpen>(&open).await.unwrap().reply.request;
         let serving = selvedge_contracts::payload::session::SessionStart {
             request: Some(opened.id),
             ..plain_session()
         };
-        fabric
-            .session(&there, serving)
-            .await
-            .expect("a session that serves the request");
+        fabric.session(&there, serving).await.expect("a session that serves the request");
     }
 }

@@ -17,35 +17,16 @@ async fn a_bare_request_by_hand_is_answered_in_json() {
     assert_eq!(reply["role"], "worker");
     assert_eq!(reply["owner"], "person:olga");
     let headers = answer.headers.unwrap();
-    assert_eq!(
-        headers.get("Content-Type").unwrap().as_str(),
-        "application/json"
-    );
-    assert!(
-        headers
-            .get("Sv-As-Of")
-            .unwrap()
-            .as_str()
-            .parse::<u64>()
-            .unwrap()
-            > 0
-    );
+    assert_eq!(headers.get("Content-Type").unwrap().as_str(), "application/json");
+    assert!(headers.get("Sv-As-Of").unwrap().as_str().parse::<u64>().unwrap() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_reads_back_what_it_registered() {
     let fabric = Fabric::start().await;
     let (agent, working) = fabric.worker("ada").await;
-    let whoami = working
-        .client
-        .call::<call::Whoami>(&Nothing {})
-        .await
-        .unwrap()
-        .reply;
+    let whoami = working.client.call::<call::Whoami>(&Nothing {}).await.unwrap().reply;
     assert_eq!(whoami.agent, agent.record.id.as_str());
     assert!(agent.record.id.as_str().starts_with("ada-"));
-    assert_eq!(
-        agent.record.roles.values().collect::<Vec<_>>(),
-        [&Role::Worker]
-    );
+    assert_eq!(agent.record.roles.values().collect::<Vec<_>>(), [&Role::Worker]);
 }

@@ -23,39 +23,18 @@ async fn the_same_key_is_the_same_agent_whatever_it_is_called() {
     let fabric = Fabric::start().await;
     fabric.mission("other").await;
     let key = KeyPair::new_user();
-    let first = fabric
-        .join(
-            &fabric.invite(Role::Worker, "person:olga").await,
-            "ada",
-            &key,
-        )
-        .await
-        .unwrap();
+    let first = fabric.join(&fabric.invite(Role::Worker, "person:olga").await, "ada", &key).await.unwrap();
     assert_eq!(first.record.status, AgentStatus::Active);
-    let invite = fabric
-        .invite_to("other", Role::Planner, "person:olga")
-        .await;
+    let invite = fabric.invite_to("other", Role::Planner, "person:olga").await;
     let again = fabric.join(&invite, "another-name", &key).await.unwrap();
     assert_eq!(again.record.id, first.record.id);
     assert_eq!(again.record.name.as_str(), "ada", "the name stays");
     assert_eq!(again.mission.as_str(), "other");
-    let roles: Vec<_> = again
-        .record
-        .roles
-        .iter()
-        .map(|(mission, role)| (mission.as_str(), *role))
-        .collect();
+    let roles: Vec<_> = again.record.roles.iter().map(|(mission, role)| (mission.as_str(), *role)).collect();
     assert_eq!(roles, [("demo", Role::Worker), ("other", Role::Planner)]);
     let ledger = ledger(&fabric.bus).await;
-    assert_eq!(
-        count(&ledger, &format!("_.key.{}.>", key.public_key())).await,
-        1
-    );
-    assert_eq!(
-        count(&ledger, "_.agent.*.registered").await,
-        2,
-        "the operator and ada"
-    );
+    assert_eq!(count(&ledger, &format!("_.key.{}.>", key.public_key())).await, 1);
+    assert_eq!(count(&ledger, "_.agent.*.registered").await, 2, "the operator and ada");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,22 +55,11 @@ async fn two_replicas_asked_at_once_make_one_agent_of_one_key() {
         let key = KeyPair::new_user();
         let one = fabric.invite(Role::Worker, "person:olga").await;
         let two = fabric.invite(Role::Worker, "person:olga").await;
-        let (one, two) = tokio::join!(
-            fabric.join(&one, "ada", &key),
-            fabric.join(&two, "eve", &key)
-        );
+        let (one, two) = tokio::join!(fabric.join(&one, "ada", &key), fabric.join(&two, "eve", &key));
         let (one, two) = (one.unwrap().record, two.unwrap().record);
         assert_eq!(one.id, two.id, "round {round}");
-        assert_eq!(
-            count(&ledger, &format!("_.key.{}.>", key.public_key())).await,
-            1,
-            "round {round}"
-        );
-        assert_eq!(
-            count(&ledger, &format!("_.agent.{}.registered", one.id)).await,
-            1,
-            "round {round}"
-        );
+        assert_eq!(count(&ledger, &format!("_.key.{}.>", key.public_key())).await, 1, "round {round}");
+        assert_eq!(count(&ledger, &format!("_.agent.{}.registered", one.id)).await, 1, "round {round}");
     }
 }
 
@@ -101,11 +69,7 @@ async fn an_invite_is_redeemed_once() {
     let invite = fabric.invite(Role::Worker, "person:olga").await;
     let (first, second) = (KeyPair::new_user(), KeyPair::new_user());
     let joined = fabric.join(&invite, "ada", &first).await.unwrap();
-    let refused = fabric
-        .join(&invite, "eve", &second)
-        .await
-        .err()
-        .expect("it is used up");
+    let refused = fabric.join(&invite, "eve", &second).await.err().expect("it is used up");
     assert_eq!(refused.code, Code::Denied, "{refused}");
     let again = fabric.join(&invite, "ada", &first).await.unwrap();
     assert_eq!(again.record, joined.record, "its own key finds it redeemed");
@@ -117,10 +81,7 @@ async fn an_invite_is_redeemed_once() {
     );
     let invite = facts(&ledger, "demo.invite.*.redeemed").await;
     assert_eq!(invite.len(), 1);
-    assert!(
-        invite[0].envelope.attestation.is_some(),
-        "the signature is kept"
-    );
+    assert!(invite[0].envelope.attestation.is_some(), "the signature is kept");
 }
 
 /// A join is an atomic batch, and nats-server keeps no more than 50 of them open on a stream.
@@ -135,30 +96,15 @@ async fn a_hundred_agents_join_at_once() {
         let key = KeyPair::new_user();
         let signer = Signer::new(copy(&key), fabric.bus.kluster().account(), None);
         let client = fabric.connect(&invite).await.signing(signer);
-        let join = Join {
-            name: AgentName::new(&format!("a{n}")).unwrap(),
-            about: About::default(),
-        };
-        asks.push(async move {
-            client
-                .call::<call::Join>(&join)
-                .await
-                .map(|answer| answer.reply.agent.id)
-        });
+        let join = Join { name: AgentName::new(&format!("a{n}")).unwrap(), about: About::default() };
+        asks.push(async move { client.call::<call::Join>(&join).await.map(|answer| answer.reply.agent.id) });
     }
-    let mut ids: Vec<_> = futures::future::join_all(asks)
-        .await
-        .into_iter()
-        .map(|id| id.expect("joined"))
-        .collect();
+    let mut ids: Vec<_> =
+        futures::future::join_all(asks).await.into_iter().map(|id| id.expect("joined")).collect();
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), AGENTS);
-    assert_eq!(
-        count(&ledger(&fabric.bus).await, "_.key.*.bound").await,
-        AGENTS + 1,
-        "and the operator's"
-    );
+    assert_eq!(count(&ledger(&fabric.bus).await, "_.key.*.bound").await, AGENTS + 1, "and the operator's");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,21 +115,14 @@ async fn one_invite_and_two_keys_at_once_make_one_agent() {
     for round in 0..10 {
         let invite = fabric.invite(Role::Worker, "person:olga").await;
         let (a, b) = (KeyPair::new_user(), KeyPair::new_user());
-        let (one, two) = tokio::join!(
-            fabric.join(&invite, "ada", &a),
-            fabric.join(&invite, "eve", &b)
-        );
+        let (one, two) = tokio::join!(fabric.join(&invite, "ada", &a), fabric.join(&invite, "eve", &b));
         let refused = match (one, two) {
             (Ok(_), Err(refused)) | (Err(refused), Ok(_)) => refused,
             (one, two) => panic!("round {round}: {:?} and {:?}", one.err(), two.err()),
         };
         assert_eq!(refused.code, Code::Denied, "{refused}");
         let keys = [&a, &b].map(|key| format!("_.key.{}.>", key.public_key()));
-        assert_eq!(
-            count(&ledger, &keys[0]).await + count(&ledger, &keys[1]).await,
-            1,
-            "round {round}"
-        );
+        assert_eq!(count(&ledger, &keys[0]).await + count(&ledger, &keys[1]).await, 1, "round {round}");
     }
 }
 
@@ -191,21 +130,8 @@ async fn one_invite_and_two_keys_at_once_make_one_agent() {
 async fn an_agent_of_another_owner_cannot_be_taken_over_by_an_invite() {
     let fabric = Fabric::start().await;
     let key = KeyPair::new_user();
-    fabric
-        .join(
-            &fabric.invite(Role::Worker, "person:olga").await,
-            "ada",
-            &key,
-        )
-        .await
-        .unwrap();
-    let refused = fabric
-        .join(
-            &fabric.invite(Role::Planner, "person:mallory").await,
-            "ada",
-            &key,
-        )
-        .await;
+    fabric.join(&fabric.invite(Role::Worker, "person:olga").await, "ada", &key).await.unwrap();
+    let refused = fabric.join(&fabric.invite(Role::Planner, "person:mallory").await, "ada", &key).await;
     assert_eq!(refused.err().unwrap().code, Code::Conflict);
 }
 
@@ -214,26 +140,13 @@ async fn a_join_must_be_signed_and_an_invite_opens_nothing_else() {
     let fabric = Fabric::start().await;
     let invite = fabric.invite(Role::Worker, "person:olga").await;
     let raw = selvedge_tests::raw::Raw::connect(&fabric.bus, &invite).await;
-    let refused = raw
-        .bare("join", &serde_json::json!({"name": "ada"}))
-        .await
-        .fault();
-    assert_eq!(
-        (refused.code, refused.details[0].at.as_str()),
-        (Code::Denied, "Agent-Sender")
-    );
+    let refused = raw.bare("join", &serde_json::json!({"name": "ada"})).await.fault();
+    assert_eq!((refused.code, refused.details[0].at.as_str()), (Code::Denied, "Agent-Sender"));
     let client = fabric.connect(&invite).await;
-    let whoami = client
-        .call::<call::Whoami>(&selvedge_contracts::payload::Nothing {})
-        .await
-        .unwrap()
-        .reply;
+    let whoami = client.call::<call::Whoami>(&selvedge_contracts::payload::Nothing {}).await.unwrap().reply;
     assert_eq!(
         (whoami.role, whoami.calls),
-        (
-            Role::Join,
-            vec!["registry.whoami".to_owned(), "registry.join".to_owned()]
-        )
+        (Role::Join, vec!["registry.whoami".to_owned(), "registry.join".to_owned()])
     );
 }
 
@@ -248,13 +161,7 @@ async fn an_expired_invite_is_refused_and_recorded() {
         owner: Owner::new("person:olga").unwrap(),
         ttl_ms: 10_000,
     };
-    let made = fabric
-        .operator
-        .call::<call::InviteCreate>(&create)
-        .await
-        .unwrap()
-        .reply
-        .invite;
+    let made = fabric.operator.call::<call::InviteCreate>(&create).await.unwrap().reply.invite;
     assert_eq!(made.status, InviteStatus::Open);
     assert_eq!(made.expires_at_ms, made.created_at_ms + 10_000);
     let ledger = ledger(&fabric.bus).await;
@@ -264,30 +171,19 @@ async fn an_expired_invite_is_refused_and_recorded() {
     })
     .await;
     let late_ms = expired.at_ms.saturating_sub(made.expires_at_ms);
-    assert!(
-        expired.at_ms >= made.expires_at_ms && late_ms < 1_000,
-        "{late_ms} ms late"
-    );
+    assert!(expired.at_ms >= made.expires_at_ms && late_ms < 1_000, "{late_ms} ms late");
     assert_eq!(expired.envelope.sender, "registry");
-    let credential = fabric
-        .bus
-        .credential(Role::Join, "demo", "invite_short", "invite_short");
+    let credential = fabric.bus.credential(Role::Join, "demo", "invite_short", "invite_short");
     let key = KeyPair::new_user();
     let client = fabric.connect(&credential).await.signing(Signer::new(
         copy(&key),
         fabric.bus.kluster().account(),
         None,
     ));
-    let join = Join {
-        name: AgentName::new("ada").unwrap(),
-        about: About::default(),
-    };
+    let join = Join { name: AgentName::new("ada").unwrap(), about: About::default() };
     let refused = client.call::<call::Join>(&join).await.unwrap_err();
     assert_eq!(refused.code, Code::Denied, "{refused}");
-    assert_eq!(
-        count(&ledger, &format!("_.key.{}.>", key.public_key())).await,
-        0
-    );
+    assert_eq!(count(&ledger, &format!("_.key.{}.>", key.public_key())).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,45 +197,13 @@ async fn an_invite_is_made_once_and_only_where_it_leads_somewhere() {
         ttl_ms,
     };
     let ask = async |create: InviteCreate| {
-        fabric
-            .operator
-            .call::<call::InviteCreate>(&create)
-            .await
-            .map(|answer| answer.reply.invite)
+        fabric.operator.call::<call::InviteCreate>(&create).await.map(|answer| answer.reply.invite)
     };
-    assert_eq!(
-        ask(create("nowhere", Role::Worker, 60_000))
-            .await
-            .unwrap_err()
-            .code,
-        Code::NotFound
-    );
-    assert_eq!(
-        ask(create("demo", Role::Registry, 60_000))
-            .await
-            .unwrap_err()
-            .code,
-        Code::Invalid
-    );
-    assert_eq!(
-        ask(create("demo", Role::Worker, 9_999))
-            .await
-            .unwrap_err()
-            .code,
-        Code::Invalid
-    );
+    assert_eq!(ask(create("nowhere", Role::Worker, 60_000)).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(ask(create("demo", Role::Registry, 60_000)).await.unwrap_err().code, Code::Invalid);
+    assert_eq!(ask(create("demo", Role::Worker, 9_999)).await.unwrap_err().code, Code::Invalid);
     let made = ask(create("demo", Role::Worker, 60_000)).await.unwrap();
-    assert_eq!(
-        ask(create("demo", Role::Worker, 60_000)).await.unwrap(),
-        made,
-        "the same once more"
-    );
-    assert_eq!(
-        ask(create("demo", Role::Planner, 60_000))
-            .await
-            .unwrap_err()
-            .code,
-        Code::Conflict
-    );
+    assert_eq!(ask(create("demo", Role::Worker, 60_000)).await.unwrap(), made, "the same once more");
+    assert_eq!(ask(create("demo", Role::Planner, 60_000)).await.unwrap_err().code, Code::Conflict);
     assert_eq!(count(&ledger(&fabric.bus).await, "demo.invite.>").await, 1);
 }

@@ -29,17 +29,11 @@ struct Load {
 
 impl Load {
     fn start(working: &Working) -> Self {
-        let (answered, stop) = (
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
+        let (answered, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let callers = (0..8)
             .map(|_| {
-                let (client, answered, stop) = (
-                    working.client.clone(),
-                    Arc::clone(&answered),
-                    Arc::clone(&stop),
-                );
+                let (client, answered, stop) =
+                    (working.client.clone(), Arc::clone(&answered), Arc::clone(&stop));
                 tokio::spawn(async move {
                     let mut refusals = vec![];
                     while !stop.load(Ordering::Relaxed) {
@@ -52,11 +46,7 @@ impl Load {
                 })
             })
             .collect();
-        Self {
-            answered,
-            stop,
-            callers,
-        }
+        Self { answered, stop, callers }
     }
 
     async fn answers(&self, more: u64) {
@@ -86,23 +76,10 @@ async fn a_renewed_credential_loses_no_request() {
     for _ in 0..3 {
         load.answers(200).await;
         let key = KeyPair::new_user();
-        let renew = CredentialRenew {
-            credential_key: public(&key),
-            ttl_ms: None,
-        };
-        let reply = working
-            .client
-            .call::<call::CredentialRenew>(&renew)
-            .await
-            .unwrap()
-            .reply;
-        assert_eq!(
-            reply.session.id, working.session.id,
-            "a renewal is the same session"
-        );
-        working
-            .login
-            .replace(Credential::new(reply.credential.jwt.unwrap(), &key).unwrap());
+        let renew = CredentialRenew { credential_key: public(&key), ttl_ms: None };
+        let reply = working.client.call::<call::CredentialRenew>(&renew).await.unwrap().reply;
+        assert_eq!(reply.session.id, working.session.id, "a renewal is the same session");
+        working.login.replace(Credential::new(reply.credential.jwt.unwrap(), &key).unwrap());
         working.client.bus().reconnect().await;
     }
     load.answers(200).await;
@@ -120,17 +97,9 @@ async fn a_connection_whose_credential_ends_goes_on_with_the_next_one() {
             agent: Caller::new(working.session.agent.as_str()).unwrap(),
             scope: working.session.id.clone(),
         };
-        let life = Life {
-            now_ms,
-            expires_at_ms: now_ms + life_ms,
-        };
-        let jwt = fabric
-            .bus
-            .kluster()
-            .signer(Role::Worker)
-            .unwrap()
-            .mint(&tags, &public(&key), life)
-            .unwrap();
+        let life = Life { now_ms, expires_at_ms: now_ms + life_ms };
+        let jwt =
+            fabric.bus.kluster().signer(Role::Worker).unwrap().mint(&tags, &public(&key), life).unwrap();
         Credential::new(jwt, &key).unwrap()
     };
     working.login.replace(credential(2_000));

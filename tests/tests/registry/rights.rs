@@ -31,10 +31,7 @@ async fn audited(fabric: &Fabric, filter: &str) -> Vec<(String, Value)> {
     for sequence in 1..=stream.get_info().await.unwrap().state.last_sequence {
         let message = stream.get_raw_message(sequence).await.unwrap();
         if message.subject.as_str().starts_with(filter) {
-            found.push((
-                message.subject.to_string(),
-                serde_json::from_slice(&message.payload).unwrap(),
-            ));
+            found.push((message.subject.to_string(), serde_json::from_slice(&message.payload).unwrap()));
         }
     }
     found
@@ -50,47 +47,19 @@ async fn a_subject_that_is_not_ones_own_is_denied_at_once() {
     let recorded = count(&ledger, ">").await;
     let started = Instant::now();
     // A call of another role, through the client, whose deadline is five seconds.
-    let retire = AgentRetire {
-        agent: agent.record.id.clone(),
-        reason: "r".to_owned(),
-    };
-    let refused = working
-        .client
-        .call::<call::AgentRetire>(&retire)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (refused.code, refused.message.contains("agent_retire")),
-        (Code::Denied, true),
-        "{refused}"
-    );
+    let retire = AgentRetire { agent: agent.record.id.clone(), reason: "r".to_owned() };
+    let refused = working.client.call::<call::AgentRetire>(&retire).await.unwrap_err();
+    assert_eq!((refused.code, refused.message.contains("agent_retire")), (Code::Denied, true), "{refused}");
     // Another mission.
     let elsewhere = working.client.clone().in_mission("other".parse().unwrap());
-    let refused = elsewhere
-        .call::<call::Whoami>(&Nothing {})
-        .await
-        .unwrap_err();
+    let refused = elsewhere.call::<call::Whoami>(&Nothing {}).await.unwrap_err();
     assert_eq!(refused.code, Code::Denied, "{refused}");
     // Another agent's own subject.
-    let foreign = Raw::connect(&fabric.bus, &bob.credential)
-        .await
-        .subject("whoami");
-    let denied = working
-        .client
-        .bus()
-        .request(
-            &foreign,
-            header_map(&[]),
-            "{}".into(),
-            Deadline::in_ms(5_000),
-        )
-        .await;
+    let foreign = Raw::connect(&fabric.bus, &bob.credential).await.subject("whoami");
+    let denied =
+        working.client.bus().request(&foreign, header_map(&[]), "{}".into(), Deadline::in_ms(5_000)).await;
     assert!(denied.unwrap_err().to_string().contains("may not publish"));
-    assert!(
-        started.elapsed() < Duration::from_millis(1_500),
-        "three refusals took {:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_millis(1_500), "three refusals took {:?}", started.elapsed());
     assert_eq!(count(&ledger, ">").await, recorded);
 }
 
@@ -98,43 +67,22 @@ async fn a_subject_that_is_not_ones_own_is_denied_at_once() {
 async fn a_revoked_credential_is_worth_nothing_within_a_second() {
     let fabric = Fabric::start().await;
     let (_, working) = fabric.worker("ada").await;
-    working
-        .client
-        .call::<call::Whoami>(&Nothing {})
-        .await
-        .unwrap();
+    working.client.call::<call::Whoami>(&Nothing {}).await.unwrap();
     let token = fabric
         .bus
         .keyring()
-        .revoke(
-            fabric.bus.kluster(),
-            &[working.credential.public_key().unwrap()],
-            now_ms(),
-        )
+        .revoke(fabric.bus.kluster(), &[working.credential.public_key().unwrap()], now_ms())
         .unwrap();
     fabric.bus.push(&token).await;
-    let options = selvedge_kit::client::Options {
-        timeout_ms: Some(300),
-        ..Default::default()
-    };
-    wait::until_within(
-        Duration::from_secs(1),
-        "the connection to be cut",
-        async || match working
-            .client
-            .call_with::<call::Whoami>(&Nothing {}, &options)
-            .await
-        {
+    let options = selvedge_kit::client::Options { timeout_ms: Some(300), ..Default::default() };
+    wait::until_within(Duration::from_secs(1), "the connection to be cut", async || {
+        match working.client.call_with::<call::Whoami>(&Nothing {}, &options).await {
             Err(fault) => Ok(fault),
             Ok(_) => Err("it still gets answers"),
-        },
-    )
+        }
+    })
     .await;
-    fabric
-        .bus
-        .try_connect_as(&working.credential)
-        .await
-        .expect_err("it is taken back");
+    fabric.bus.try_connect_as(&working.credential).await.expect_err("it is taken back");
 }
 
 /// A signed `session_start` as the agent would send it, sent through a plain client.
@@ -151,31 +99,17 @@ async fn signed(fabric: &Fabric, agent: &Agent, at_ms: u64) -> Signed {
     let body = json!({"credential_key": public(&KeyPair::new_user())}).to_string();
     let signer = Signer::new(copy(&agent.key), fabric.bus.kluster().account(), None);
     let header = signer.sign(&subject, body.as_bytes(), at_ms).unwrap();
-    Signed {
-        raw,
-        subject,
-        body,
-        header,
-    }
+    Signed { raw, subject, body, header }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replayed_signature_counts_for_its_own_message_and_once() {
     let fabric = Fabric::start().await;
-    let agent = fabric
-        .agent("ada", selvedge_contracts::role::Role::Worker)
-        .await;
+    let agent = fabric.agent("ada", selvedge_contracts::role::Role::Worker).await;
     let ledger = ledger(&fabric.bus).await;
-    let Signed {
-        raw,
-        subject,
-        body,
-        header,
-    } = signed(&fabric, &agent, now_ms()).await;
-    let send = async |body: &str, header: &str| {
-        raw.ask_on(&subject, &[(HEADER, header)], body.to_owned())
-            .await
-    };
+    let Signed { raw, subject, body, header } = signed(&fabric, &agent, now_ms()).await;
+    let send =
+        async |body: &str, header: &str| raw.ask_on(&subject, &[(HEADER, header)], body.to_owned()).await;
     let other = json!({"credential_key": public(&KeyPair::new_user())}).to_string();
     let stolen = send(&other, &header).await.fault();
     assert_eq!(
@@ -185,30 +119,15 @@ async fn a_replayed_signature_counts_for_its_own_message_and_once() {
     );
     let first = send(&body, &header).await.json();
     let again = send(&body, &header).await.json();
-    assert_eq!(
-        first["session"], again["session"],
-        "the same message is the same request"
-    );
+    assert_eq!(first["session"], again["session"], "the same message is the same request");
     assert_eq!(count(&ledger, "demo.session.*.started").await, 1);
     // Under another call's subject, by another agent, with the name of another key.
-    let elsewhere = raw
-        .ask_on(
-            &raw.subject("agent_rotate"),
-            &[(HEADER, &header)],
-            body.clone(),
-        )
-        .await
-        .fault();
+    let elsewhere =
+        raw.ask_on(&raw.subject("agent_rotate"), &[(HEADER, &header)], body.clone()).await.fault();
     assert_eq!(elsewhere.code, Code::Invalid, "{elsewhere}");
-    let bob = fabric
-        .agent("bob", selvedge_contracts::role::Role::Worker)
-        .await;
+    let bob = fabric.agent("bob", selvedge_contracts::role::Role::Worker).await;
     let bobs = signed(&fabric, &bob, now_ms()).await;
-    let borrowed = bobs
-        .raw
-        .ask_on(&bobs.subject, &[(HEADER, &header)], body.clone())
-        .await
-        .fault();
+    let borrowed = bobs.raw.ask_on(&bobs.subject, &[(HEADER, &header)], body.clone()).await.fault();
     assert_eq!(borrowed.code, Code::Invalid, "{borrowed}");
     let renamed = header.replace(agent.record.key.as_str(), bob.record.key.as_str());
     assert_eq!(send(&body, &renamed).await.fault().code, Code::Invalid);
@@ -225,53 +144,22 @@ async fn a_replayed_signature_counts_for_its_own_message_and_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_counts_for_thirty_seconds() {
     let fabric = Fabric::start().await;
-    let agent = fabric
-        .agent("ada", selvedge_contracts::role::Role::Worker)
-        .await;
+    let agent = fabric.agent("ada", selvedge_contracts::role::Role::Worker).await;
     for at_ms in [now_ms() - 31_000, now_ms() + 32_000] {
-        let Signed {
-            raw,
-            subject,
-            body,
-            header,
-        } = signed(&fabric, &agent, at_ms).await;
-        let fault = raw
-            .ask_on(&subject, &[(HEADER, &header)], body)
-            .await
-            .fault();
-        assert_eq!(
-            (fault.code, fault.details[0].at.as_str()),
-            (Code::Invalid, HEADER),
-            "{fault}"
-        );
+        let Signed { raw, subject, body, header } = signed(&fabric, &agent, at_ms).await;
+        let fault = raw.ask_on(&subject, &[(HEADER, &header)], body).await.fault();
+        assert_eq!((fault.code, fault.details[0].at.as_str()), (Code::Invalid, HEADER), "{fault}");
         assert!(fault.details[0].message.contains("30 s"), "{fault:?}");
     }
-    let Signed {
-        raw,
-        subject,
-        body,
-        header,
-    } = signed(&fabric, &agent, now_ms() - 25_000).await;
-    assert!(
-        raw.ask_on(&subject, &[(HEADER, &header)], body)
-            .await
-            .json()["session"]
-            .is_object()
-    );
+    let Signed { raw, subject, body, header } = signed(&fabric, &agent, now_ms() - 25_000).await;
+    assert!(raw.ask_on(&subject, &[(HEADER, &header)], body).await.json()["session"].is_object());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_that_is_no_signature_is_refused() {
     let fabric = Fabric::start().await;
-    let agent = fabric
-        .agent("ada", selvedge_contracts::role::Role::Worker)
-        .await;
-    let Signed {
-        raw,
-        subject,
-        body,
-        header,
-    } = signed(&fabric, &agent, now_ms()).await;
+    let agent = fabric.agent("ada", selvedge_contracts::role::Role::Worker).await;
+    let Signed { raw, subject, body, header } = signed(&fabric, &agent, now_ms()).await;
     let mut cut = header.clone();
     cut.truncate(header.len() / 2);
     for (bad, code) in [
@@ -281,15 +169,8 @@ async fn a_header_that_is_no_signature_is_refused() {
         ("{\"v\":2}", Code::Denied),
         (&"x".repeat(5_000), Code::Invalid),
     ] {
-        let fault = raw
-            .ask_on(&subject, &[(HEADER, bad)], body.clone())
-            .await
-            .fault();
-        assert_eq!(
-            (fault.code, fault.details[0].at.as_str()),
-            (code, HEADER),
-            "{bad}: {fault}"
-        );
+        let fault = raw.ask_on(&subject, &[(HEADER, bad)], body.clone()).await.fault();
+        assert_eq!((fault.code, fault.details[0].at.as_str()), (code, HEADER), "{bad}: {fault}");
     }
 }
 
@@ -301,11 +182,7 @@ async fn a_reply_cannot_be_steered_into_another_agents_inbox() {
     let victim_raw = Raw::connect(&fabric.bus, &victim.credential).await;
     let raw = Raw::connect(&fabric.bus, &mallory.credential).await;
     let prefix = |raw: &Raw| raw.me.inbox_prefix();
-    let mut inbox = victim_raw
-        .client
-        .subscribe(format!("{}.>", prefix(&victim_raw)))
-        .await
-        .unwrap();
+    let mut inbox = victim_raw.client.subscribe(format!("{}.>", prefix(&victim_raw))).await.unwrap();
     victim_raw.client.flush().await.unwrap();
     let ledger = ledger(&fabric.bus).await;
     let recorded = count(&ledger, ">").await;
@@ -318,42 +195,20 @@ async fn a_reply_cannot_be_steered_into_another_agents_inbox() {
         "$JS.API.STREAM.INFO.LEDGER".to_owned(),
     ];
     for target in &targets {
-        for (call, body) in [
-            ("whoami", "{}"),
-            ("register", "{\"about\":{\"model\":\"m\"}}"),
-        ] {
-            raw.client
-                .publish_with_reply(raw.subject(call), target.clone(), body.into())
-                .await
-                .unwrap();
+        for (call, body) in [("whoami", "{}"), ("register", "{\"about\":{\"model\":\"m\"}}")] {
+            raw.client.publish_with_reply(raw.subject(call), target.clone(), body.into()).await.unwrap();
         }
     }
     // The service answers in order: once mallory has its own answer, all those before were judged.
     raw.bare("whoami", &json!({})).await.json();
     let records = wait::until("the audit records", async || {
-        let found = audited(
-            &fabric,
-            &format!("sv.audit.registry.demo.{}.", raw.me.agent),
-        )
-        .await;
-        if found.len() == 2 * targets.len() {
-            Ok(found)
-        } else {
-            Err(found.len())
-        }
+        let found = audited(&fabric, &format!("sv.audit.registry.demo.{}.", raw.me.agent)).await;
+        if found.len() == 2 * targets.len() { Ok(found) } else { Err(found.len()) }
     })
     .await;
-    for ((subject, record), target) in records
-        .iter()
-        .zip(targets.iter().flat_map(|target| [target, target]))
+    for ((subject, record), target) in records.iter().zip(targets.iter().flat_map(|target| [target, target]))
     {
-        assert!(
-            record["message"]
-                .as_str()
-                .unwrap()
-                .contains(target.as_str()),
-            "{subject}: {record}"
-        );
+        assert!(record["message"].as_str().unwrap().contains(target.as_str()), "{subject}: {record}");
         assert_eq!(record["code"], "denied");
     }
     victim_raw.bare("whoami", &json!({})).await.json();
@@ -370,19 +225,9 @@ async fn a_reply_cannot_be_steered_into_another_agents_inbox() {
 async fn refused_calls_are_audited_and_the_audit_is_bounded() {
     let fabric = Fabric::start().await;
     let (agent, working) = fabric.worker("ada").await;
-    working
-        .client
-        .call::<call::SessionEnd>(&Default::default())
-        .await
-        .unwrap();
-    let about = Register {
-        about: Default::default(),
-    };
-    let refused = working
-        .client
-        .call::<call::Register>(&about)
-        .await
-        .unwrap_err();
+    working.client.call::<call::SessionEnd>(&Default::default()).await.unwrap();
+    let about = Register { about: Default::default() };
+    let refused = working.client.call::<call::Register>(&about).await.unwrap_err();
     assert_eq!(refused.code, Code::Denied);
     let prefix = format!("sv.audit.registry.demo.{}.", agent.record.id);
     let (subject, record) = wait::until("the audit record", async || {
@@ -391,29 +236,12 @@ async fn refused_calls_are_audited_and_the_audit_is_bounded() {
     })
     .await;
     assert_eq!(subject, format!("{prefix}register"));
-    assert_eq!(
-        (&record["code"], &record["message"]),
-        (&json!("denied"), &json!(refused.message))
-    );
+    assert_eq!((&record["code"], &record["message"]), (&json!("denied"), &json!(refused.message)));
     assert!(record["at_ms"].as_u64().unwrap().abs_diff(now_ms()) < 10_000);
-    assert!(
-        record["subject"]
-            .as_str()
-            .unwrap()
-            .contains(working.session.id.as_str())
-    );
+    assert!(record["subject"].as_str().unwrap().contains(working.session.id.as_str()));
     let jetstream = async_nats::jetstream::new(fabric.bus.connect_as_root().await);
-    let config = jetstream
-        .get_stream("AUDIT")
-        .await
-        .unwrap()
-        .cached_info()
-        .config
-        .clone();
-    assert!(
-        config.max_messages > 0 && config.max_bytes > 0 && config.max_age > Duration::ZERO,
-        "{config:?}"
-    );
+    let config = jetstream.get_stream("AUDIT").await.unwrap().cached_info().config.clone();
+    assert!(config.max_messages > 0 && config.max_bytes > 0 && config.max_age > Duration::ZERO, "{config:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -438,24 +266,10 @@ async fn a_service_cannot_make_a_consumer_nor_write_what_is_not_its_own() {
         "sv.req.demo.ada-00000000.worker-s.registry.whoami",
     ] {
         let started = Instant::now();
-        let denied = bus
-            .request(
-                subject,
-                header_map(&[]),
-                "{}".into(),
-                Deadline::in_ms(5_000),
-            )
-            .await
-            .unwrap_err();
-        assert!(
-            denied.to_string().contains("may not publish"),
-            "{subject}: {denied}"
-        );
-        assert!(
-            started.elapsed() < Duration::from_secs(1),
-            "{subject}: {:?}",
-            started.elapsed()
-        );
+        let denied =
+            bus.request(subject, header_map(&[]), "{}".into(), Deadline::in_ms(5_000)).await.unwrap_err();
+        assert!(denied.to_string().contains("may not publish"), "{subject}: {denied}");
+        assert!(started.elapsed() < Duration::from_secs(1), "{subject}: {:?}", started.elapsed());
     }
     assert_eq!(count(&ledger, ">").await, recorded);
 }
@@ -472,8 +286,5 @@ async fn an_agent_cannot_make_up_a_fact() {
         raw.client.publish(subject, "{}".into()).await.unwrap();
     }
     raw.client.flush().await.unwrap();
-    ada.client
-        .call::<call::Whoami>(&Nothing {})
-        .await
-        .expect("its session goes on");
+    ada.client.call::<call::Whoami>(&Nothing {}).await.expect("its session goes on");
 }

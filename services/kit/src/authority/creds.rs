@@ -24,12 +24,8 @@ pub struct Credential {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = jwt::decode(&self.jwt)
-            .map(|claims| claims.name)
-            .unwrap_or_default();
-        f.debug_struct("Credential")
-            .field("name", &name)
-            .finish_non_exhaustive()
+        let name = jwt::decode(&self.jwt).map(|claims| claims.name).unwrap_or_default();
+        f.debug_struct("Credential").field("name", &name).finish_non_exhaustive()
     }
 }
 
@@ -62,10 +58,7 @@ impl Credential {
     /// # Errors
     /// [`Error::Signing`] if the key has no seed.
     pub fn new(jwt: String, key: &KeyPair) -> Result<Self, Error> {
-        Ok(Self {
-            jwt,
-            seed: key.seed()?,
-        })
+        Ok(Self { jwt, seed: key.seed()? })
     }
 
     /// Reads the text of a `.creds` file.
@@ -74,23 +67,15 @@ impl Credential {
     /// [`Error::Creds`] names the block that is missing or wrong, or says that token and seed do not
     /// belong together.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let credential = Self {
-            jwt: block(text, JWT_BEGIN, JWT_END)?,
-            seed: block(text, SEED_BEGIN, SEED_END)?,
-        };
+        let credential =
+            Self { jwt: block(text, JWT_BEGIN, JWT_END)?, seed: block(text, SEED_BEGIN, SEED_END)? };
         let wrong = |reason: String| Error::Creds { reason };
         let claims = jwt::decode(&credential.jwt).map_err(|error| wrong(error.to_string()))?;
-        let key = credential
-            .key()
-            .map_err(|_| wrong("its seed is not that of a key".to_owned()))?;
+        let key = credential.key().map_err(|_| wrong("its seed is not that of a key".to_owned()))?;
         if claims.sub == key.public_key() {
             Ok(credential)
         } else {
-            Err(wrong(format!(
-                "its token is for {}, its seed is that of {}",
-                claims.sub,
-                key.public_key()
-            )))
+            Err(wrong(format!("its token is for {}, its seed is that of {}", claims.sub, key.public_key())))
         }
     }
 
@@ -151,35 +136,20 @@ impl Credential {
     pub fn identity(&self) -> Result<Identity, Error> {
         let claims = self.claims()?;
         let wrong = |reason: String| Error::Token { reason };
-        let tag = |name| {
-            claims
-                .tag(name)
-                .ok_or_else(|| wrong(format!("no tag {name}")))
-        };
-        let (mission, agent) = (
-            Mission::new(tag(MISSION_TAG)?)?,
-            Caller::new(tag(AGENT_TAG)?)?,
-        );
+        let tag = |name| claims.tag(name).ok_or_else(|| wrong(format!("no tag {name}")));
+        let (mission, agent) = (Mission::new(tag(MISSION_TAG)?)?, Caller::new(tag(AGENT_TAG)?)?);
         let scope = claims.name.rsplit_once('.').map_or("", |(_, scope)| scope);
         let scope = Scope::parse(scope).map_err(|error| wrong(error.to_string()))?;
-        Ok(Identity {
-            mission,
-            agent,
-            scope,
-        })
+        Ok(Identity { mission, agent, scope })
     }
 }
 
 fn block(text: &str, begin: &str, end: &str) -> Result<String, Error> {
     let after = text.split_once(begin).map(|(_, after)| after);
-    let inside = after
-        .and_then(|after| after.split_once(end))
-        .map(|(inside, _)| inside.trim());
+    let inside = after.and_then(|after| after.split_once(end)).map(|(inside, _)| inside.trim());
     match inside {
         Some(inside) if !inside.is_empty() => Ok(inside.to_owned()),
-        _ => Err(Error::Creds {
-            reason: format!("there is nothing between {begin:?} and {end:?}"),
-        }),
+        _ => Err(Error::Creds { reason: format!("there is nothing between {begin:?} and {end:?}") }),
     }
 }
 
@@ -191,32 +161,20 @@ mod tests {
     #[test]
     fn a_creds_text_reads_back_as_written() {
         let credential = worker();
-        assert_eq!(
-            Credential::parse(&credential.to_text()).unwrap(),
-            credential
-        );
+        assert_eq!(Credential::parse(&credential.to_text()).unwrap(), credential);
         let identity = credential.identity().unwrap();
-        assert_eq!(
-            identity.inbox_prefix(),
-            "_INBOX.ada-1a2b3c4d.worker-session_01"
-        );
+        assert_eq!(identity.inbox_prefix(), "_INBOX.ada-1a2b3c4d.worker-session_01");
         assert_eq!(identity.mission.as_str(), "demo");
     }
 
     #[test]
     fn a_text_with_a_block_missing_or_a_foreign_seed_is_refused() {
         let text = worker().to_text();
-        let foreign = Credential {
-            seed: worker().seed,
-            ..worker()
-        }
-        .to_text();
+        let foreign = Credential { seed: worker().seed, ..worker() }.to_text();
         let cut = text.replace(SEED_END, "");
-        for (bad, wanted) in [
-            ("", "JWT"),
-            (cut.as_str(), "SEED"),
-            (foreign.as_str(), "its seed is that of U"),
-        ] {
+        for (bad, wanted) in
+            [("", "JWT"), (cut.as_str(), "SEED"), (foreign.as_str(), "its seed is that of U")]
+        {
             let error = Credential::parse(bad).unwrap_err().to_string();
             assert!(error.contains(wanted), "{error}");
         }
@@ -237,14 +195,7 @@ mod tests {
             credential.write(&path).unwrap();
             assert_eq!(Credential::read(&path).unwrap(), credential);
         }
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
-        assert_eq!(
-            std::fs::read_dir(folder.path()).unwrap().count(),
-            1,
-            "no scratch file stays"
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no scratch file stays");
     }
 }

@@ -14,11 +14,7 @@ const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
-    move |source| Error::File {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| Error::File { action, path: path.to_owned(), source }
 }
 
 /// The text of a file.
@@ -34,11 +30,7 @@ pub fn read(path: &Path) -> Result<String, Error> {
 /// # Errors
 /// [`Error::File`].
 pub fn make_folder(path: &Path) -> Result<(), Error> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(FOLDER_MODE)
-        .create(path)
-        .map_err(failed("create", path))
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(failed("create", path))
 }
 
 /// Replaces the file by one with this text; after a crash it holds the old text or the new one.
@@ -58,17 +50,11 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
 pub fn move_to(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(failed("write", to))?;
     let parent = to.parent().unwrap_or(to);
-    File::open(parent)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed("write", parent))
+    File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed("write", parent))
 }
 
 fn write_synced(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(FILE_MODE)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -91,9 +77,8 @@ pub fn names(folder: &Path) -> Result<Vec<String>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed("read", folder)(error)),
     };
-    let names: io::Result<Vec<_>> = entries
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect();
+    let names: io::Result<Vec<_>> =
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect();
     let mut names = names.map_err(failed("read", folder))?;
     names.retain(|name| !name.starts_with('.'));
     names.sort();

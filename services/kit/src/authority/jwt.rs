@@ -48,10 +48,7 @@ pub struct Claims {
     pub nats: Value,
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks for a reference"
-)]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_never(exp: &u64) -> bool {
     *exp == 0
 }
@@ -64,18 +61,13 @@ impl Claims {
 
     /// Public key of the account that a user's token belongs to.
     pub fn account(&self) -> &str {
-        self.nats
-            .get("issuer_account")
-            .and_then(Value::as_str)
-            .unwrap_or(&self.iss)
+        self.nats.get("issuer_account").and_then(Value::as_str).unwrap_or(&self.iss)
     }
 
     /// The value of a tag, if there is exactly one.
     pub fn tag(&self, name: &str) -> Option<&str> {
         let tags = self.nats.get("tags")?.as_array()?;
-        let mut values = tags
-            .iter()
-            .filter_map(|tag| tag.as_str()?.strip_prefix(name)?.strip_prefix(':'));
+        let mut values = tags.iter().filter_map(|tag| tag.as_str()?.strip_prefix(name)?.strip_prefix(':'));
         values.next().filter(|_| values.next().is_none())
     }
 }
@@ -84,23 +76,9 @@ impl Claims {
 ///
 /// # Errors
 /// [`Error::Signing`] if the key has no seed.
-pub fn operator(
-    key: &KeyPair,
-    name: &str,
-    system_account: &str,
-    now_ms: u64,
-) -> Result<String, Error> {
+pub fn operator(key: &KeyPair, name: &str, system_account: &str, now_ms: u64) -> Result<String, Error> {
     let nats = json!({ "type": "operator", "version": VERSION, "system_account": system_account });
-    sign(
-        key,
-        Subject {
-            name,
-            key: &key.public_key(),
-            exp: 0,
-            iat: seconds(now_ms),
-        },
-        nats,
-    )
+    sign(key, Subject { name, key: &key.public_key(), exp: 0, iat: seconds(now_ms) }, nats)
 }
 
 struct Subject<'a> {
@@ -111,28 +89,12 @@ struct Subject<'a> {
 }
 
 fn sign(signer: &KeyPair, subject: Subject<'_>, nats: Value) -> Result<String, Error> {
-    let Subject {
-        name,
-        key,
-        exp,
-        iat,
-    } = subject;
+    let Subject { name, key, exp, iat } = subject;
     let (name, sub) = (name.to_owned(), key.to_owned());
-    let mut claims = Claims {
-        jti: String::new(),
-        iat,
-        iss: signer.public_key(),
-        name,
-        sub,
-        exp,
-        nats,
-    };
+    let mut claims = Claims { jti: String::new(), iat, iss: signer.public_key(), name, sub, exp, nats };
     claims.jti = BASE32_NOPAD.encode(&Sha512_256::digest(json(&claims)));
-    let signed = format!(
-        "{}.{}",
-        BASE64URL_NOPAD.encode(HEADER.as_bytes()),
-        BASE64URL_NOPAD.encode(&json(&claims))
-    );
+    let signed =
+        format!("{}.{}", BASE64URL_NOPAD.encode(HEADER.as_bytes()), BASE64URL_NOPAD.encode(&json(&claims)));
     let signature = BASE64URL_NOPAD.encode(&signer.sign(signed.as_bytes())?);
     Ok(format!("{signed}.{signature}"))
 }
@@ -149,8 +111,7 @@ fn json(claims: &Claims) -> Vec<u8> {
 pub fn decode(token: &str) -> Result<Claims, Error> {
     let wrong = |reason: String| Error::Token { reason };
     let mut parts = token.trim().split('.');
-    let (Some(_), Some(claims), Some(_), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
+    let (Some(_), Some(claims), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return Err(wrong("expected three parts joined by dots".to_owned()));
     };
@@ -175,15 +136,9 @@ mod tests {
 
     #[test]
     fn a_token_reads_back_as_written() {
-        let (signer, token) = user_token(Life {
-            now_ms: 5_999,
-            expires_at_ms: 9_999,
-        });
+        let (signer, token) = user_token(Life { now_ms: 5_999, expires_at_ms: 9_999 });
         let claims = decode(&token).unwrap();
-        assert_eq!(
-            (claims.iat, claims.exp, claims.expires_at_ms()),
-            (5, 9, Some(9_000))
-        );
+        assert_eq!((claims.iat, claims.exp, claims.expires_at_ms()), (5, 9, Some(9_000)));
         assert_eq!(claims.iss, signer.public_key());
         assert_eq!(claims.account(), "AACCOUNT");
         assert_eq!(claims.tag("agent"), Some("ada-1a2b3c4d"));
@@ -193,17 +148,9 @@ mod tests {
 
     #[test]
     fn the_signature_covers_header_and_claims() {
-        let (signer, token) = user_token(Life {
-            now_ms: 1_000,
-            expires_at_ms: 2_000,
-        });
+        let (signer, token) = user_token(Life { now_ms: 1_000, expires_at_ms: 2_000 });
         let (signed, signature) = token.rsplit_once('.').unwrap();
-        signer
-            .verify(
-                signed.as_bytes(),
-                &BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap(),
-            )
-            .unwrap();
+        signer.verify(signed.as_bytes(), &BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap()).unwrap();
     }
 
     #[test]

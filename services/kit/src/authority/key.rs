@@ -31,18 +31,9 @@ impl Sort {
 }
 
 pub(super) fn read(path: &Path, sort: Sort) -> Result<KeyPair, Error> {
-    let wrong = |source| Error::Key {
-        path: path.to_owned(),
-        wanted: sort.name(),
-        source,
-    };
-    let key =
-        KeyPair::from_seed(files::read(path)?.trim()).map_err(|source| wrong(Some(source)))?;
-    if sort.fits(&key.key_pair_type()) {
-        Ok(key)
-    } else {
-        Err(wrong(None))
-    }
+    let wrong = |source| Error::Key { path: path.to_owned(), wanted: sort.name(), source };
+    let key = KeyPair::from_seed(files::read(path)?.trim()).map_err(|source| wrong(Some(source)))?;
+    if sort.fits(&key.key_pair_type()) { Ok(key) } else { Err(wrong(None)) }
 }
 
 pub(super) fn write(path: &Path, key: &KeyPair) -> Result<(), Error> {

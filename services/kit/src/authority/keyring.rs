@@ -36,9 +36,7 @@ pub struct Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyring")
-            .field("folder", &self.folder)
-            .finish_non_exhaustive()
+        f.debug_struct("Keyring").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
@@ -74,9 +72,7 @@ impl Keyring {
     pub fn create_kluster(&self, name: &KlusterName, now_ms: u64) -> Result<Kluster, Error> {
         let folder = self.kluster_folder(name);
         if folder.exists() {
-            return Err(Error::KlusterExists {
-                name: name.to_string(),
-            });
+            return Err(Error::KlusterExists { name: name.to_string() });
         }
         files::make_folder(&self.folder.join("klusters"))?;
         let scratch = files::scratch(&folder);
@@ -93,10 +89,7 @@ impl Keyring {
         let folder = self.kluster_folder(name);
         if !folder.exists() {
             let known: Vec<String> = self.klusters()?.iter().map(ToString::to_string).collect();
-            return Err(Error::NoKluster {
-                name: name.to_string(),
-                known: known.join(", "),
-            });
+            return Err(Error::NoKluster { name: name.to_string(), known: known.join(", ") });
         }
         Kluster::open(&folder, name.clone())
     }
@@ -107,10 +100,7 @@ impl Keyring {
     /// [`Error::File`] if the folder cannot be read, [`Error::Name`] if it holds something else.
     pub fn klusters(&self) -> Result<Vec<KlusterName>, Error> {
         let names = files::names(&self.folder.join("klusters"))?;
-        names
-            .iter()
-            .map(|name| Ok(KlusterName::new(name)?))
-            .collect()
+        names.iter().map(|name| Ok(KlusterName::new(name)?)).collect()
     }
 
     /// Writes the account's token anew where this program's roles or permissions are not those in it,
@@ -127,12 +117,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Key`] or [`Error::Token`].
-    pub fn revoke(
-        &self,
-        kluster: &Kluster,
-        keys: &[PublicKey],
-        now_ms: u64,
-    ) -> Result<String, Error> {
+    pub fn revoke(&self, kluster: &Kluster, keys: &[PublicKey], now_ms: u64) -> Result<String, Error> {
         kluster.revoke(&self.operator, keys, now_ms)
     }
 
@@ -142,15 +127,9 @@ impl Keyring {
     /// [`Error::Signing`] if the key cannot be used.
     pub fn system_credential(&self, life: Life) -> Result<Credential, Error> {
         let user = KeyPair::new_user();
-        let tags = Tags {
-            mission: Mission::kluster(),
-            agent: Caller::new("system")?,
-            scope: ScopeId::new("key")?,
-        };
-        Credential::new(
-            jwt::full_user(&self.system, &tags, &key::public(&user)?, life)?,
-            &user,
-        )
+        let tags =
+            Tags { mission: Mission::kluster(), agent: Caller::new("system")?, scope: ScopeId::new("key")? };
+        Credential::new(jwt::full_user(&self.system, &tags, &key::public(&user)?, life)?, &user)
     }
 
     /// Public key of nats-server's own account.
@@ -180,9 +159,7 @@ impl Keyring {
     }
 
     fn token(&self, name: &str) -> Result<String, Error> {
-        Ok(files::read(&self.folder.join("keys").join(name))?
-            .trim()
-            .to_owned())
+        Ok(files::read(&self.folder.join("keys").join(name))?.trim().to_owned())
     }
 
     fn kluster_folder(&self, name: &KlusterName) -> PathBuf {

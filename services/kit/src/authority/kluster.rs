@@ -36,20 +36,14 @@ pub struct Kluster {
 
 impl fmt::Debug for Kluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Kluster")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Kluster").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 impl Kluster {
     pub(super) fn open(folder: &Path, name: KlusterName) -> Result<Self, Error> {
         let account = key::read(&folder.join("account.nk"), Sort::Account)?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            name,
-            account,
-        })
+        Ok(Self { folder: folder.to_owned(), name, account })
     }
 
     /// Its name.
@@ -67,9 +61,7 @@ impl Kluster {
     /// # Errors
     /// [`Error::File`] if it cannot be read.
     pub fn jwt(&self) -> Result<String, Error> {
-        Ok(files::read(&self.folder.join("account.jwt"))?
-            .trim()
-            .to_owned())
+        Ok(files::read(&self.folder.join("account.jwt"))?.trim().to_owned())
     }
 
     /// Folder with what the registry needs to sign; see [`RoleSigner::load_folder`].
@@ -96,13 +88,8 @@ impl Kluster {
         instance: ScopeId,
         now_ms: u64,
     ) -> Result<Credential, Error> {
-        let tags = Tags {
-            mission: Mission::kluster(),
-            agent: Caller::new(service.name())?,
-            scope: instance,
-        };
-        self.signer(service.role())?
-            .credential(&tags, year_from(now_ms))
+        let tags = Tags { mission: Mission::kluster(), agent: Caller::new(service.name())?, scope: instance };
+        self.signer(service.role())?.credential(&tags, year_from(now_ms))
     }
 
     /// A credential for a person at the command line, good for a year. Its names derive from its fresh
@@ -120,9 +107,7 @@ impl Kluster {
             agent: Caller::new(&format!("operator-{short}"))?,
             scope: ScopeId::new(&format!("session_{}", rest.split_at(16).0))?,
         };
-        let token = self
-            .signer(Role::Operator)?
-            .mint(&tags, &public, year_from(now_ms))?;
+        let token = self.signer(Role::Operator)?.mint(&tags, &public, year_from(now_ms))?;
         Credential::new(token, &user)
     }
 
@@ -138,10 +123,7 @@ impl Kluster {
             agent: Caller::new("provision")?,
             scope: ScopeId::new("key")?,
         };
-        Credential::new(
-            jwt::full_user(&self.account, &tags, &key::public(&user)?, life)?,
-            &user,
-        )
+        Credential::new(jwt::full_user(&self.account, &tags, &key::public(&user)?, life)?, &user)
     }
 
     pub(super) fn refresh(&self, operator: &KeyPair, now_ms: u64) -> Result<String, Error> {
@@ -150,11 +132,7 @@ impl Kluster {
         let revocations = revocations(&claims, now_ms);
         let (account, signing_keys) = (self.account(), signing_keys(&self.folder)?);
         let wanted = account_token(&self.name, &account, signing_keys, revocations.clone());
-        if claims.nats == wanted.claims() {
-            Ok(token)
-        } else {
-            self.store(operator, revocations, now_ms)
-        }
+        if claims.nats == wanted.claims() { Ok(token) } else { self.store(operator, revocations, now_ms) }
     }
 
     pub(super) fn revoke(
@@ -164,10 +142,7 @@ impl Kluster {
         now_ms: u64,
     ) -> Result<String, Error> {
         let mut revocations = revocations(&jwt::decode(&self.jwt()?)?, now_ms);
-        revocations.extend(
-            keys.iter()
-                .map(|key| (key.to_string(), jwt::seconds(now_ms))),
-        );
+        revocations.extend(keys.iter().map(|key| (key.to_string(), jwt::seconds(now_ms))));
         self.store(operator, revocations, now_ms)
     }
 
@@ -180,13 +155,8 @@ impl Kluster {
         // nats-server keeps the token signed last and knows seconds only: two in one second must differ.
         let iat = jwt::seconds(now_ms).max(jwt::decode(&self.jwt()?)?.iat.saturating_add(1));
         let account = self.account();
-        let token = account_token(
-            &self.name,
-            &account,
-            signing_keys(&self.folder)?,
-            revocations,
-        )
-        .sign(operator, iat)?;
+        let token = account_token(&self.name, &account, signing_keys(&self.folder)?, revocations)
+            .sign(operator, iat)?;
         files::write(&self.folder.join("account.jwt"), &token)?;
         Ok(token)
     }
@@ -203,14 +173,11 @@ pub(super) fn create(
     files::make_folder(folder)?;
     key::write(&folder.join("account.nk"), &account)?;
     files::make_folder(&folder.join("registry"))?;
-    files::write(
-        &folder.join("registry").join(ACCOUNT_FILE),
-        &account.public_key(),
-    )?;
+    files::write(&folder.join("registry").join(ACCOUNT_FILE), &account.public_key())?;
     let signing_keys = signing_keys(folder)?;
     let public = account.public_key();
-    let token = account_token(name, &public, signing_keys, BTreeMap::new())
-        .sign(operator, jwt::seconds(now_ms))?;
+    let token =
+        account_token(name, &public, signing_keys, BTreeMap::new()).sign(operator, jwt::seconds(now_ms))?;
     files::write(&folder.join("account.jwt"), &token)
 }
 
@@ -232,10 +199,7 @@ fn account_token<'a>(
 /// The public signing key of every role; makes those that are missing.
 fn signing_keys(folder: &Path) -> Result<BTreeMap<Role, String>, Error> {
     files::make_folder(&folder.join("roles"))?;
-    Role::ALL
-        .iter()
-        .map(|role| Ok((*role, signing_key(folder, *role)?.public_key())))
-        .collect()
+    Role::ALL.iter().map(|role| Ok((*role, signing_key(folder, *role)?.public_key()))).collect()
 }
 
 fn signing_key(folder: &Path, role: Role) -> Result<KeyPair, Error> {
@@ -258,17 +222,13 @@ fn role_file(folder: &Path, role: Role) -> PathBuf {
 /// The revocations in a token, without those that outlived every credential they were for.
 fn revocations(claims: &jwt::Claims, now_ms: u64) -> BTreeMap<String, u64> {
     let revocations = claims.nats.get("revocations").cloned().unwrap_or_default();
-    let mut revocations: BTreeMap<String, u64> =
-        serde_json::from_value(revocations).unwrap_or_default();
+    let mut revocations: BTreeMap<String, u64> = serde_json::from_value(revocations).unwrap_or_default();
     revocations.retain(|_, at| at.saturating_mul(1_000).saturating_add(LONGEST_LIFE_MS) >= now_ms);
     revocations
 }
 
 const fn year_from(now_ms: u64) -> Life {
-    Life {
-        now_ms,
-        expires_at_ms: now_ms.saturating_add(LONGEST_LIFE_MS),
-    }
+    Life { now_ms, expires_at_ms: now_ms.saturating_add(LONGEST_LIFE_MS) }
 }
 
 #[cfg(test)]
@@ -283,9 +243,7 @@ mod tests {
     fn with_kluster(test: impl FnOnce(&Path, &Keyring, &Kluster)) {
         let folder = tempfile::tempdir().unwrap();
         let keyring = Keyring::open_or_create(folder.path(), NOW_MS).unwrap();
-        let kluster = keyring
-            .create_kluster(&KlusterName::new("main").unwrap(), NOW_MS)
-            .unwrap();
+        let kluster = keyring.create_kluster(&KlusterName::new("main").unwrap(), NOW_MS).unwrap();
         test(folder.path(), &keyring, &kluster);
     }
 
@@ -296,10 +254,7 @@ mod tests {
     fn modes(folder: &Path, found: &mut Vec<(bool, u32)>) {
         for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let is_folder = entry.file_type().unwrap().is_dir();
-            found.push((
-                is_folder,
-                entry.metadata().unwrap().permissions().mode() & 0o777,
-            ));
+            found.push((is_folder, entry.metadata().unwrap().permissions().mode() & 0o777));
             if is_folder {
                 modes(&entry.path(), found);
             }
@@ -326,20 +281,15 @@ mod tests {
             let again = Keyring::open_or_create(folder, NOW_MS + 1).unwrap();
             assert_eq!(again.system_account(), keyring.system_account());
             assert_eq!(again.klusters().unwrap(), [kluster.name().clone()]);
-            assert_eq!(
-                again.kluster(kluster.name()).unwrap().account(),
-                kluster.account()
-            );
+            assert_eq!(again.kluster(kluster.name()).unwrap().account(), kluster.account());
         });
     }
 
     #[test]
     fn two_tokens_of_one_second_have_an_order() {
         with_kluster(|_, keyring, kluster| {
-            let first =
-                jwt::decode(&keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap()).unwrap();
-            let second =
-                jwt::decode(&keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap()).unwrap();
+            let first = jwt::decode(&keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap()).unwrap();
+            let second = jwt::decode(&keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap()).unwrap();
             assert!(second.iat > first.iat, "{} after {}", second.iat, first.iat);
             assert_eq!(revocations(&second, NOW_MS).len(), 2);
         });
@@ -361,20 +311,13 @@ mod tests {
     fn a_role_that_is_new_gets_its_key_and_the_others_keep_theirs() {
         with_kluster(|folder, keyring, kluster| {
             let before = kluster.jwt().unwrap();
-            assert_eq!(
-                keyring.refresh(kluster, NOW_MS + 5_000).unwrap(),
-                before,
-                "nothing differs"
-            );
+            assert_eq!(keyring.refresh(kluster, NOW_MS + 5_000).unwrap(), before, "nothing differs");
             let roles = folder.join("klusters/main/roles");
             std::fs::remove_file(roles.join("approver.nk")).unwrap();
             let worker = std::fs::read_to_string(roles.join("worker.nk")).unwrap();
             assert_ne!(keyring.refresh(kluster, NOW_MS + 5_000).unwrap(), before);
             assert!(roles.join("approver.nk").exists());
-            assert_eq!(
-                std::fs::read_to_string(roles.join("worker.nk")).unwrap(),
-                worker
-            );
+            assert_eq!(std::fs::read_to_string(roles.join("worker.nk")).unwrap(), worker);
         });
     }
 }

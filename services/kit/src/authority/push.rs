@@ -75,22 +75,11 @@ pub async fn account(
     timeout: Duration,
 ) -> Result<Vec<String>, PushError> {
     let addresses: Vec<&str> = servers.split(',').collect();
-    let connected = connect_options(system)?
-        .connection_timeout(timeout)
-        .connect(addresses)
-        .await;
-    let client = connected.map_err(|source| PushError::Connect {
-        servers: servers.to_owned(),
-        source,
-    })?;
+    let connected = connect_options(system)?.connection_timeout(timeout).connect(addresses).await;
+    let client = connected.map_err(|source| PushError::Connect { servers: servers.to_owned(), source })?;
     let inbox = client.new_inbox();
-    let mut answers = client
-        .subscribe(inbox.clone())
-        .await
-        .map_err(|error| PushError::Send(error.into()))?;
-    let sent = client
-        .publish_with_reply(UPDATE_SUBJECT, inbox, token.to_owned().into())
-        .await;
+    let mut answers = client.subscribe(inbox.clone()).await.map_err(|error| PushError::Send(error.into()))?;
+    let sent = client.publish_with_reply(UPDATE_SUBJECT, inbox, token.to_owned().into()).await;
     sent.map_err(|error| PushError::Send(error.into()))?;
     let mut taken = Vec::new();
     let mut wait = timeout;
@@ -98,13 +87,7 @@ pub async fn account(
         taken.push(read_answer(&answer.payload)?);
         wait = QUIET;
     }
-    if taken.is_empty() {
-        Err(PushError::NoAnswer {
-            timeout_ms: timeout.as_millis(),
-        })
-    } else {
-        Ok(taken)
-    }
+    if taken.is_empty() { Err(PushError::NoAnswer { timeout_ms: timeout.as_millis() }) } else { Ok(taken) }
 }
 
 #[derive(Deserialize)]
@@ -132,10 +115,7 @@ fn read_answer(payload: &[u8]) -> Result<String, PushError> {
     })?;
     match answer.error {
         None => Ok(answer.server.name),
-        Some(refusal) => Err(PushError::Refused {
-            server: answer.server.name,
-            reason: refusal.description,
-        }),
+        Some(refusal) => Err(PushError::Refused { server: answer.server.name, reason: refusal.description }),
     }
 }
 
@@ -145,17 +125,10 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_server_and_its_reason() {
-        let refused =
-            br#"{"server":{"name":"n1"},"error":{"account":"A","code":500,"description":"no"}}"#;
+        let refused = br#"{"server":{"name":"n1"},"error":{"account":"A","code":500,"description":"no"}}"#;
         let error = read_answer(refused).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "nats-server n1 refused the account's token: no"
-        );
-        assert_eq!(
-            read_answer(br#"{"server":{"name":"n1"},"data":{"code":200}}"#).unwrap(),
-            "n1"
-        );
+        assert_eq!(error.to_string(), "nats-server n1 refused the account's token: no");
+        assert_eq!(read_answer(br#"{"server":{"name":"n1"},"data":{"code":200}}"#).unwrap(), "n1");
         assert!(read_answer(b"nonsense").is_err());
     }
 }

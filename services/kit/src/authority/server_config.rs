@@ -113,9 +113,8 @@ impl ServerConfig {
             Sync::Always => "always".to_owned(),
             Sync::EveryMs(ms) => format!("\"{ms}ms\""),
         };
-        let bound = self
-            .max_store_bytes
-            .map_or_else(String::new, |bytes| format!(", max_file_store: {bytes}"));
+        let bound =
+            self.max_store_bytes.map_or_else(String::new, |bytes| format!(", max_file_store: {bytes}"));
         let mut lines = vec![
             "# Written anew at every start.".to_owned(),
             format!("server_name: {}", quoted(&self.name)),
@@ -123,15 +122,9 @@ impl ServerConfig {
             format!("max_payload: {MAX_PAYLOAD_BYTES}"),
             format!("write_deadline: \"{WRITE_DEADLINE}\""),
             format!("ports_file_dir: {}", path(&self.ports_folder())),
-            format!(
-                "jetstream: {{ store_dir: {}, sync_interval: {sync}{bound} }}",
-                path(&self.folder)
-            ),
+            format!("jetstream: {{ store_dir: {}, sync_interval: {sync}{bound} }}", path(&self.folder)),
         ];
-        lines.extend(
-            self.monitoring
-                .map(|address| format!("http: \"{address}\"")),
-        );
+        lines.extend(self.monitoring.map(|address| format!("http: \"{address}\"")));
         lines.extend(self.cluster.as_ref().map(cluster));
         lines
     }
@@ -152,27 +145,16 @@ pub fn authority(keyring: &Keyring, accounts: &Path) -> Result<Vec<String>, Erro
         ),
         "resolver_preload: {".to_owned(),
     ];
-    lines.extend(
-        keyring
-            .accounts()?
-            .into_iter()
-            .map(|(key, token)| format!("  {key}: {token}")),
-    );
+    lines.extend(keyring.accounts()?.into_iter().map(|(key, token)| format!("  {key}: {token}")));
     lines.push("}".to_owned());
     Ok(lines)
 }
 
 fn cluster(cluster: &Cluster) -> String {
-    let routes: Vec<String> = cluster
-        .routes
-        .iter()
-        .map(|address| format!("\"nats-route://{address}\""))
-        .collect();
+    let routes: Vec<String> =
+        cluster.routes.iter().map(|address| format!("\"nats-route://{address}\"")).collect();
     let (name, routes) = (quoted(&cluster.name), routes.join(", "));
-    format!(
-        "cluster: {{ name: {name}, listen: \"{}\", routes: [{routes}] }}",
-        cluster.listen
-    )
+    format!("cluster: {{ name: {name}, listen: \"{}\", routes: [{routes}] }}", cluster.listen)
 }
 
 fn path(path: &Path) -> String {
@@ -194,9 +176,7 @@ mod tests {
     fn a_configuration_names_operator_accounts_and_durability() {
         let folder = tempfile::tempdir().unwrap();
         let keyring = Keyring::open_or_create(folder.path(), 1_000).unwrap();
-        let kluster = keyring
-            .create_kluster(&KlusterName::new("main").unwrap(), 1_000)
-            .unwrap();
+        let kluster = keyring.create_kluster(&KlusterName::new("main").unwrap(), 1_000).unwrap();
         let config = ServerConfig {
             name: "one \"quoted\"".to_owned(),
             listen: Listen::AnyPort,
@@ -216,19 +196,14 @@ mod tests {
         ] {
             assert!(text.contains(wanted), "{wanted} is not in\n{text}");
         }
-        assert!(
-            !text.contains("http:") && !text.contains("cluster:"),
-            "{text}"
-        );
+        assert!(!text.contains("http:") && !text.contains("cluster:"), "{text}");
     }
 
     #[test]
     fn any_port_is_written_as_nats_server_means_it() {
-        for (address, wanted) in [
-            ("0.0.0.0:0", "0.0.0.0:-1"),
-            ("[::1]:0", "[::1]:-1"),
-            ("127.0.0.1:4222", "127.0.0.1:4222"),
-        ] {
+        for (address, wanted) in
+            [("0.0.0.0:0", "0.0.0.0:-1"), ("[::1]:0", "[::1]:-1"), ("127.0.0.1:4222", "127.0.0.1:4222")]
+        {
             assert_eq!(Listen::At(address.parse().unwrap()).to_string(), wanted);
         }
     }

@@ -21,9 +21,7 @@ pub struct RoleSigner {
 
 impl fmt::Debug for RoleSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RoleSigner")
-            .field("role", &self.role)
-            .finish_non_exhaustive()
+        f.debug_struct("RoleSigner").field("role", &self.role).finish_non_exhaustive()
     }
 }
 
@@ -68,21 +66,14 @@ impl RoleSigner {
         let account = files::read(&folder.join(ACCOUNT_FILE))?.trim().to_owned();
         let mut signers = Vec::new();
         for name in files::names(folder)? {
-            let Some(role) = name
-                .strip_suffix(".nk")
-                .and_then(|role| role.parse::<Role>().ok())
-            else {
+            let Some(role) = name.strip_suffix(".nk").and_then(|role| role.parse::<Role>().ok()) else {
                 continue;
             };
             let path = folder.join(name);
             if !role.is_signed_by_registry() {
                 return Err(Error::ForbiddenSigner { role, path });
             }
-            signers.push(Self::new(
-                role,
-                account.clone(),
-                key::read(&path, key::Sort::Account)?,
-            ));
+            signers.push(Self::new(role, account.clone(), key::read(&path, key::Sort::Account)?));
         }
         Ok(signers)
     }
@@ -107,22 +98,11 @@ pub(super) mod tests {
 
     pub(in crate::authority) fn worker() -> Credential {
         let signer = RoleSigner::new(Role::Worker, "AACCOUNT".to_owned(), KeyPair::new_account());
-        signer
-            .credential(
-                &tags(),
-                Life {
-                    now_ms: 1_000,
-                    expires_at_ms: 60_000,
-                },
-            )
-            .unwrap()
+        signer.credential(&tags(), Life { now_ms: 1_000, expires_at_ms: 60_000 }).unwrap()
     }
 
     #[test]
     fn every_credential_has_a_key_pair_of_its_own() {
-        assert_ne!(
-            worker().public_key().unwrap(),
-            worker().public_key().unwrap()
-        );
+        assert_ne!(worker().public_key().unwrap(), worker().public_key().unwrap());
     }
 }

@@ -13,9 +13,7 @@ pub struct UserKey(KeyPair);
 
 impl fmt::Debug for UserKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("UserKey")
-            .field(&self.0.public_key())
-            .finish()
+        f.debug_tuple("UserKey").field(&self.0.public_key()).finish()
     }
 }
 
@@ -30,18 +28,9 @@ impl UserKey {
     /// # Errors
     /// [`Error::File`], or [`Error::Key`] if it holds no user's seed.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let wrong = |source| Error::Key {
-            path: path.to_owned(),
-            wanted: "user",
-            source,
-        };
-        let key =
-            KeyPair::from_seed(files::read(path)?.trim()).map_err(|source| wrong(Some(source)))?;
-        if key.key_pair_type() == KeyPairType::User {
-            Ok(Self(key))
-        } else {
-            Err(wrong(None))
-        }
+        let wrong = |source| Error::Key { path: path.to_owned(), wanted: "user", source };
+        let key = KeyPair::from_seed(files::read(path)?.trim()).map_err(|source| wrong(Some(source)))?;
+        if key.key_pair_type() == KeyPairType::User { Ok(Self(key)) } else { Err(wrong(None)) }
     }
 
     /// Writes a key file with mode 0600, whole or not at all, and the folder it lies in.
@@ -49,10 +38,7 @@ impl UserKey {
     /// # Errors
     /// [`Error::File`].
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             files::make_folder(folder)?;
         }
         files::write(path, &format!("{}\n", self.0.seed()?))
@@ -92,11 +78,7 @@ impl UserKey {
     /// # Errors
     /// [`Error::Signing`] if the key has no private half.
     pub fn signer(&self, account: &str) -> Result<Signer, Error> {
-        Ok(Signer::new(
-            KeyPair::from_seed(&self.0.seed()?)?,
-            account.to_owned(),
-            None,
-        ))
+        Ok(Signer::new(KeyPair::from_seed(&self.0.seed()?)?, account.to_owned(), None))
     }
 
     /// The signature over a text that is no message, as unpadded base64url.
@@ -120,14 +102,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ada/identity.nk");
         let made = UserKey::read_or_create(&path).unwrap().public().unwrap();
-        assert_eq!(
-            UserKey::read_or_create(&path).unwrap().public().unwrap(),
-            made
-        );
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(UserKey::read_or_create(&path).unwrap().public().unwrap(), made);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

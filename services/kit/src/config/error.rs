@@ -89,9 +89,7 @@ pub enum Error {
 impl From<figment::Error> for Error {
     fn from(error: figment::Error) -> Self {
         let key = error.path.join(".");
-        let origin = error
-            .metadata
-            .map_or_else(String::new, |metadata| metadata.name.into_owned());
+        let origin = error.metadata.map_or_else(String::new, |metadata| metadata.name.into_owned());
         let (found, expected) = match error.kind {
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
                 (found.to_string(), expected)
@@ -100,19 +98,10 @@ impl From<figment::Error> for Error {
                 (format!("{found:?}"), format!("one of {}", known.join(", ")))
             }
             other => {
-                return Self::Other {
-                    key,
-                    origin,
-                    message: other.to_string(),
-                };
+                return Self::Other { key, origin, message: other.to_string() };
             }
         };
-        Self::Value {
-            key,
-            origin,
-            expected: plain(expected),
-            found: plain_found(&found),
-        }
+        Self::Value { key, origin, expected: plain(expected), found: plain_found(&found) }
     }
 }
 
@@ -131,9 +120,6 @@ fn plain(expected: String) -> String {
 /// The value found, without the name figment gives its type.
 fn plain_found(found: &str) -> String {
     let bare = ["string ", "unsigned int ", "signed int ", "float ", "bool "];
-    let value = bare
-        .iter()
-        .find_map(|kind| found.strip_prefix(kind))
-        .unwrap_or(found);
+    let value = bare.iter().find_map(|kind| found.strip_prefix(kind)).unwrap_or(found);
     value.replace('`', "")
 }

@@ -42,11 +42,7 @@ pub(super) fn extract<T: DeserializeOwned>(
 ) -> Result<T, Error> {
     let defaults = defaults()?;
     let mut figment = Figment::new();
-    let mut above = file
-        .map(from_file)
-        .transpose()?
-        .into_iter()
-        .collect::<Vec<_>>();
+    let mut above = file.map(from_file).transpose()?.into_iter().collect::<Vec<_>>();
     above.extend(from_environment(environment, &defaults.values));
     for layer in &above {
         check_known(layer, &layer.values, &defaults.values, "")?;
@@ -57,71 +53,44 @@ pub(super) fn extract<T: DeserializeOwned>(
 
 /// The settings file of `directory`, if it has one.
 pub(super) fn file_in(directory: &Path) -> Option<PathBuf> {
-    FILES
-        .iter()
-        .map(|name| directory.join(name))
-        .find(|path| path.exists())
+    FILES.iter().map(|name| directory.join(name)).find(|path| path.exists())
 }
 
 fn defaults() -> Result<Layer, Error> {
     let path = "deploy/selvedge.toml";
     let values = parse(path.as_ref(), DEFAULTS)?;
-    Ok(Layer {
-        origin: format!("built-in {path}"),
-        values,
-    })
+    Ok(Layer { origin: format!("built-in {path}"), values })
 }
 
 fn from_file(path: &Path) -> Result<Layer, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
-        path: path.into(),
-        source,
-    })?;
-    Ok(Layer {
-        origin: path.display().to_string(),
-        values: parse(path, &text)?,
-    })
+    let text =
+        std::fs::read_to_string(path).map_err(|source| Error::Unreadable { path: path.into(), source })?;
+    Ok(Layer { origin: path.display().to_string(), values: parse(path, &text)? })
 }
 
 fn parse(path: &Path, text: &str) -> Result<Dict, Error> {
-    Toml::from_str(text).map_err(|source| Error::Syntax {
-        path: path.into(),
-        source,
-    })
+    Toml::from_str(text).map_err(|source| Error::Syntax { path: path.into(), source })
 }
 
 /// One layer per variable, so that an error can name it.
 fn from_environment(environment: &Environment, defaults: &Dict) -> Vec<Layer> {
-    environment
-        .iter()
-        .filter_map(|(name, text)| from_variable(name, text, defaults))
-        .collect()
+    environment.iter().filter_map(|(name, text)| from_variable(name, text, defaults)).collect()
 }
 
 fn from_variable(name: &str, text: &str, defaults: &Dict) -> Option<Layer> {
-    let (section, key) = name
-        .strip_prefix(VARIABLE_PREFIX)?
-        .split_once(SECTION_END)?;
+    let (section, key) = name.strip_prefix(VARIABLE_PREFIX)?.split_once(SECTION_END)?;
     let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
-    let default = defaults
-        .get(&section)
-        .and_then(Value::as_dict)
-        .and_then(|keys| keys.get(&key));
+    let default = defaults.get(&section).and_then(Value::as_dict).and_then(|keys| keys.get(&key));
     let keys = Dict::from([(key, from_text(text, default))]);
     let values = Dict::from([(section, Value::from(keys))]);
-    Some(Layer {
-        origin: format!("variable {name}"),
-        values,
-    })
+    Some(Layer { origin: format!("variable {name}"), values })
 }
 
 /// Taken as written where the setting is a text; otherwise read as TOML would be.
 fn from_text(text: &str, default: Option<&Value>) -> Value {
     match default {
         Some(Value::String(..)) => Value::from(text),
-        _ => text
-            .parse()
-            .unwrap_or_else(|never: std::convert::Infallible| match never {}),
+        _ => text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {}),
     }
 }
 

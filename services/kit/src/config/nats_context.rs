@@ -51,24 +51,16 @@ fn folder(environment: &Environment) -> Option<PathBuf> {
 fn read(folder: &Path, name: &str) -> Result<Context, Error> {
     // As the tool itself: a name is one file name.
     if name.contains(['/', '\\']) || name.contains("..") {
-        return Err(Error::ContextName {
-            name: name.chars().take(64).collect(),
-        });
+        return Err(Error::ContextName { name: name.chars().take(64).collect() });
     }
     let path = folder.join("context").join(format!("{name}.json"));
-    let unreadable = |source: io::Error| Error::ContextUnreadable {
-        name: name.into(),
-        path: path.clone(),
-        source,
-    };
+    let unreadable =
+        |source: io::Error| Error::ContextUnreadable { name: name.into(), path: path.clone(), source };
     let text = fs::read_to_string(&path).map_err(unreadable)?;
     let context: Context = serde_json::from_str(&text).map_err(|source| Error::ContextSyntax {
         name: name.into(),
         path: path.clone(),
         source,
     })?;
-    Ok(Context {
-        name: name.into(),
-        ..context
-    })
+    Ok(Context { name: name.into(), ..context })
 }

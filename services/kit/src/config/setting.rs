@@ -75,9 +75,7 @@ pub(super) fn text_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<
     Ok(if text.is_empty() { None } else { Some(text) })
 }
 
-pub(super) fn path_or_none<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<PathBuf>, D::Error> {
+pub(super) fn path_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     Ok(text_or_none(from)?.map(PathBuf::from))
 }
 
@@ -89,13 +87,10 @@ pub(super) fn socket_address_or_none<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<SocketAddr>, D::Error> {
     let text = text_or_none(from)?;
-    text.map(|text| parsed(&text, "an IP address and a port, or empty"))
-        .transpose()
+    text.map(|text| parsed(&text, "an IP address and a port, or empty")).transpose()
 }
 
-pub(super) fn positive_or_none<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<NonZeroU64>, D::Error> {
+pub(super) fn positive_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NonZeroU64>, D::Error> {
     u64::deserialize(from).map(NonZeroU64::new)
 }
 
@@ -106,10 +101,7 @@ where
 {
     let number = N::deserialize(from)?;
     if number == N::default() {
-        return Err(D::Error::invalid_value(
-            Unexpected::Unsigned(0),
-            &"at least 1",
-        ));
+        return Err(D::Error::invalid_value(Unexpected::Unsigned(0), &"at least 1"));
     }
     Ok(number)
 }
@@ -117,10 +109,7 @@ where
 pub(super) fn one_or_three<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
     match u8::deserialize(from)? {
         number @ (1 | 3) => Ok(number),
-        other => Err(D::Error::invalid_value(
-            Unexpected::Unsigned(other.into()),
-            &"1 or 3",
-        )),
+        other => Err(D::Error::invalid_value(Unexpected::Unsigned(other.into()), &"1 or 3")),
     }
 }
 
@@ -138,30 +127,16 @@ mod tests {
 
     #[test]
     fn an_interval_is_read_and_written_in_milliseconds() {
-        for (text, written) in [
-            ("always", "always"),
-            ("500ms", "500ms"),
-            ("10s", "10000ms"),
-            ("2m", "120000ms"),
-        ] {
+        for (text, written) in
+            [("always", "always"), ("500ms", "500ms"), ("10s", "10000ms"), ("2m", "120000ms")]
+        {
             assert_eq!(SyncInterval::parse(text).unwrap().to_string(), written);
         }
     }
 
     #[test]
     fn what_is_no_interval_is_refused() {
-        for text in [
-            "",
-            "0s",
-            "s",
-            "1",
-            "1d",
-            "-1s",
-            "1 s",
-            "99999999999999999999s",
-            "ALWAYS",
-            "é",
-        ] {
+        for text in ["", "0s", "s", "1", "1d", "-1s", "1 s", "99999999999999999999s", "ALWAYS", "é"] {
             assert_eq!(SyncInterval::parse(text), None, "{text:?}");
         }
     }

@@ -57,34 +57,19 @@ impl Nats {
     /// # Errors
     /// The context is needed, selected, and cannot be read.
     pub fn target(&self, environment: &Environment) -> Result<Target, Error> {
-        let creds = self
-            .creds
-            .clone()
-            .or_else(|| environment.get("NATS_CREDS").map(PathBuf::from));
+        let creds = self.creds.clone().or_else(|| environment.get("NATS_CREDS").map(PathBuf::from));
         if let Some(url) = &self.url {
-            return Ok(Target {
-                url: url.clone(),
-                creds,
-                origin: Origin::Setting,
-            });
+            return Ok(Target { url: url.clone(), creds, origin: Origin::Setting });
         }
         if let Some(url) = environment.get("NATS_URL") {
-            return Ok(Target {
-                url: url.into(),
-                creds,
-                origin: Origin::Variable,
-            });
+            return Ok(Target { url: url.into(), creds, origin: Origin::Variable });
         }
         let context = match creds {
             Some(_) => None,
             None => nats_context::selected(environment)?,
         };
         Ok(context.map_or_else(
-            || Target {
-                url: DEFAULT_URL.into(),
-                creds,
-                origin: Origin::Default,
-            },
+            || Target { url: DEFAULT_URL.into(), creds, origin: Origin::Default },
             |context| context.into_target(environment),
         ))
     }
@@ -93,11 +78,7 @@ impl Nats {
 impl nats_context::Context {
     fn into_target(self, environment: &Environment) -> Target {
         Target {
-            url: if self.url.is_empty() {
-                DEFAULT_URL.into()
-            } else {
-                self.url
-            },
+            url: if self.url.is_empty() { DEFAULT_URL.into() } else { self.url },
             creds: (!self.creds.is_empty()).then(|| from_home(&self.creds, environment)),
             origin: Origin::Context { name: self.name },
         }

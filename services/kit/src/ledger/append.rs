@@ -49,14 +49,7 @@ impl Ledger {
     ) -> Result<u64, AppendError> {
         let subject = fact.entity.fact(fact.fact.name);
         let headers = fact.headers(expected);
-        publish(
-            &self.bus,
-            &subject,
-            headers,
-            fact.envelope.to_json()?.into(),
-            deadline,
-        )
-        .await
+        publish(&self.bus, &subject, headers, fact.envelope.to_json()?.into(), deadline).await
     }
 
     /// Records several facts, all or none, each under its own entity's guard, and answers with the
@@ -71,10 +64,7 @@ impl Ledger {
     ) -> Result<u64, AppendError> {
         let batch = uuid::Uuid::now_v7().simple().to_string();
         let Some(((last, last_expected), first)) = facts.split_last() else {
-            return Err(AppendError::Rejected {
-                code: 0,
-                description: "an empty batch".to_owned(),
-            });
+            return Err(AppendError::Rejected { code: 0, description: "an empty batch".to_owned() });
         };
         if facts.len() > MAX_BATCH {
             return Err(AppendError::Rejected {
@@ -85,21 +75,12 @@ impl Ledger {
         for (index, (fact, expected)) in first.iter().enumerate() {
             let headers = in_batch(fact.headers(*expected), &batch, index);
             let body: Bytes = fact.envelope.to_json()?.into();
-            self.bus
-                .publish(fact.entity.fact(fact.fact.name), headers, body)
-                .await?;
+            self.bus.publish(fact.entity.fact(fact.fact.name), headers, body).await?;
         }
         let mut headers = in_batch(last.headers(*last_expected), &batch, first.len());
         headers.insert("Nats-Batch-Commit", "1");
         let subject = last.entity.fact(last.fact.name);
-        publish(
-            &self.bus,
-            &subject,
-            headers,
-            last.envelope.to_json()?.into(),
-            deadline,
-        )
-        .await
+        publish(&self.bus, &subject, headers, last.envelope.to_json()?.into(), deadline).await
     }
 }
 

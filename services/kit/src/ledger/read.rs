@@ -50,13 +50,8 @@ impl Ledger {
     ///
     /// # Errors
     /// [`ReadError`] if the leader does not answer within the deadline.
-    pub async fn latest(
-        &self,
-        entity: &Entity,
-        deadline: Deadline,
-    ) -> Result<Option<FactRecord>, ReadError> {
-        self.get(json!({ "last_by_subj": entity.filter() }), deadline)
-            .await
+    pub async fn latest(&self, entity: &Entity, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
+        self.get(json!({ "last_by_subj": entity.filter() }), deadline).await
     }
 
     /// Revision of the last fact that matches `filter`, by the stream's leader; 0 if there is none.
@@ -64,9 +59,7 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] if the leader does not answer within the deadline.
     pub async fn last_matching(&self, filter: &str, deadline: Deadline) -> Result<u64, ReadError> {
-        let last = self
-            .get(json!({ "last_by_subj": filter }), deadline)
-            .await?;
+        let last = self.get(json!({ "last_by_subj": filter }), deadline).await?;
         Ok(last.map_or(0, |fact| fact.revision))
     }
 
@@ -78,9 +71,8 @@ impl Ledger {
         let message = crate::jetstream::get(&self.bus, LEDGER, &query, deadline)
             .await
             .map_err(ReadError::Unavailable)?;
-        let read = |m: StreamMessage| {
-            FactRecord::of(&m.subject, m.sequence, Some(m.time), &m.headers, &m.payload)
-        };
+        let read =
+            |m: StreamMessage| FactRecord::of(&m.subject, m.sequence, Some(m.time), &m.headers, &m.payload);
         Ok(message.map(read).transpose()?)
     }
 
@@ -102,15 +94,10 @@ impl Ledger {
             last_seq: u64,
         }
         let subject = format!("$JS.API.STREAM.INFO.{LEDGER}");
-        let answer = self
-            .bus
-            .request(&subject, HeaderMap::new(), "".into(), deadline)
-            .await?;
+        let answer = self.bus.request(&subject, HeaderMap::new(), "".into(), deadline).await?;
         match serde_json::from_slice(&answer.payload) {
             Ok(Info { error: None, state }) => Ok(state.last_seq),
-            Ok(Info {
-                error: Some(error), ..
-            }) => Err(ReadError::Unavailable(error.to_string())),
+            Ok(Info { error: Some(error), .. }) => Err(ReadError::Unavailable(error.to_string())),
             Err(error) => Err(ReadError::Unavailable(error.to_string())),
         }
     }
@@ -131,18 +118,12 @@ impl Ledger {
         let mut attempt = 0;
         loop {
             let mut facts = Vec::new();
-            let last = self
-                .scan(&entity.filter(), after, limit, deadline, |fact| {
-                    facts.push(fact)
-                })
-                .await?;
+            let last = self.scan(&entity.filter(), after, limit, deadline, |fact| facts.push(fact)).await?;
             if last >= newest || facts.len() >= limit {
                 return Ok(facts);
             }
             if deadline.has_passed() {
-                return Err(ReadError::Unavailable(
-                    "replicas lag behind the leader".to_owned(),
-                ));
+                return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
             }
             deadline.back_off(attempt).await;
             attempt += 1;
@@ -160,10 +141,7 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<Option<FactRecord>, ReadError> {
         let history = self.history(entity, 0, usize::MAX, deadline).await?;
-        Ok(history
-            .into_iter()
-            .rev()
-            .find(|fact| fact.request == Some(request)))
+        Ok(history.into_iter().rev().find(|fact| fact.request == Some(request)))
     }
 
     /// Reads the facts that match `filter` after revision `after`, at most `limit`, in order, from any
@@ -185,14 +163,9 @@ impl Ledger {
             let count = SCAN_BATCH.min(limit - read);
             let inbox = self.bus.client().new_inbox();
             let mut answers = self.bus.subscribe(&inbox, None).await?;
-            let query =
-                json!({ "seq": last + 1, "batch": count, "next_by_subj": filter }).to_string();
+            let query = json!({ "seq": last + 1, "batch": count, "next_by_subj": filter }).to_string();
             let subject = format!("$JS.API.DIRECT.GET.{LEDGER}");
-            let asked = self
-                .bus
-                .client()
-                .publish_with_reply(subject, inbox, query.into())
-                .await;
+            let asked = self.bus.client().publish_with_reply(subject, inbox, query.into()).await;
             asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
             let page = read_page(&mut answers, deadline, &mut each).await?;
             read += page.facts;
@@ -217,11 +190,7 @@ async fn read_page(
     deadline: Deadline,
     each: &mut impl FnMut(FactRecord),
 ) -> Result<Page, ReadError> {
-    let mut page = Page {
-        facts: 0,
-        last: None,
-        is_end: false,
-    };
+    let mut page = Page { facts: 0, last: None, is_end: false };
     loop {
         let silence = deadline.at_most_ms(LONGEST_SILENCE_MS).remaining();
         let Ok(Some(message)) = tokio::time::timeout(silence, answers.next()).await else {
@@ -230,20 +199,14 @@ async fn read_page(
         let status = message.status.map(|status: StatusCode| status.as_u16());
         match status {
             Some(404) => {
-                return Ok(Page {
-                    is_end: true,
-                    ..page
-                });
+                return Ok(Page { is_end: true, ..page });
             }
             Some(204) => {
                 page.is_end = header_number(&message, "Nats-Num-Pending") == Some(0);
                 return Ok(page);
             }
             Some(code) if code != 200 => {
-                let words = message
-                    .description
-                    .map(|words| words.to_string())
-                    .unwrap_or_default();
+                let words = message.description.map(|words| words.to_string()).unwrap_or_default();
                 return Err(ReadError::Unavailable(format!("{code} {words}")));
             }
             _ => {}
@@ -251,16 +214,9 @@ async fn read_page(
         let headers = message.headers.as_ref();
         page.last = headers.and_then(super::record::sequence).or(page.last);
         page.facts += 1;
-        match FactRecord::read(
-            &message.subject,
-            headers.unwrap_or(&HeaderMap::new()),
-            &message.payload,
-        ) {
+        match FactRecord::read(&message.subject, headers.unwrap_or(&HeaderMap::new()), &message.payload) {
             Ok(fact) => each(fact),
-            Err(error) => tracing::warn!(
-                error = crate::bus::error_chain(&error),
-                "skipped what is no fact"
-            ),
+            Err(error) => tracing::warn!(error = crate::bus::error_chain(&error), "skipped what is no fact"),
         }
     }
 }

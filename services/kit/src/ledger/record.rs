@@ -5,6 +5,8 @@ use std::fmt;
 use async_nats::HeaderMap;
 use selvedge_contracts::{
     envelope::{Envelope, header},
+    id::Mission,
+    payload::history::FactLine,
     subject::{Fact, InvalidSubject},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -34,9 +36,7 @@ impl RequestDigest {
     pub fn new(caller: &str, call: &str, idempotency_key: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in [caller, call, idempotency_key] {
-            hasher
-                .update(&(part.len() as u64).to_be_bytes())
-                .update(part.as_bytes());
+            hasher.update(&(part.len() as u64).to_be_bytes()).update(part.as_bytes());
         }
         Self::of(&hasher.finalize())
     }
@@ -44,9 +44,7 @@ impl RequestDigest {
     /// An id that follows from this request and `purpose`: the same request makes the same id.
     pub fn derive(self, purpose: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher
-            .update(&self.0.to_be_bytes())
-            .update(purpose.as_bytes());
+        hasher.update(&self.0.to_be_bytes()).update(purpose.as_bytes());
         Self::of(&hasher.finalize())
     }
 
@@ -56,9 +54,7 @@ impl RequestDigest {
     }
 
     fn of(hash: &blake3::Hash) -> Self {
-        Self(u128::from_be_bytes(
-            hash.as_bytes().first_chunk().copied().unwrap_or_default(),
-        ))
+        Self(u128::from_be_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()))
     }
 
     /// The first 64 bits, for sets that are verified before they are believed.
@@ -120,15 +116,11 @@ impl FactRecord {
     /// # Errors
     /// [`Unreadable`] says what is not a fact about it.
     pub fn read(subject: &str, headers: &HeaderMap, body: &[u8]) -> Result<Self, Unreadable> {
-        let subject = headers
-            .get("Nats-Subject")
-            .map_or(subject, |stored| stored.as_str());
-        let revision = sequence(headers).ok_or_else(|| Unreadable::NoSequence {
-            subject: subject.to_owned(),
-        })?;
-        let at = headers
-            .get("Nats-Time-Stamp")
-            .and_then(|at| OffsetDateTime::parse(at.as_str(), &Rfc3339).ok());
+        let subject = headers.get("Nats-Subject").map_or(subject, |stored| stored.as_str());
+        let revision =
+            sequence(headers).ok_or_else(|| Unreadable::NoSequence { subject: subject.to_owned() })?;
+        let at =
+            headers.get("Nats-Time-Stamp").and_then(|at| OffsetDateTime::parse(at.as_str(), &Rfc3339).ok());
         Self::of(subject, revision, at, headers, body)
     }
 
@@ -140,25 +132,30 @@ impl FactRecord {
         headers: &HeaderMap,
         body: &[u8],
     ) -> Result<Self, Unreadable> {
-        let fact = Fact::parse(subject).map_err(|source| Unreadable::Subject {
-            subject: subject.to_owned(),
-            source,
-        })?;
-        let envelope =
-            Envelope::from_json(body).map_err(|source| Unreadable::Body { revision, source })?;
-        let request = headers
-            .get(header::REQUEST)
-            .and_then(|text| RequestDigest::parse(text.as_str()));
-        let at_ms = at.map_or(0, |at| {
-            u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
-        });
-        Ok(Self {
+        let fact = Fact::parse(subject)
+            .map_err(|source| Unreadable::Subject { subject: subject.to_owned(), source })?;
+        let envelope = Envelope::from_json(body).map_err(|source| Unreadable::Body { revision, source })?;
+        let request = headers.get(header::REQUEST).and_then(|text| RequestDigest::parse(text.as_str()));
+        let at_ms = at.map_or(0, |at| u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0));
+        Ok(Self { revision, at_ms, fact, request, envelope })
+    }
+}
+
+impl From<FactRecord> for FactLine {
+    fn from(fact: FactRecord) -> Self {
+        let FactRecord { revision, at_ms, envelope, .. } = fact;
+        Self {
             revision,
             at_ms,
-            fact,
-            request,
-            envelope,
-        })
+            kind: envelope.kind,
+            mission: Mission::new(&envelope.mission).unwrap_or_else(|_| Mission::kluster()),
+            sender: envelope.sender,
+            scope: envelope.session,
+            cause: envelope.cause,
+            root: envelope.root,
+            signed: envelope.attestation.is_some(),
+            payload: serde_json::from_slice(&envelope.payload).unwrap_or_default(),
+        }
     }
 }
 

@@ -110,17 +110,9 @@ impl CallMetrics {
         if let Some((_, counter)) = self.0.faults.iter().find(|(code, _)| *code == fault.code) {
             counter.inc();
         }
-        let message = fault
-            .message
-            .chars()
-            .take(LAST_ERROR_MAX_CHARS)
-            .collect::<String>();
+        let message = fault.message.chars().take(LAST_ERROR_MAX_CHARS).collect::<String>();
         let error = format!("{}:{message}", fault.code.number());
-        *self
-            .0
-            .last_error
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = error;
+        *self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// The numbers since the start. Read one by one, so a request that ends meanwhile may be in some
@@ -131,12 +123,7 @@ impl CallMetrics {
             requests: self.0.ok.get() + errors,
             errors,
             processing_ns: self.0.processing_ns.load(Relaxed),
-            last_error: self
-                .0
-                .last_error
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            last_error: self.0.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }

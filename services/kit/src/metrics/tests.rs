@@ -37,8 +37,7 @@ fn a_call_counts_by_code_and_time() {
 fn a_request_is_in_flight_until_its_guard_is_dropped() {
     let metrics = Metrics::default();
     let call = metrics.call(Service::Registry, "whoami");
-    let line =
-        |n| format!(r#"selvedge_requests_in_flight{{service="registry",call="whoami"}} {n}"#);
+    let line = |n| format!(r#"selvedge_requests_in_flight{{service="registry",call="whoami"}} {n}"#);
     let (first, second) = (call.begin(), call.begin());
     assert!(has_line(&metrics.text(), &line(2)));
     drop(first);
@@ -52,17 +51,9 @@ fn a_snapshot_says_what_srv_stats_asks() {
     assert_eq!(call.snapshot(), Snapshot::default());
     assert_eq!(call.snapshot().average_processing_ns(), 0);
     call.record(Ok(()), Duration::from_nanos(100));
-    call.record(
-        Err(&Fault::busy("é".repeat(1000))),
-        Duration::from_nanos(300),
-    );
+    call.record(Err(&Fault::busy("é".repeat(1000))), Duration::from_nanos(300));
     let last_error = format!("429:{}", "é".repeat(256));
-    let expected = Snapshot {
-        requests: 2,
-        errors: 1,
-        processing_ns: 400,
-        last_error,
-    };
+    let expected = Snapshot { requests: 2, errors: 1, processing_ns: 400, last_error };
     assert_eq!(call.snapshot(), expected);
     assert_eq!(expected.average_processing_ns(), 200);
 }

@@ -28,8 +28,7 @@ impl Default for Readiness {
 impl Readiness {
     /// Adds the check `name`, which does not hold yet; `hint` says what to do while it does not.
     pub fn register(&self, name: &'static str, hint: &'static str) {
-        self.0
-            .send_modify(|checks| _ = checks.insert(name, Check { ok: false, hint }));
+        self.0.send_modify(|checks| _ = checks.insert(name, Check { ok: false, hint }));
     }
 
     /// Says whether the check `name` holds. One that was not registered is added, without a hint.

@@ -33,10 +33,7 @@ impl CallError {
     fn is_passing(&self) -> bool {
         match self {
             Self::Request(error) => {
-                matches!(
-                    error.kind(),
-                    RequestErrorKind::TimedOut | RequestErrorKind::NoResponders
-                )
+                matches!(error.kind(), RequestErrorKind::TimedOut | RequestErrorKind::NoResponders)
             }
             Self::Refused(error) => matches!(
                 error.error_code(),
@@ -80,26 +77,19 @@ struct Info<C> {
 
 impl Api {
     pub(super) fn new(jetstream: jetstream::Context, deadline: Instant, intent: Intent) -> Self {
-        Self {
-            jetstream,
-            deadline,
-            intent,
-        }
+        Self { jetstream, deadline, intent }
     }
 
     pub(super) async fn stream(&self, name: &str) -> Result<Option<StreamConfig>, CallError> {
-        self.find(format!("STREAM.INFO.{name}"), ErrorCode::STREAM_NOT_FOUND)
-            .await
+        self.find(format!("STREAM.INFO.{name}"), ErrorCode::STREAM_NOT_FOUND).await
     }
 
     pub(super) async fn create_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.change(format!("STREAM.CREATE.{}", config.name), config)
-            .await
+        self.change(format!("STREAM.CREATE.{}", config.name), config).await
     }
 
     pub(super) async fn update_stream(&self, config: &StreamConfig) -> Result<(), CallError> {
-        self.change(format!("STREAM.UPDATE.{}", config.name), config)
-            .await
+        self.change(format!("STREAM.UPDATE.{}", config.name), config).await
     }
 
     pub(super) async fn consumer(
@@ -107,11 +97,7 @@ impl Api {
         stream: &str,
         name: &str,
     ) -> Result<Option<ConsumerConfig>, CallError> {
-        self.find(
-            format!("CONSUMER.INFO.{stream}.{name}"),
-            ErrorCode::CONSUMER_NOT_FOUND,
-        )
-        .await
+        self.find(format!("CONSUMER.INFO.{stream}.{name}"), ErrorCode::CONSUMER_NOT_FOUND).await
     }
 
     /// Makes the consumer, or updates it.
@@ -122,8 +108,7 @@ impl Api {
         config: &ConsumerConfig,
     ) -> Result<(), CallError> {
         let body = json!({ "stream_name": stream, "config": config });
-        self.change(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body)
-            .await
+        self.change(format!("CONSUMER.DURABLE.CREATE.{stream}.{name}"), &body).await
     }
 
     async fn change(&self, subject: String, body: &impl Serialize) -> Result<(), CallError> {
@@ -153,9 +138,7 @@ impl Api {
     ) -> Result<V, CallError> {
         loop {
             match self.attempt(subject.clone(), body).await {
-                Err(error) if error.is_passing() && Instant::now() < self.deadline => {
-                    sleep(PAUSE).await
-                }
+                Err(error) if error.is_passing() && Instant::now() < self.deadline => sleep(PAUSE).await,
                 outcome => return outcome,
             }
         }

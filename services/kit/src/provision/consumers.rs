@@ -35,17 +35,10 @@ fn config(follower: &Follower, replicas: usize) -> Config {
 pub(super) async fn ensure(api: &Api, follower: &Follower, replicas: usize) -> Result<bool, Error> {
     let wanted = config(follower, replicas);
     let (stream, consumer) = (follower.stream(), follower.consumer());
-    let failed = |source| Error::Consumer {
-        consumer: consumer.clone(),
-        source,
-    };
+    let failed = |source| Error::Consumer { consumer: consumer.clone(), source };
     match api.consumer(&stream, &consumer).await.map_err(failed)? {
         Some(found) if is_same(&found, &wanted) => Ok(false),
-        _ => api
-            .put_consumer(&stream, &consumer, &wanted)
-            .await
-            .map(|()| true)
-            .map_err(failed),
+        _ => api.put_consumer(&stream, &consumer, &wanted).await.map(|()| true).map_err(failed),
     }
 }
 

@@ -65,27 +65,14 @@ fn loss(found: &Config, wanted: &Config) -> Option<String> {
     shrinks("max_bytes", found.max_bytes, wanted.max_bytes)
         .or_else(|| shrinks("max_msgs", found.max_messages, wanted.max_messages))
         .or_else(|| {
-            shrinks(
-                "max_msgs_per_subject",
-                found.max_messages_per_subject,
-                wanted.max_messages_per_subject,
-            )
+            shrinks("max_msgs_per_subject", found.max_messages_per_subject, wanted.max_messages_per_subject)
         })
-        .or_else(|| {
-            shrinks(
-                "max_age in ms",
-                age_ms(found.max_age),
-                age_ms(wanted.max_age),
-            )
-        })
+        .or_else(|| shrinks("max_age in ms", age_ms(found.max_age), age_ms(wanted.max_age)))
         .or_else(|| found.sealed.then(|| "it is sealed".to_owned()))
         .or_else(|| changes("retention", &found.retention, &wanted.retention))
         .or_else(|| changes("storage", &found.storage, &wanted.storage))
         .or_else(|| {
-            let dropped = found
-                .subjects
-                .iter()
-                .find(|subject| !wanted.subjects.contains(subject))?;
+            let dropped = found.subjects.iter().find(|subject| !wanted.subjects.contains(subject))?;
             Some(format!("it would no longer take {dropped}"))
         })
 }
@@ -106,12 +93,7 @@ mod tests {
     use super::*;
 
     fn bounded(max_messages: i64) -> Config {
-        Config {
-            name: "S".to_owned(),
-            subjects: vec!["s.>".to_owned()],
-            max_messages,
-            ..Config::default()
-        }
+        Config { name: "S".to_owned(), subjects: vec!["s.>".to_owned()], max_messages, ..Config::default() }
     }
 
     fn reason(found: &Config, wanted: &Config) -> String {
@@ -123,47 +105,28 @@ mod tests {
 
     #[test]
     fn a_tighter_limit_is_refused_and_a_wider_one_taken() {
-        assert_eq!(
-            reason(&bounded(10), &bounded(9)),
-            "max_msgs is 10 and would become 9"
-        );
-        assert_eq!(
-            reason(&bounded(-1), &bounded(9)),
-            "max_msgs is -1 and would become 9"
-        );
+        assert_eq!(reason(&bounded(10), &bounded(9)), "max_msgs is 10 and would become 9");
+        assert_eq!(reason(&bounded(-1), &bounded(9)), "max_msgs is -1 and would become 9");
         for (found, wanted) in [(9, 10), (9, -1)] {
-            assert!(matches!(
-                compare(&bounded(found), &bounded(wanted)),
-                Judgement::Differs(_)
-            ));
+            assert!(matches!(compare(&bounded(found), &bounded(wanted)), Judgement::Differs(_)));
         }
         assert_eq!(compare(&bounded(9), &bounded(9)), Judgement::Same);
     }
 
     #[test]
     fn a_stream_keeps_its_storage_and_its_subjects() {
-        let memory = Config {
-            storage: StorageType::Memory,
-            ..bounded(9)
-        };
+        let memory = Config { storage: StorageType::Memory, ..bounded(9) };
         assert!(reason(&bounded(9), &memory).contains("storage"));
-        let other = Config {
-            subjects: vec!["t.>".to_owned()],
-            ..bounded(9)
-        };
+        let other = Config { subjects: vec!["t.>".to_owned()], ..bounded(9) };
         assert_eq!(reason(&bounded(9), &other), "it would no longer take s.>");
     }
 
     #[test]
     fn what_we_have_no_opinion_on_stays() {
         let mut found = bounded(9);
-        found
-            .metadata
-            .insert("_nats.ver".to_owned(), "2.15.1".to_owned());
+        found.metadata.insert("_nats.ver".to_owned(), "2.15.1".to_owned());
         assert_eq!(compare(&found, &bounded(9)), Judgement::Same);
-        let Judgement::Differs(merged) = compare(&found, &bounded(10)) else {
-            panic!("it differs")
-        };
+        let Judgement::Differs(merged) = compare(&found, &bounded(10)) else { panic!("it differs") };
         assert_eq!(merged.metadata, found.metadata);
     }
 }

@@ -4,13 +4,13 @@
 //! |---|---|---|---|
 //! | `LEDGER` | `sv.fact.>` | files | the service that owns the fact |
 //! | `AUDIT` | `sv.audit.>` | files, bounded | services |
-//! | `KV_<bucket>` | `$KV.<bucket>.>` | files, one value a key | the service that owns the bucket |
+//! | `KV_<bucket>` | `$KV.<bucket>.>` | files without syncing; memory on a cluster; one value a key | the service that owns the bucket |
 //! | `TIMERS_<service>` | `sv.timer.<service>.>`, `sv.due.<service>.>` | files, one message a subject | that service; due ones nats-server |
 
 use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::jetstream::stream::{
-    Compression, Config, DiscardPolicy, Republish, RetentionPolicy, StorageType,
+    Compression, Config, DiscardPolicy, PersistenceMode, Republish, RetentionPolicy, StorageType,
 };
 use selvedge_contracts::{
     role::Service,
@@ -30,16 +30,9 @@ const MARKER_TTL: Duration = Duration::from_secs(10 * 60);
 
 /// Every stream of a kluster.
 pub(super) fn all(replicas: usize) -> Vec<Config> {
-    let buckets: BTreeSet<_> = Service::ALL
-        .iter()
-        .flat_map(|service| stream::buckets(*service))
-        .collect();
+    let buckets: BTreeSet<_> = Service::ALL.iter().flat_map(|service| stream::buckets(*service)).collect();
     let mut all = vec![ledger(replicas), audit(replicas)];
-    all.extend(
-        buckets
-            .into_iter()
-            .map(|bucket| self::bucket(bucket, replicas)),
-    );
+    all.extend(buckets.into_iter().map(|bucket| self::bucket(bucket, replicas)));
     all.extend(TIMED.iter().map(|service| timers(*service, replicas)));
     all
 }
@@ -77,11 +70,7 @@ fn ledger(replicas: usize) -> Config {
             destination: format!("{LIVE_PREFIX}.>"),
             headers_only: false,
         }),
-        ..plain(
-            LEDGER.to_owned(),
-            vec![format!("{FACT_PREFIX}.>")],
-            replicas,
-        )
+        ..plain(LEDGER.to_owned(), vec![format!("{FACT_PREFIX}.>")], replicas)
     }
 }
 
@@ -98,32 +87,33 @@ fn audit(replicas: usize) -> Config {
     }
 }
 
-/// With one value a key, a TTL shorter than the marker's is kept as it is. Markers need roll-ups. In
-/// files: a single nats-server that is started again has forgotten a stream in memory altogether, and no
-/// service may make it anew.
+/// With one value a key, a TTL shorter than the marker's is kept as it is. Markers need roll-ups.
+///
+/// Three servers keep it in memory. A single one that is started again would have forgotten such a
+/// stream altogether, and no service may make it anew: it keeps it in files, written without waiting for
+/// the disk even where the server otherwise syncs always, since what dies by itself is worth no sync.
 fn bucket(bucket: &str, replicas: usize) -> Config {
+    let (storage, persist_mode) = match replicas {
+        1 => (StorageType::File, Some(PersistenceMode::Async)),
+        _ => (StorageType::Memory, None),
+    };
     Config {
+        storage,
+        persist_mode,
         description: Some("values that expire".to_owned()),
         max_messages_per_subject: 1,
         allow_message_ttl: true,
         subject_delete_marker_ttl: Some(MARKER_TTL),
         allow_rollup: true,
         allow_direct: true,
-        ..plain(
-            stream::bucket_stream(bucket),
-            vec![stream::bucket_subject(bucket, ">")],
-            replicas,
-        )
+        ..plain(stream::bucket_stream(bucket), vec![stream::bucket_subject(bucket, ">")], replicas)
     }
 }
 
 /// No age limit, since it would drop timers that lie further ahead; a due message carries a TTL of its
 /// own, and only the newest of each timer is kept. Schedules need roll-ups.
 fn timers(service: Service, replicas: usize) -> Config {
-    let subjects = vec![
-        format!("sv.timer.{service}.>"),
-        format!("sv.due.{service}.>"),
-    ];
+    let subjects = vec![format!("sv.timer.{service}.>"), format!("sv.due.{service}.>")];
     Config {
         description: Some("timers, and those that are due".to_owned()),
         max_messages_per_subject: 1,
@@ -142,14 +132,7 @@ mod tests {
     #[test]
     fn the_ledger_loses_nothing_by_itself() {
         let ledger = ledger(1);
-        assert_eq!(
-            (
-                ledger.max_bytes,
-                ledger.max_messages,
-                ledger.max_messages_per_subject
-            ),
-            (-1, -1, -1)
-        );
+        assert_eq!((ledger.max_bytes, ledger.max_messages, ledger.max_messages_per_subject), (-1, -1, -1));
         assert_eq!(ledger.max_age, Duration::ZERO);
         assert!(ledger.deny_delete && !ledger.allow_rollup && !ledger.allow_message_ttl);
         assert!(!ledger.allow_message_schedules && !ledger.allow_message_counter);
@@ -161,11 +144,6 @@ mod tests {
         let names: BTreeSet<_> = all.iter().map(|stream| &stream.name).collect();
         let subjects: BTreeSet<_> = all.iter().flat_map(|stream| &stream.subjects).collect();
         assert_eq!(names.len(), all.len());
-        assert_eq!(
-            subjects.len(),
-            all.iter()
-                .map(|stream| stream.subjects.len())
-                .sum::<usize>()
-        );
+        assert_eq!(subjects.len(), all.iter().map(|stream| stream.subjects.len()).sum::<usize>());
     }
 }

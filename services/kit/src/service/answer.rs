@@ -35,11 +35,7 @@ pub(super) fn reply(
     }
     let session = call.standing.session.as_ref();
     // In kind too: whoever sends a digest wants one.
-    let payload_digest = if call.envelope.payload_digest.is_empty() {
-        vec![]
-    } else {
-        digest(&payload)
-    };
+    let payload_digest = if call.envelope.payload_digest.is_empty() { vec![] } else { digest(&payload) };
     let envelope = Envelope {
         id: uuid::Uuid::now_v7().to_string(),
         kind: call.names.reply.clone(),
@@ -56,9 +52,7 @@ pub(super) fn reply(
         as_of,
         ..Envelope::default()
     };
-    let (body, content_type) = envelope
-        .write(form)
-        .map_err(|error| Fault::internal(error.to_string()))?;
+    let (body, content_type) = envelope.write(form).map_err(|error| Fault::internal(error.to_string()))?;
     if form == Form::Json {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
@@ -87,11 +81,7 @@ pub(super) fn bounded(fault: &Fault) -> Fault {
         at: cut(&detail.at, MAX_MESSAGE_BYTES),
         message: cut(&detail.message, MAX_MESSAGE_BYTES),
     });
-    Fault {
-        code: fault.code,
-        message: cut(&fault.message, MAX_MESSAGE_BYTES),
-        details: details.collect(),
-    }
+    Fault { code: fault.code, message: cut(&fault.message, MAX_MESSAGE_BYTES), details: details.collect() }
 }
 
 /// The text, or what `most_bytes` hold of it.
@@ -122,9 +112,7 @@ pub(super) fn refusal(fault: &Fault) -> (HeaderMap, Bytes) {
 
 /// A message as a header value: one line, bounded.
 fn header_text(message: &str) -> String {
-    let one_line = message
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c });
+    let one_line = message.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut text = String::new();
     for c in one_line {
         if text.len() + c.len_utf8() > MAX_HEADER_MESSAGE_BYTES {
@@ -147,18 +135,13 @@ mod tests {
     #[test]
     fn a_refusal_always_fits_into_a_message() {
         let long = "é".repeat(1 << 20);
-        let fault = (0..1_000).fold(Fault::invalid(long.clone()), |fault, _| {
-            fault.at(long.clone(), long.clone())
-        });
+        let fault =
+            (0..1_000).fold(Fault::invalid(long.clone()), |fault, _| fault.at(long.clone(), long.clone()));
         let (_, body) = refusal(&fault);
         assert!(body.len() < MAX_BODY_BYTES, "{}", body.len());
         let fault: Fault = serde_json::from_slice(&body).unwrap();
         assert_eq!(fault.details.len(), MAX_DETAILS);
-        assert!(
-            fault.message.ends_with("… (2097152 bytes)"),
-            "{}",
-            fault.message
-        );
+        assert!(fault.message.ends_with("… (2097152 bytes)"), "{}", fault.message);
         assert_eq!(cut("é", 2), "é");
     }
 
@@ -168,11 +151,6 @@ mod tests {
         let text = headers.get(MESSAGE_HEADER).unwrap().as_str();
         assert!(!text.contains(['\r', '\n']) && text.len() <= MAX_HEADER_MESSAGE_BYTES);
         assert_eq!(headers.get(CODE_HEADER).unwrap().as_str(), "400");
-        assert!(
-            serde_json::from_slice::<Fault>(&body)
-                .unwrap()
-                .message
-                .contains("\r\n")
-        );
+        assert!(serde_json::from_slice::<Fault>(&body).unwrap().message.contains("\r\n"));
     }
 }

@@ -79,10 +79,7 @@ impl Call {
     /// # Errors
     /// `denied` if the caller acts outside any session.
     pub fn session(&self) -> Result<&Arc<Session>, Fault> {
-        self.standing
-            .session
-            .as_ref()
-            .ok_or_else(|| Fault::denied("this call needs a session's credential"))
+        self.standing.session.as_ref().ok_or_else(|| Fault::denied("this call needs a session's credential"))
     }
 
     /// The agent that asks.
@@ -99,15 +96,12 @@ impl Call {
     /// # Errors
     /// `denied` if the caller is no agent.
     pub fn agent_id(&self) -> Result<AgentId, Fault> {
-        AgentId::new(self.subject.caller.as_str())
-            .map_err(|_| Fault::denied("this call is for agents"))
+        AgentId::new(self.subject.caller.as_str()).map_err(|_| Fault::denied("this call is for agents"))
     }
 
     /// Whether the signature, if there is one, is by the present identity key of the agent that asks.
     pub(super) fn is_signed_by_its_agent(&self) -> bool {
-        self.signature
-            .as_ref()
-            .is_none_or(|signature| self.standing.holds(&signature.key))
+        self.signature.as_ref().is_none_or(|signature| self.standing.holds(&signature.key))
     }
 
     /// Who answers for the caller, if it is known.
@@ -122,9 +116,7 @@ impl Call {
 
     /// Whether an earlier sending of this very request probably led to one of the entity's facts.
     pub fn has_recorded<S>(&self, entry: &Entry<S>) -> bool {
-        self.writer
-            .digest
-            .is_some_and(|digest| entry.may_hold(digest))
+        self.writer.digest.is_some_and(|digest| entry.may_hold(digest))
     }
 
     /// When its answer is worth nothing any more.

@@ -18,21 +18,12 @@ pub(super) const VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
 
 /// The subjects on which one instance answers one verb.
 pub(super) fn subjects(verb: &str, name: &str, instance: &str) -> [String; 3] {
-    [
-        format!("$SRV.{verb}"),
-        format!("$SRV.{verb}.{name}"),
-        format!("$SRV.{verb}.{name}.{instance}"),
-    ]
+    [format!("$SRV.{verb}"), format!("$SRV.{verb}.{name}"), format!("$SRV.{verb}.{name}.{instance}")]
 }
 
 impl Introduction {
     /// The answer to one verb.
-    pub(super) fn answer<S>(
-        &self,
-        verb: &str,
-        routes: &[Route<S>],
-        stats: &[CallMetrics],
-    ) -> Value {
+    pub(super) fn answer<S>(&self, verb: &str, routes: &[Route<S>], stats: &[CallMetrics]) -> Value {
         let mut answer = json!({
             "type": format!("io.nats.micro.v1.{}_response", verb.to_lowercase()),
             "name": self.name,
@@ -42,20 +33,13 @@ impl Introduction {
         });
         let endpoints: Vec<Value> = match verb {
             "INFO" => routes.iter().map(|route| self.endpoint(route)).collect(),
-            "STATS" => routes
-                .iter()
-                .zip(stats)
-                .map(|(route, stats)| self.measured(route, stats))
-                .collect(),
+            "STATS" => routes.iter().zip(stats).map(|(route, stats)| self.measured(route, stats)).collect(),
             _ => return answer,
         };
         if let Some(fields) = answer.as_object_mut() {
             fields.insert("endpoints".to_owned(), endpoints.into());
             match verb {
-                "INFO" => fields.insert(
-                    "description".to_owned(),
-                    format!("Selvedge {}", self.name).into(),
-                ),
+                "INFO" => fields.insert("description".to_owned(), format!("Selvedge {}", self.name).into()),
                 _ => fields.insert("started".to_owned(), self.started.clone().into()),
             };
         }

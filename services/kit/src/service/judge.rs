@@ -16,7 +16,8 @@ use selvedge_contracts::{
 use serde_json::Value;
 
 use super::{
-    Call, Writer, call,
+    Call, Writer,
+    call::{self, Names},
     open::{self, Opened},
     precondition,
     runtime::{Runtime, Work},
@@ -29,32 +30,29 @@ use crate::{
     telemetry::trace_context::TraceParent,
 };
 
+/// A request that may be handled.
+struct Judged {
+    envelope: Envelope,
+    standing: Standing,
+    signature: Option<Verified>,
+    deadline: Deadline,
+    now_ms: u64,
+}
+
 /// What came of judging a request without waiting.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "short-lived, and the large one is the usual one"
-)]
+#[allow(clippy::large_enum_variant, reason = "short-lived, and the large one is the usual one")]
 pub(super) enum Prepared {
     /// It can be handled.
-    Ready {
-        call: Call,
-        payload: Value,
-        form: Form,
-    },
+    Ready { call: Call, payload: Value, form: Form },
     /// The views do not know enough yet.
     MustWait,
 }
 
 impl<S: Send + Sync + 'static> Runtime<S> {
     /// Judges a request as far as it can be without waiting.
-    pub(super) fn prepare(
-        &self,
-        work: &Work,
-        standing: Option<Standing>,
-    ) -> Result<Prepared, Fault> {
+    pub(super) fn prepare(&self, work: &Work, standing: Option<Standing>) -> Result<Prepared, Fault> {
         let now_ms = now_ms();
-        let (Some((row, names)), Some(schema)) =
-            (self.rows.get(work.route), self.schemas.get(work.route))
+        let (Some((row, names)), Some(schema)) = (self.rows.get(work.route), self.schemas.get(work.route))
         else {
             return Err(Fault::internal("no such route"));
         };
@@ -71,49 +69,38 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         };
         may_call(row, &work.subject, &standing)?;
         let Opened { mut envelope, form } = open::open(body, headers)?;
-        let session = standing.session.as_ref();
-        let task = session
-            .and_then(|session| session.task.as_ref())
-            .map(|task| task.as_str());
-        let root = session
-            .and_then(|session| session.request.as_ref())
-            .map(|root| root.as_str());
-        let contradictions =
-            open::contradictions(&envelope, &work.subject, &names.request, task, root);
-        if !contradictions.is_empty() {
-            let message = "the envelope contradicts the credential or its bounds".to_owned();
-            return Err(Fault {
-                code: Code::Invalid,
-                message,
-                details: contradictions,
-            });
-        }
+        uncontradicted(&envelope, &work.subject, &names.request, &standing)?;
         let deadline = deadline_of(&envelope, row.deadline_ms, now_ms)?;
-        let header = headers
-            .get(sender::HEADER)
-            .map(|value| value.as_str().to_owned());
-        let signature = self.signature(row.signature, header.as_deref(), work, now_ms)?;
-        let is_strange = signature
-            .as_ref()
-            .is_some_and(|verified| !standing.holds(&verified.key));
-        if !has_waited
-            && (is_strange
-                || envelope.at_least > self.setup.feed.watermark()
-                || !envelope.preconditions.is_empty())
-        {
+        let header = headers.get(sender::HEADER).map(|value| value.as_str());
+        let signature = self.signature(row.signature, header, work, now_ms)?;
+        let is_strange = signature.as_ref().is_some_and(|verified| !standing.holds(&verified.key));
+        let is_ahead = envelope.at_least > self.setup.feed.watermark();
+        if !has_waited && (is_strange || is_ahead || !envelope.preconditions.is_empty()) {
             return Ok(Prepared::MustWait);
         }
         let payload = open::payload(&std::mem::take(&mut envelope.payload), schema)?;
-        let nonce = signature.as_ref().map(|verified| verified.nonce.as_str());
+        let judged = Judged { envelope, standing, signature, deadline, now_ms };
+        Ok(Prepared::Ready { call: self.call(judged, work, row, names, headers), payload, form })
+    }
+
+    /// The call that a judged request is.
+    fn call(
+        &self,
+        judged: Judged,
+        work: &Work,
+        row: &'static CallRow,
+        names: &Arc<Names>,
+        headers: &HeaderMap,
+    ) -> Call {
+        let Judged { envelope, standing, signature, deadline, now_ms } = judged;
+        let text = |name: &str| headers.get(name).map(|value| value.as_str());
         // By the standard, what is no trace context is ignored; it must not get into the ledger either.
-        let trace = headers
-            .get(header::TRACEPARENT)
-            .and_then(|value| value.as_str().parse::<TraceParent>().ok());
+        let trace = text(header::TRACEPARENT).and_then(|value| value.parse::<TraceParent>().ok());
         let traceparent = trace.map(|trace| trace.to_string());
-        let attestation = signature.as_ref().zip(header.as_deref());
-        let attestation = attestation.map(|(verified, header)| {
-            call::attestation(verified, header, &work.subject, &standing)
-        });
+        let signed = signature.as_ref().zip(text(sender::HEADER));
+        let attestation =
+            signed.map(|(verified, header)| call::attestation(verified, header, &work.subject, &standing));
+        let nonce = signature.as_ref().map(|verified| verified.nonce.as_str());
         let digest = match row.access {
             Access::Read => None,
             Access::Write => open::request_digest(&envelope, &work.subject, &names.call, nonce),
@@ -128,23 +115,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             traceparent: traceparent.clone(),
             revision: AtomicU64::new(0),
         };
-        let subject = work.subject.clone();
-        let call = Call {
-            row,
-            names: Arc::clone(names),
-            subject,
-            envelope,
-            standing,
-            signature,
-            now_ms,
-            traceparent,
-            writer,
-        };
-        Ok(Prepared::Ready {
-            call,
-            payload,
-            form,
-        })
+        let (subject, names) = (work.subject.clone(), Arc::clone(names));
+        Call { row, names, subject, envelope, standing, signature, now_ms, traceparent, writer }
     }
 
     /// Judges a request that must wait for the views to catch up: with a caller, a revision or a
@@ -153,9 +125,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         const LONGEST_WAIT_MS: u64 = 5_000;
         let deadline = Deadline::in_ms(LONGEST_WAIT_MS);
         let (feed, directory) = (&self.setup.feed, &self.setup.directory);
-        let standing = directory
-            .standing(&work.subject, now_ms(), feed, deadline)
-            .await?;
+        let standing = directory.standing(&work.subject, now_ms(), feed, deadline).await?;
         let (mut call, mut payload, mut form) = self.prepare_now(work, standing)?;
         if !call.is_signed_by_its_agent() {
             // The key may have been replaced a moment ago, by another replica.
@@ -178,11 +148,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
     fn prepare_now(&self, work: &Work, standing: Standing) -> Result<(Call, Value, Form), Fault> {
         match self.prepare(work, Some(standing))? {
-            Prepared::Ready {
-                call,
-                payload,
-                form,
-            } => Ok((call, payload, form)),
+            Prepared::Ready { call, payload, form } => Ok((call, payload, form)),
             Prepared::MustWait => Err(Fault::internal("a judged request must wait again")),
         }
     }
@@ -198,74 +164,65 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let verified = match header {
             None => None,
             Some(header) => {
-                let (subject, body) =
-                    (work.message.subject.as_str(), work.message.payload.as_ref());
-                signature::verify(header, subject, body, &self.setup.account, now_ms).map_err(
-                    |error| {
-                        Fault::invalid("the signature does not count")
-                            .at(sender::HEADER, error.to_string())
-                    },
-                )?
+                let (subject, body) = (work.message.subject.as_str(), work.message.payload.as_ref());
+                signature::verify(header, subject, body, &self.setup.account, now_ms).map_err(|error| {
+                    Fault::invalid("the signature does not count").at(sender::HEADER, error.to_string())
+                })?
             }
         };
         match verified {
-            None if wanted == Signature::Required => Err(Fault::denied(
-                "this call must be signed with the agent's identity key",
-            )
-            .at(
-                sender::HEADER,
-                "expected the header of the Synadia Agent Protocol, version 1",
-            )),
+            None if wanted == Signature::Required => {
+                Err(Fault::denied("this call must be signed with the agent's identity key")
+                    .at(sender::HEADER, "expected the header of the Synadia Agent Protocol, version 1"))
+            }
             verified => Ok(verified),
         }
     }
+}
+
+/// Refuses an envelope that says what its credential does not.
+fn uncontradicted(
+    envelope: &Envelope,
+    subject: &Request,
+    kind: &str,
+    standing: &Standing,
+) -> Result<(), Fault> {
+    let session = standing.session.as_ref();
+    let task = session.and_then(|session| session.task.as_ref()).map(|task| task.as_str());
+    let root = session.and_then(|session| session.request.as_ref()).map(|root| root.as_str());
+    let details = open::contradictions(envelope, subject, kind, task, root);
+    if details.is_empty() {
+        return Ok(());
+    }
+    let message = "the envelope contradicts the credential or its bounds".to_owned();
+    Err(Fault { code: Code::Invalid, message, details })
 }
 
 /// Lets a request pass that another key signed than the agent's, if it is the one by which the agent
 /// replaced the key: its reply was lost, and the agent asks again with what it had. Its handler finds it
 /// recorded and records nothing.
 async fn is_repetition_of_its_agent(call: &Call) -> Result<(), Fault> {
-    let Some((agent, _)) = call
-        .standing
-        .agent
-        .as_ref()
-        .filter(|_| !call.is_signed_by_its_agent())
-    else {
+    let Some((agent, _)) = call.standing.agent.as_ref().filter(|_| !call.is_signed_by_its_agent()) else {
         return Ok(());
     };
-    let entity = Entity {
-        mission: Mission::kluster(),
-        name: EntityName::Agent,
-        id: EntityId::from(&agent.id),
-    };
+    let entity =
+        Entity { mission: Mission::kluster(), name: EntityName::Agent, id: EntityId::from(&agent.id) };
     if let Some(digest) = call.writer.digest {
         let recorded = call.ledger().find(&entity, digest, call.deadline()).await;
-        if recorded
-            .map_err(|error| Fault::unavailable(error_chain(&error)))?
-            .is_some()
-        {
+        if recorded.map_err(|error| Fault::unavailable(error_chain(&error)))?.is_some() {
             return Ok(());
         }
     }
-    Err(Fault::denied(format!(
-        "the signature is not by {}'s identity key",
-        agent.id
-    )))
+    Err(Fault::denied(format!("the signature is not by {}'s identity key", agent.id)))
 }
 
 /// Whether the table and the session's own narrower list let the caller make this call. nats-server has
 /// already said so of the role; the list is ours to keep.
 fn may_call(row: &CallRow, subject: &Request, standing: &Standing) -> Result<(), Fault> {
     if !row.is_allowed_to(subject.scope.role) {
-        return Err(Fault::denied(format!(
-            "{} may not call {row}",
-            subject.scope.role
-        )));
+        return Err(Fault::denied(format!("{} may not call {row}", subject.scope.role)));
     }
-    let narrowed = standing
-        .session
-        .as_ref()
-        .and_then(|session| session.calls.as_ref());
+    let narrowed = standing.session.as_ref().and_then(|session| session.calls.as_ref());
     match narrowed {
         Some(calls) if !calls.contains(&row.to_string()) => Err(Fault::denied(format!(
             "session {} may not call {row}: it was started for {}",
@@ -284,10 +241,8 @@ fn deadline_of(envelope: &Envelope, longest_ms: u64, now_ms: u64) -> Result<Dead
                 "the deadline passed {} ms before the request arrived; nothing was done",
                 now_ms - at
             );
-            Err(Fault::unavailable(message).at(
-                "deadline_at_ms",
-                "expected Unix time in milliseconds, in the future",
-            ))
+            Err(Fault::unavailable(message)
+                .at("deadline_at_ms", "expected Unix time in milliseconds, in the future"))
         }
         at => Ok(Deadline::in_ms((at - now_ms).min(longest_ms))),
     }

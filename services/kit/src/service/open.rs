@@ -18,15 +18,13 @@ pub(super) struct Opened {
 }
 
 fn content_type(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get(header::CONTENT_TYPE)
-        .map(|value| value.as_str())
+    headers.get(header::CONTENT_TYPE).map(|value| value.as_str())
 }
 
 /// Reads the envelope of a request and fills in what rides in headers or follows from the subject.
 pub(super) fn open(body: &[u8], headers: &HeaderMap) -> Result<Opened, Fault> {
-    let (mut envelope, form) = Envelope::read(body, content_type(headers))
-        .map_err(|error| Fault::invalid(error.to_string()))?;
+    let (mut envelope, form) =
+        Envelope::read(body, content_type(headers)).map_err(|error| Fault::invalid(error.to_string()))?;
     let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
     if envelope.id.is_empty() {
         envelope.id = text(header::MESSAGE_ID).unwrap_or_default();
@@ -36,10 +34,8 @@ pub(super) fn open(body: &[u8], headers: &HeaderMap) -> Result<Opened, Fault> {
     }
     if let Some(at_least) = text(header::AT_LEAST) {
         envelope.at_least = at_least.parse().map_err(|_| {
-            Fault::invalid("a header is wrong").at(
-                header::AT_LEAST,
-                "expected a ledger revision, a whole number",
-            )
+            Fault::invalid("a header is wrong")
+                .at(header::AT_LEAST, "expected a ledger revision, a whole number")
         })?;
     }
     Ok(Opened { envelope, form })
@@ -61,29 +57,18 @@ pub(super) fn contradictions(
             } else {
                 format!("expected {is:?}, as the credential says; leave it out or correct it")
             };
-            found.push(Detail {
-                at: at.to_owned(),
-                message,
-            });
+            found.push(Detail { at: at.to_owned(), message });
         }
     };
     let scope = subject.scope.id.as_str();
     must_be("kind", &envelope.kind, kind);
     must_be("sender", &envelope.sender, subject.caller.as_str());
     must_be("mission", &envelope.mission, subject.mission.as_str());
-    must_be(
-        "session",
-        &envelope.session,
-        if task.is_some() { "" } else { scope },
-    );
+    must_be("session", &envelope.session, if task.is_some() { "" } else { scope });
     must_be("task", &envelope.task, task.unwrap_or_default());
     must_be("root", &envelope.root, root.unwrap_or_default());
     must_be("cause", &envelope.cause, root.unwrap_or_default());
-    must_be(
-        "content_type",
-        &envelope.content_type,
-        selvedge_contracts::envelope::JSON,
-    );
+    must_be("content_type", &envelope.content_type, selvedge_contracts::envelope::JSON);
     found.extend(broken_bounds(envelope));
     found
 }
@@ -98,23 +83,12 @@ fn broken_bounds(envelope: &Envelope) -> Vec<Detail> {
             });
         }
     };
-    bound(
-        "idempotency_key",
-        envelope.idempotency_key.len(),
-        MAX_IDEMPOTENCY_KEY_BYTES,
-    );
+    bound("idempotency_key", envelope.idempotency_key.len(), MAX_IDEMPOTENCY_KEY_BYTES);
     bound("id", envelope.id.len(), MAX_IDEMPOTENCY_KEY_BYTES);
-    bound(
-        "preconditions",
-        envelope.preconditions.len(),
-        MAX_PRECONDITIONS,
-    );
+    bound("preconditions", envelope.preconditions.len(), MAX_PRECONDITIONS);
     if !envelope.payload_digest.is_empty() && envelope.payload_digest != digest(&envelope.payload) {
         let message = "does not match the payload: expected its blake3, 32 bytes".to_owned();
-        found.push(Detail {
-            at: "payload_digest".to_owned(),
-            message,
-        });
+        found.push(Detail { at: "payload_digest".to_owned(), message });
     }
     found
 }
@@ -127,11 +101,7 @@ pub(super) fn request_digest(
     call: &str,
     nonce: Option<&str>,
 ) -> Option<RequestDigest> {
-    let key = [
-        envelope.idempotency_key.as_str(),
-        envelope.id.as_str(),
-        nonce.unwrap_or_default(),
-    ];
+    let key = [envelope.idempotency_key.as_str(), envelope.id.as_str(), nonce.unwrap_or_default()];
     let key = key.into_iter().find(|key| !key.is_empty())?;
     Some(RequestDigest::new(subject.caller.as_str(), call, key))
 }
@@ -147,16 +117,9 @@ pub(super) fn payload(text: &[u8], schema: &jsonschema::Validator) -> Result<Val
     let details = schema
         .iter_errors(&value)
         .take(MOST_VIOLATIONS)
-        .map(|error| Detail {
-            at: error.instance_path().to_string(),
-            message: error.to_string(),
-        })
+        .map(|error| Detail { at: error.instance_path().to_string(), message: error.to_string() })
         .collect();
-    Err(Fault {
-        code: Code::Invalid,
-        message: "the payload does not fit its schema".to_owned(),
-        details,
-    })
+    Err(Fault { code: Code::Invalid, message: "the payload does not fit its schema".to_owned(), details })
 }
 
 #[cfg(test)]
@@ -171,11 +134,8 @@ mod tests {
     #[test]
     fn a_body_cannot_say_who_sends_it() {
         let row = "registry.whoami/1";
-        let honest = Envelope {
-            sender: "ada-1a2b3c4d".into(),
-            mission: "demo".into(),
-            ..Envelope::default()
-        };
+        let honest =
+            Envelope { sender: "ada-1a2b3c4d".into(), mission: "demo".into(), ..Envelope::default() };
         assert_eq!(contradictions(&honest, &subject(), row, None, None), []);
         let forged = Envelope {
             kind: "registry.whoami/2".into(),
@@ -188,22 +148,11 @@ mod tests {
             payload_digest: vec![1],
             ..Envelope::default()
         };
-        let found: Vec<_> = contradictions(&forged, &subject(), row, None, None)
-            .into_iter()
-            .map(|d| d.at)
-            .collect();
+        let found: Vec<_> =
+            contradictions(&forged, &subject(), row, None, None).into_iter().map(|d| d.at).collect();
         assert_eq!(
             found,
-            [
-                "kind",
-                "sender",
-                "mission",
-                "session",
-                "task",
-                "root",
-                "idempotency_key",
-                "payload_digest"
-            ]
+            ["kind", "sender", "mission", "session", "task", "root", "idempotency_key", "payload_digest"]
         );
     }
 
@@ -211,31 +160,17 @@ mod tests {
     fn every_violation_is_listed_with_its_pointer() {
         let schema = (call::AgentList::CALL.request_schema)().to_value();
         let schema = jsonschema::validator_for(&schema).unwrap();
-        let fault =
-            payload(br#"{"limit": 0, "mission": "a b", "colour": 1}"#, &schema).unwrap_err();
+        let fault = payload(br#"{"limit": 0, "mission": "a b", "colour": 1}"#, &schema).unwrap_err();
         let at: Vec<_> = fault.details.iter().map(|d| d.at.as_str()).collect();
-        assert!(
-            at.contains(&"/limit") && at.contains(&"/mission") && at.contains(&""),
-            "{fault:?}"
-        );
+        assert!(at.contains(&"/limit") && at.contains(&"/mission") && at.contains(&""), "{fault:?}");
     }
 
     #[test]
     fn a_bare_payload_without_a_key_cannot_be_recognised() {
         let row = "registry.whoami";
-        assert_eq!(
-            request_digest(&Envelope::default(), &subject(), row, None),
-            None
-        );
-        let by_id = Envelope {
-            id: "i".into(),
-            ..Envelope::default()
-        };
-        let by_key = Envelope {
-            idempotency_key: "i".into(),
-            id: "j".into(),
-            ..Envelope::default()
-        };
+        assert_eq!(request_digest(&Envelope::default(), &subject(), row, None), None);
+        let by_id = Envelope { id: "i".into(), ..Envelope::default() };
+        let by_key = Envelope { idempotency_key: "i".into(), id: "j".into(), ..Envelope::default() };
         assert_eq!(
             request_digest(&by_id, &subject(), row, None),
             request_digest(&by_key, &subject(), row, None)

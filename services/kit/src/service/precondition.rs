@@ -32,11 +32,7 @@ pub(super) async fn check(call: &Call) -> Result<(), Fault> {
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Fault {
-        code: Code::Conflict,
-        message: "a precondition does not hold".to_owned(),
-        details: failed,
-    })
+    Err(Fault { code: Code::Conflict, message: "a precondition does not hold".to_owned(), details: failed })
 }
 
 fn entity(precondition: &Precondition, mission: &Mission) -> Result<Entity, String> {
@@ -45,10 +41,6 @@ fn entity(precondition: &Precondition, mission: &Mission) -> Result<Entity, Stri
         .parse()
         .map_err(|error: selvedge_contracts::fact::UnknownEntity| error.to_string())?;
     let id = EntityId::new(&precondition.id).map_err(|error| error.to_string())?;
-    let mission = if name.is_kluster_wide() {
-        Mission::kluster()
-    } else {
-        mission.clone()
-    };
+    let mission = if name.is_kluster_wide() { Mission::kluster() } else { mission.clone() };
     Ok(Entity { mission, name, id })
 }

@@ -43,10 +43,7 @@ impl<S: Send + Sync + 'static> Route<S> {
             let reply = handler(state, call, typed::<C>(payload)?)?;
             to_bytes(&reply)
         });
-        Self {
-            row: C::CALL,
-            handler: Handler::Read(handler),
-        }
+        Self { row: C::CALL, handler: Handler::Read(handler) }
     }
 
     /// A call that records, or waits for something else.
@@ -61,17 +58,13 @@ impl<S: Send + Sync + 'static> Route<S> {
                 to_bytes(&reply)
             })
         });
-        Self {
-            row: C::CALL,
-            handler: Handler::Wait(handler),
-        }
+        Self { row: C::CALL, handler: Handler::Wait(handler) }
     }
 }
 
 fn typed<C: CallType>(payload: Value) -> Answer<C::Request> {
-    serde_json::from_value(payload).map_err(|error| {
-        Fault::invalid("the payload does not fit its type").at("", error.to_string())
-    })
+    serde_json::from_value(payload)
+        .map_err(|error| Fault::invalid("the payload does not fit its type").at("", error.to_string()))
 }
 
 fn to_bytes<T: Serialize>(reply: &T) -> Answer<Bytes> {

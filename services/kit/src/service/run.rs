@@ -9,8 +9,8 @@ use tracing::{info, warn};
 
 use super::{Routes, discovery, runtime::Runtime};
 use crate::{
-    audit::Audit, bus::BusError, clock::Deadline, identity::Directory, ledger::Ledger,
-    metrics::Metrics, view::Feed,
+    audit::Audit, bus::BusError, clock::Deadline, identity::Directory, ledger::Ledger, metrics::Metrics,
+    view::Feed,
 };
 
 /// What a service runs with.
@@ -48,11 +48,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            concurrency: 1_024,
-            write_attempts: 16,
-            drain_ms: 10_000,
-        }
+        Self { concurrency: 1_024, write_attempts: 16, drain_ms: 10_000 }
     }
 }
 
@@ -123,18 +119,9 @@ pub async fn start<S: Send + Sync + 'static>(
 ) -> Result<Running, ServiceError> {
     let bus = setup.ledger.bus().clone();
     let (name, drain_ms) = (setup.service.name(), setup.limits.drain_ms);
-    let health = Health {
-        ledger: setup.ledger.clone(),
-        feed: setup.feed.clone(),
-    };
+    let health = Health { ledger: setup.ledger.clone(), feed: setup.feed.clone() };
     setup.feed.start(&tasks, stop.clone()).await?;
-    let audit = Audit::start(
-        bus.clone(),
-        setup.service,
-        setup.metrics.clone(),
-        &tasks,
-        stop.clone(),
-    );
+    let audit = Audit::start(bus.clone(), setup.service, setup.metrics.clone(), &tasks, stop.clone());
     let runtime = Arc::new(Runtime::new(setup, audit)?);
     let mut questions = SelectAll::new();
     for verb in discovery::VERBS {
@@ -142,22 +129,13 @@ pub async fn start<S: Send + Sync + 'static>(
             questions.push(bus.subscribe(&subject, None).await?);
         }
     }
-    let requests = bus
-        .subscribe(&requests_to(runtime.setup.service), Some(name))
-        .await?;
+    let requests = bus.subscribe(&requests_to(runtime.setup.service), Some(name)).await?;
     bus.flush(Deadline::in_ms(READY_MS)).await;
     let received = CancellationToken::new();
     tasks.spawn(Arc::clone(&runtime).discover(questions, stop.clone()));
     tasks.spawn(runtime.receive(requests, tasks.clone(), stop.clone(), received.clone()));
     info!(service = name, "serving");
-    Ok(Running {
-        name,
-        stop,
-        tasks,
-        drain_ms,
-        health,
-        received,
-    })
+    Ok(Running { name, stop, tasks, drain_ms, health, received })
 }
 
 /// Longest wait for the server to know our subscriptions, in milliseconds.
@@ -181,17 +159,10 @@ impl Running {
         // The receiver must have unsubscribed before the tasks it starts are all known.
         let _ = tokio::time::timeout(deadline.remaining(), self.received.cancelled()).await;
         self.tasks.close();
-        if tokio::time::timeout(deadline.remaining(), self.tasks.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(deadline.remaining(), self.tasks.wait()).await.is_err() {
             warn!(service = self.name, "stopped with calls in flight");
         }
-        self.health
-            .ledger
-            .bus()
-            .flush(deadline.at_most_ms(self.drain_ms))
-            .await;
+        self.health.ledger.bus().flush(deadline.at_most_ms(self.drain_ms)).await;
         info!(service = self.name, "stopped");
     }
 }

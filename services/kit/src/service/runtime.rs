@@ -20,12 +20,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span, debug, debug_span, warn};
 
-use super::{
-    Call, ServiceError, Setup, answer, call::Names, discovery::Introduction, judge, route::Handler,
-};
-use crate::{
-    audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics, telemetry::trace_context,
-};
+use super::{Call, ServiceError, Setup, answer, call::Names, discovery::Introduction, judge, route::Handler};
+use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics, telemetry::trace_context};
 
 /// A service at work: its tables, compiled, and what they share.
 pub(super) struct Runtime<S> {
@@ -50,53 +46,23 @@ pub(super) struct Work {
 
 impl<S: Send + Sync + 'static> Runtime<S> {
     pub(super) fn new(setup: Setup<S>, audit: Audit) -> Result<Self, ServiceError> {
-        let rows: Vec<_> = CALLS
-            .iter()
-            .filter(|call| call.service == setup.service)
-            .collect();
-        let index: HashMap<_, _> = setup
-            .routes
-            .iter()
-            .enumerate()
-            .map(|(i, route)| (route.row.name, i))
-            .collect();
-        let unserved: Vec<_> = rows
-            .iter()
-            .filter(|row| !index.contains_key(row.name))
-            .map(ToString::to_string)
-            .collect();
+        let rows: Vec<_> = CALLS.iter().filter(|call| call.service == setup.service).collect();
+        let index: HashMap<_, _> =
+            setup.routes.iter().enumerate().map(|(i, route)| (route.row.name, i)).collect();
+        let unserved: Vec<_> =
+            rows.iter().filter(|row| !index.contains_key(row.name)).map(ToString::to_string).collect();
         if !unserved.is_empty() || index.len() != rows.len() || setup.routes.len() != rows.len() {
-            return Err(ServiceError::Routes {
-                service: setup.service,
-                calls: unserved.join(", "),
-            });
+            return Err(ServiceError::Routes { service: setup.service, calls: unserved.join(", ") });
         }
         // One order for routes, rows and schemas: that of the routes.
-        let find = |name| {
-            CALLS
-                .iter()
-                .find(|row| row.service == setup.service && row.name == name)
-        };
+        let find = |name| CALLS.iter().find(|row| row.service == setup.service && row.name == name);
         let named = |row: &'static CallRow| (row, Arc::new(Names::of(row)));
-        let rows = setup
-            .routes
-            .iter()
-            .filter_map(|route| find(route.row.name))
-            .map(named)
-            .collect();
-        let schemas = setup
-            .routes
-            .iter()
-            .map(|route| compile(&route.row))
-            .collect::<Result<_, _>>()?;
+        let rows = setup.routes.iter().filter_map(|route| find(route.row.name)).map(named).collect();
+        let schemas = setup.routes.iter().map(|route| compile(&route.row)).collect::<Result<_, _>>()?;
         let introduction = Introduction {
             name: setup.service.name(),
             // Replicas may share a credential, never an id.
-            instance: format!(
-                "{}-{:08x}",
-                setup.ledger.bus().me().scope.id,
-                rand::random::<u32>()
-            ),
+            instance: format!("{}-{:08x}", setup.ledger.bus().me().scope.id, rand::random::<u32>()),
             started: crate::clock::rfc3339(now_ms()),
         };
         Ok(Self {
@@ -133,11 +99,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
         // What the server sent before it knew that we leave is still ours to answer.
         if requests.drain().await.is_ok() {
-            while let Ok(Some(message)) = tokio::time::timeout(
-                Duration::from_millis(self.setup.limits.drain_ms),
-                requests.next(),
-            )
-            .await
+            while let Ok(Some(message)) =
+                tokio::time::timeout(Duration::from_millis(self.setup.limits.drain_ms), requests.next()).await
             {
                 self.take(message, &tasks).await;
             }
@@ -152,25 +115,12 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             return;
         };
         let Some(&route) = self.index.get(subject.call.as_str()) else {
-            let fault = Fault::not_found(format!(
-                "{} has no call {:?}",
-                subject.service, subject.call
-            ));
+            let fault = Fault::not_found(format!("{} has no call {:?}", subject.service, subject.call));
             return self.refuse(&reply, &fault).await;
         };
-        let work = Work {
-            message,
-            subject,
-            reply,
-            route,
-            started,
-        };
+        let work = Work { message, subject, reply, route, started };
         match self.prepare(&work, None) {
-            Ok(judge::Prepared::Ready {
-                call,
-                payload,
-                form,
-            }) => match &self.handler(route) {
+            Ok(judge::Prepared::Ready { call, payload, form }) => match &self.handler(route) {
                 Some(Handler::Read(handler)) => {
                     let answer = span_of(&work, call.traceparent.as_deref())
                         .in_scope(|| handler(&self.setup.state, &call, payload));
@@ -189,26 +139,18 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
     /// The subject, and the reply subject if it is the sender's own.
     async fn addressed(&self, message: &Message) -> Option<(Request, String)> {
-        let subject = Request::parse(&message.subject)
-            .map_err(|error| debug!(%error, "foreign subject"))
-            .ok()?;
+        let subject =
+            Request::parse(&message.subject).map_err(|error| debug!(%error, "foreign subject")).ok()?;
         let reply = message.reply.as_ref()?;
         if !subject::is_reply_of(reply, &subject.inbox_prefix()) {
-            let fault = Fault::denied(format!(
-                "the reply subject {reply} lies outside the sender's inbox"
-            ));
+            let fault = Fault::denied(format!("the reply subject {reply} lies outside the sender's inbox"));
             self.audit.record(&subject, &fault);
             return None;
         }
         Some((subject, reply.to_string()))
     }
 
-    async fn spawn(
-        self: &Arc<Self>,
-        tasks: &TaskTracker,
-        work: Work,
-        ready: Option<(Call, Value, Form)>,
-    ) {
+    async fn spawn(self: &Arc<Self>, tasks: &TaskTracker, work: Work, ready: Option<(Call, Value, Form)>) {
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             let fault = Fault::busy(format!(
                 "{} calls are in flight; try again in a moment",
@@ -217,21 +159,12 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             return self.fail(&work, &fault).await;
         };
         let runtime = Arc::clone(self);
-        let traceparent = work
-            .message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get(header::TRACEPARENT));
+        let traceparent = work.message.headers.as_ref().and_then(|headers| headers.get(header::TRACEPARENT));
         let span = span_of(&work, traceparent.map(|value| value.as_str()));
         tasks.spawn(async move { runtime.work(work, ready, slot).await }.instrument(span));
     }
 
-    async fn work(
-        &self,
-        work: Work,
-        ready: Option<(Call, Value, Form)>,
-        _slot: OwnedSemaphorePermit,
-    ) {
+    async fn work(&self, work: Work, ready: Option<(Call, Value, Form)>, _slot: OwnedSemaphorePermit) {
         let prepared = match ready {
             Some(ready) => Ok(ready),
             None => self.prepare_slowly(&work).await,
@@ -247,7 +180,9 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             Some(Handler::Wait(handler)) => {
                 let pending = handler(Arc::clone(&self.setup.state), Arc::clone(&call), payload);
                 tokio::time::timeout(deadline.remaining(), pending).await.unwrap_or_else(|_| {
-                    Err(Fault::unavailable("the deadline passed; the outcome is unknown: send the same request again"))
+                    Err(Fault::unavailable(
+                        "the deadline passed; the outcome is unknown: send the same request again",
+                    ))
                 })
             }
             None => Err(Fault::internal("no handler")),
@@ -257,11 +192,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
     async fn finish(&self, work: &Work, call: &Call, form: Form, answer: Result<Bytes, Fault>) {
         let seen = call.writer.revision.load(Ordering::Relaxed);
-        let as_of = if seen == 0 {
-            self.setup.feed.watermark()
-        } else {
-            seen
-        };
+        let as_of = if seen == 0 { self.setup.feed.watermark() } else { seen };
         match answer.and_then(|payload| answer::reply(call, form, payload, as_of)) {
             Ok((headers, body)) => {
                 self.count(work, None);
@@ -294,13 +225,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     }
 
     async fn send(&self, reply: &str, headers: HeaderMap, body: Bytes) {
-        if let Err(error) = self
-            .setup
-            .ledger
-            .bus()
-            .publish(reply.to_owned(), headers, body)
-            .await
-        {
+        if let Err(error) = self.setup.ledger.bus().publish(reply.to_owned(), headers, body).await {
             warn!(error = error_chain(&error), "reply lost");
         }
     }
@@ -339,10 +264,6 @@ fn span_of(work: &Work, traceparent: Option<&str>) -> Span {
 }
 
 fn compile(row: &CallRow) -> Result<jsonschema::Validator, ServiceError> {
-    jsonschema::validator_for(&(row.request_schema)().to_value()).map_err(|error| {
-        ServiceError::Schema {
-            call: row.to_string(),
-            reason: error.to_string(),
-        }
-    })
+    jsonschema::validator_for(&(row.request_schema)().to_value())
+        .map_err(|error| ServiceError::Schema { call: row.to_string(), reason: error.to_string() })
 }

@@ -53,26 +53,12 @@ impl Draft {
     ///
     /// # Errors
     /// `internal` if the state cannot be written as JSON.
-    pub fn new<S: State>(
-        view: &Arc<View<S>>,
-        entity: Entity,
-        change: Change<S>,
-    ) -> Result<Self, Fault> {
-        let expected = view
-            .get(&entity.mission, &entity.id)
-            .map_or(0, |entry| entry.revision);
+    pub fn new<S: State>(view: &Arc<View<S>>, entity: Entity, change: Change<S>) -> Result<Self, Fault> {
+        let expected = view.get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision);
         let (payload, state) = (payload_of(&change)?, Arc::new(change.state));
         let (view, about) = (Arc::clone(view), entity.clone());
-        let put = Box::new(move |revision, request| {
-            view.put(&about, revision, Arc::clone(&state), request)
-        });
-        Ok(Self {
-            entity,
-            fact: change.fact,
-            payload,
-            expected,
-            put,
-        })
+        let put = Box::new(move |revision, request| view.put(&about, revision, Arc::clone(&state), request));
+        Ok(Self { entity, fact: change.fact, payload, expected, put })
     }
 }
 
@@ -101,13 +87,7 @@ const OWN_ATTEMPTS: u32 = 16;
 impl Writer {
     /// A writer for work that no request asked for: what follows from a message, or what an operator's
     /// command sets up. `key` names the work, so that its repetition is known.
-    pub fn own(
-        ledger: Ledger,
-        feed: Feed,
-        deadline: Deadline,
-        origin: Envelope,
-        key: &str,
-    ) -> Self {
+    pub fn own(ledger: Ledger, feed: Feed, deadline: Deadline, origin: Envelope, key: &str) -> Self {
         let digest = RequestDigest::new(&origin.sender, "own", key);
         Self {
             ledger,
@@ -155,12 +135,10 @@ impl Writer {
                 return Ok(earlier);
             }
             match decide(current.as_ref().map(|entry| entry.state.as_ref())) {
-                Ok(Verdict::Changed(change)) => {
-                    match self.append(view, entity, &current, change).await? {
-                        Some(recorded) => return Ok(recorded),
-                        None => self.deadline.back_off(attempt).await,
-                    }
-                }
+                Ok(Verdict::Changed(change)) => match self.append(view, entity, &current, change).await? {
+                    Some(recorded) => return Ok(recorded),
+                    None => self.deadline.back_off(attempt).await,
+                },
                 settled if is_confirmed => return self.settle(settled, current),
                 _ => is_confirmed = true,
             }
@@ -221,13 +199,8 @@ impl Writer {
         current: Option<Entry<S>>,
     ) -> Result<Recorded<S>, Fault> {
         settled?;
-        let Some(Entry {
-            revision, state, ..
-        }) = current
-        else {
-            return Err(Fault::internal(
-                "a rule finds nothing to do about what does not exist",
-            ));
+        let Some(Entry { revision, state, .. }) = current else {
+            return Err(Fault::internal("a rule finds nothing to do about what does not exist"));
         };
         self.saw(revision);
         Ok(Recorded { revision, state })
@@ -243,11 +216,7 @@ impl Writer {
     ) -> Result<Option<Recorded<S>>, Fault> {
         let expected = current.as_ref().map_or(0, |entry| entry.revision);
         let fact = self.new_fact(entity.clone(), change.fact, payload_of(&change)?);
-        match self
-            .ledger
-            .append(&fact, expected, self.attempt_deadline())
-            .await
-        {
+        match self.ledger.append(&fact, expected, self.attempt_deadline()).await {
             Ok(revision) => {
                 self.count(entity, Append::Stored);
                 let state = Arc::new(change.state);
@@ -269,23 +238,12 @@ impl Writer {
         let facts: Vec<_> = drafts
             .iter()
             .map(|draft| {
-                (
-                    self.new_fact(draft.entity.clone(), draft.fact, draft.payload.clone()),
-                    draft.expected,
-                )
+                (self.new_fact(draft.entity.clone(), draft.fact, draft.payload.clone()), draft.expected)
             })
             .collect();
         let appended = match facts.as_slice() {
-            [(fact, expected)] => {
-                self.ledger
-                    .append(fact, *expected, self.attempt_deadline())
-                    .await
-            }
-            several => {
-                self.ledger
-                    .append_batch(several, self.attempt_deadline())
-                    .await
-            }
+            [(fact, expected)] => self.ledger.append(fact, *expected, self.attempt_deadline()).await,
+            several => self.ledger.append_batch(several, self.attempt_deadline()).await,
         };
         match appended {
             Ok(last) => {
@@ -296,9 +254,7 @@ impl Writer {
                 }
                 Ok(Some(last))
             }
-            Err(error) => drafts
-                .first()
-                .map_or(Ok(None), |draft| self.undecided(&draft.entity, error)),
+            Err(error) => drafts.first().map_or(Ok(None), |draft| self.undecided(&draft.entity, error)),
         }
     }
 
@@ -311,11 +267,7 @@ impl Writer {
     fn new_fact(&self, entity: Entity, fact: FactKind, payload: Vec<u8>) -> NewFact {
         let about = format!("{entity}.{}", fact.name);
         let envelope = Envelope {
-            id: self
-                .digest
-                .unwrap_or_else(RequestDigest::random)
-                .derive(&about)
-                .to_string(),
+            id: self.digest.unwrap_or_else(RequestDigest::random).derive(&about).to_string(),
             kind: fact.kind().to_string(),
             sent_at_ms: now_ms(),
             payload,
@@ -342,34 +294,22 @@ impl Writer {
         entity: &Entity,
         current: Option<&Entry<S>>,
     ) -> Result<Option<Recorded<S>>, Fault> {
-        let request = self
-            .digest
-            .filter(|request| current.is_some_and(|entry| entry.may_hold(*request)));
+        let request = self.digest.filter(|request| current.is_some_and(|entry| entry.may_hold(*request)));
         let Some(request) = request else {
             return Ok(None);
         };
-        let found = self
-            .ledger
-            .find(entity, request, self.deadline)
-            .await
-            .map_err(unreadable)?;
+        let found = self.ledger.find(entity, request, self.deadline).await.map_err(unreadable)?;
         found.map(|fact| state_after(&fact)).transpose()
     }
 
     /// Revision of the fact of the entity that an earlier sending of this very request recorded, if one
     /// did.
     async fn earlier_of(&self, entity: &Entity) -> Result<Option<u64>, Fault> {
-        let request = self
-            .digest
-            .filter(|request| self.feed.may_hold(entity, *request));
+        let request = self.digest.filter(|request| self.feed.may_hold(entity, *request));
         let Some(request) = request else {
             return Ok(None);
         };
-        let found = self
-            .ledger
-            .find(entity, request, self.deadline)
-            .await
-            .map_err(unreadable)?;
+        let found = self.ledger.find(entity, request, self.deadline).await.map_err(unreadable)?;
         Ok(found.map(|fact| fact.revision))
     }
 
@@ -377,9 +317,7 @@ impl Writer {
     fn undecided<T>(&self, entity: &Entity, error: AppendError) -> Result<Option<T>, Fault> {
         match error {
             AppendError::Contended | AppendError::Unavailable(_) | AppendError::Passing { .. } => {
-                if let (AppendError::Contended, Some(metrics)) =
-                    (&error, self.feed.metrics(entity.name))
-                {
+                if let (AppendError::Contended, Some(metrics)) = (&error, self.feed.metrics(entity.name)) {
                     metrics.conflicted();
                 }
                 debug!(%entity, error = error_chain(&error), "reading again");
@@ -401,10 +339,7 @@ impl Writer {
     /// # Errors
     /// `unavailable` if the leader does not answer within the deadline.
     pub async fn refresh(&self, entity: &Entity) -> Result<(), Fault> {
-        self.feed
-            .refresh(entity, self.deadline)
-            .await
-            .map_err(unreadable)
+        self.feed.refresh(entity, self.deadline).await.map_err(unreadable)
     }
 
     fn gave_up(&self, entity: &Entity) -> Fault {
@@ -422,12 +357,8 @@ fn unreadable(error: ReadError) -> Fault {
 }
 
 fn payload_of<S: State>(change: &Change<S>) -> Result<Vec<u8>, Fault> {
-    let payload = Payload {
-        change: &change.change,
-        state: &change.state,
-    };
-    serde_json::to_vec(&payload)
-        .map_err(|error| Fault::internal(format!("cannot write the state: {error}")))
+    let payload = Payload { change: &change.change, state: &change.state };
+    serde_json::to_vec(&payload).map_err(|error| Fault::internal(format!("cannot write the state: {error}")))
 }
 
 fn state_after<S: State>(fact: &FactRecord) -> Result<Recorded<S>, Fault> {
@@ -439,8 +370,5 @@ fn state_after<S: State>(fact: &FactRecord) -> Result<Recorded<S>, Fault> {
     }
     let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)
         .map_err(|error| Fault::internal(format!("revision {}: {error}", fact.revision)))?;
-    Ok(Recorded {
-        revision: fact.revision,
-        state: Arc::new(state),
-    })
+    Ok(Recorded { revision: fact.revision, state: Arc::new(state) })
 }

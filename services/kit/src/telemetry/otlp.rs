@@ -15,10 +15,7 @@ use crate::config::Environment;
 const TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// The more special one first: it wins.
-const PROTOCOLS: [&str; 2] = [
-    "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-    "OTEL_EXPORTER_OTLP_PROTOCOL",
-];
+const PROTOCOLS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
 
 /// The exporter that `environment` asks for, if it does.
 pub(super) fn exporter(
@@ -37,18 +34,14 @@ pub(super) fn exporter(
         .build()
         .map_err(|source| Error::Exporter { endpoint, source })?;
     let resource = resource(service_name, environment);
-    let spans = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_resource(resource);
+    let spans = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource);
     Ok(Some(spans.build()))
 }
 
 /// The URL to post spans to: as given for traces, or below the one given for all signals.
 fn endpoint(environment: &Environment) -> Option<String> {
     let is_off = environment.get("OTEL_TRACES_EXPORTER") == Some("none")
-        || environment
-            .get("OTEL_SDK_DISABLED")
-            .is_some_and(|it| it.eq_ignore_ascii_case("true"));
+        || environment.get("OTEL_SDK_DISABLED").is_some_and(|it| it.eq_ignore_ascii_case("true"));
     if is_off {
         return None;
     }
@@ -60,15 +53,10 @@ fn endpoint(environment: &Environment) -> Option<String> {
 }
 
 fn check_protocol(environment: &Environment) -> Result<(), Error> {
-    let asked = PROTOCOLS
-        .iter()
-        .find_map(|name| Some((*name, environment.get(name)?)));
+    let asked = PROTOCOLS.iter().find_map(|name| Some((*name, environment.get(name)?)));
     match asked {
         None | Some((_, "http/protobuf")) => Ok(()),
-        Some((variable, protocol)) => Err(Error::Protocol {
-            variable,
-            protocol: protocol.into(),
-        }),
+        Some((variable, protocol)) => Err(Error::Protocol { variable, protocol: protocol.into() }),
     }
 }
 
@@ -76,10 +64,7 @@ fn check_protocol(environment: &Environment) -> Result<(), Error> {
 fn resource(service_name: &'static str, environment: &Environment) -> Resource {
     let name = environment.get("OTEL_SERVICE_NAME").unwrap_or(service_name);
     let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    Resource::builder()
-        .with_service_name(name.to_owned())
-        .with_attribute(version)
-        .build()
+    Resource::builder().with_service_name(name.to_owned()).with_attribute(version).build()
 }
 
 #[cfg(test)]
@@ -94,24 +79,15 @@ mod tests {
     fn the_endpoint_for_traces_is_taken_as_it_is_and_the_general_one_gets_the_path() {
         assert_eq!(found(&[]), None);
         assert_eq!(found(&[(ENDPOINT, "")]), None);
-        assert_eq!(
-            found(&[(ENDPOINT, "http://c:4318")]).unwrap(),
-            "http://c:4318/v1/traces"
-        );
-        assert_eq!(
-            found(&[(ENDPOINT, "http://c/x/")]).unwrap(),
-            "http://c/x/v1/traces"
-        );
+        assert_eq!(found(&[(ENDPOINT, "http://c:4318")]).unwrap(), "http://c:4318/v1/traces");
+        assert_eq!(found(&[(ENDPOINT, "http://c/x/")]).unwrap(), "http://c/x/v1/traces");
         let both = [(ENDPOINT, "http://c:4318"), (TRACES_ENDPOINT, "http://t/")];
         assert_eq!(found(&both).unwrap(), "http://t/");
     }
 
     #[test]
     fn the_standard_switches_turn_it_off() {
-        for switch in [
-            ("OTEL_TRACES_EXPORTER", "none"),
-            ("OTEL_SDK_DISABLED", "TRUE"),
-        ] {
+        for switch in [("OTEL_TRACES_EXPORTER", "none"), ("OTEL_SDK_DISABLED", "TRUE")] {
             assert_eq!(found(&[(ENDPOINT, "http://c:4318"), switch]), None);
         }
     }

@@ -13,11 +13,7 @@ use super::*;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn settings(log: &str, log_format: LogFormat) -> Telemetry {
-    Telemetry {
-        log: log.into(),
-        log_format,
-        listen: None,
-    }
+    Telemetry { log: log.into(), log_format, listen: None }
 }
 
 #[derive(Clone, Default)]
@@ -53,9 +49,7 @@ fn work() {
 #[test]
 fn json_logs_are_one_object_a_line_with_the_fields_of_their_span() {
     let lines = logged(&settings("info", LogFormat::Json), Colour::Ansi, work);
-    let [line] = lines.lines().collect::<Vec<_>>()[..] else {
-        panic!("{lines}")
-    };
+    let [line] = lines.lines().collect::<Vec<_>>()[..] else { panic!("{lines}") };
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!(line["level"], "INFO");
     assert_eq!(line["message"], "granted");
@@ -76,26 +70,16 @@ fn human_logs_have_colours_only_where_asked_for() {
 #[test]
 fn levels_can_be_set_by_target() {
     let target = module_path!();
-    let lines = logged(
-        &settings(&format!("off,{target}=debug"), LogFormat::Human),
-        Colour::None,
-        work,
-    );
+    let lines = logged(&settings(&format!("off,{target}=debug"), LogFormat::Human), Colour::None, work);
     assert!(lines.contains("not at this level"), "{lines}");
-    assert_eq!(
-        logged(&settings("off", LogFormat::Human), Colour::None, work),
-        ""
-    );
+    assert_eq!(logged(&settings("off", LogFormat::Human), Colour::None, work), "");
 }
 
 #[test]
 fn what_cannot_be_set_up_is_named() {
     let refusal = |log: &str, variables: &[(&str, &str)]| {
         let environment = variables.iter().copied().collect();
-        init(&settings(log, LogFormat::Json), "test", &environment)
-            .err()
-            .unwrap()
-            .to_string()
+        init(&settings(log, LogFormat::Json), "test", &environment).err().unwrap().to_string()
     };
     assert_eq!(
         refusal("selvedge=loud", &[]),
@@ -107,10 +91,7 @@ fn what_cannot_be_set_up_is_named() {
         "variable OTEL_EXPORTER_OTLP_PROTOCOL asks for \"grpc\": spans are sent as http/protobuf only"
     );
     assert_eq!(
-        refusal(
-            "info",
-            &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "not a url")]
-        ),
+        refusal("info", &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "not a url")]),
         "cannot send spans to not a url"
     );
 }
@@ -129,9 +110,7 @@ fn accept(listener: &TcpListener) -> io::Result<Post> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
     let head = head.to_ascii_lowercase();
-    let length = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.unwrap().parse().unwrap()];
     reader.read_exact(&mut body)?;
     let mut stream: TcpStream = reader.into_inner();
@@ -174,16 +153,9 @@ fn spans_reach_the_collector_when_the_guard_is_dropped() {
     export_to(&url, spans_of_each_level);
     let Post { head, body } = posts.recv_timeout(DEADLINE).unwrap();
     assert!(head.starts_with("post /v1/traces http/1.1\r\n"), "{head}");
-    assert!(
-        head.contains("content-type: application/x-protobuf\r\n"),
-        "{head}"
-    );
+    assert!(head.contains("content-type: application/x-protobuf\r\n"), "{head}");
     for text in ["selvedge-test", "a_call", "ada-1a2b3c4d"] {
-        assert!(
-            contains(&body, text),
-            "no {text} in {}",
-            String::from_utf8_lossy(&body)
-        );
+        assert!(contains(&body, text), "no {text} in {}", String::from_utf8_lossy(&body));
     }
     let trace_id = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes();
     assert!(body.windows(16).any(|part| part == trace_id));
@@ -194,10 +166,7 @@ fn spans_reach_the_collector_when_the_guard_is_dropped() {
 async fn spans_reach_the_collector_from_within_an_async_runtime() {
     let (url, posts) = collector();
     export_to(&url, spans_of_each_level);
-    assert!(contains(
-        &posts.recv_timeout(DEADLINE).unwrap().body,
-        "a_call"
-    ));
+    assert!(contains(&posts.recv_timeout(DEADLINE).unwrap().body, "a_call"));
 }
 
 #[test]
@@ -221,13 +190,6 @@ fn a_collector_behind_tls_is_greeted_with_tls() {
 fn a_dead_collector_holds_up_a_stop_for_a_bounded_time() {
     let dead = TcpListener::bind("127.0.0.1:0").unwrap();
     let begin = std::time::Instant::now();
-    export_to(
-        &format!("http://{}", dead.local_addr().unwrap()),
-        spans_of_each_level,
-    );
-    assert!(
-        begin.elapsed() < FLUSH_DEADLINE * 2,
-        "{:?}",
-        begin.elapsed()
-    );
+    export_to(&format!("http://{}", dead.local_addr().unwrap()), spans_of_each_level);
+    assert!(begin.elapsed() < FLUSH_DEADLINE * 2, "{:?}", begin.elapsed());
 }

@@ -61,16 +61,8 @@ impl TraceParent {
 /// As version 00, with no flag but `sampled`.
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            trace_id,
-            span_id,
-            sampled,
-        } = self;
-        write!(
-            f,
-            "00-{trace_id:032x}-{span_id:016x}-{:02x}",
-            u8::from(*sampled)
-        )
+        let Self { trace_id, span_id, sampled } = self;
+        write!(f, "00-{trace_id:032x}-{span_id:016x}-{:02x}", u8::from(*sampled))
     }
 }
 
@@ -95,10 +87,7 @@ impl FromStr for TraceParent {
         }
         Ok(Self {
             trace_id: NonZeroU128::new(trace_id).ok_or(Error::Zero)?,
-            span_id: u64::try_from(span_id)
-                .ok()
-                .and_then(NonZeroU64::new)
-                .ok_or(Error::Zero)?,
+            span_id: u64::try_from(span_id).ok().and_then(NonZeroU64::new).ok_or(Error::Zero)?,
             sampled: flags & 1 == 1,
         })
     }
@@ -107,10 +96,7 @@ impl FromStr for TraceParent {
 /// At most 32 digits.
 fn number(field: &str) -> Result<u128, Error> {
     // `from_str_radix` alone would take a sign and upper case.
-    if !field
-        .bytes()
-        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    {
+    if !field.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return Err(Error::Digit);
     }
     u128::from_str_radix(field, 16).map_err(|_| Error::Digit)
@@ -146,11 +132,7 @@ pub fn set_parent(span: &Span, traceparent: &str) -> Result<(), Error> {
 
 /// As [`set_parent`], for a `traceparent` that has been read already.
 pub fn set_context(span: &Span, parent: TraceParent) {
-    let flags = if parent.sampled {
-        TraceFlags::SAMPLED
-    } else {
-        TraceFlags::default()
-    };
+    let flags = if parent.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
     let remote = SpanContext::new(
         TraceId::from_bytes(parent.trace_id.get().to_be_bytes()),
         SpanId::from_bytes(parent.span_id.get().to_be_bytes()),

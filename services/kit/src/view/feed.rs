@@ -63,10 +63,8 @@ const STEP_MS: u64 = 2_000;
 impl Feed {
     /// A feed of these views.
     pub fn new(ledger: Ledger, views: Vec<Arc<dyn Apply>>, metrics: &Metrics) -> Self {
-        let views = views
-            .into_iter()
-            .map(|view| (Arc::clone(&view), metrics.entity(view.entity())))
-            .collect();
+        let views =
+            views.into_iter().map(|view| (Arc::clone(&view), metrics.entity(view.entity()))).collect();
         Self(Arc::new(Shared {
             ledger,
             views,
@@ -91,9 +89,7 @@ impl Feed {
     pub async fn reaches(&self, revision: u64, deadline: Deadline) -> bool {
         let mut watermark = self.0.watermark.subscribe();
         let reached = watermark.wait_for(|at| *at >= revision);
-        tokio::time::timeout(deadline.remaining(), reached)
-            .await
-            .is_ok()
+        tokio::time::timeout(deadline.remaining(), reached).await.is_ok()
     }
 
     /// Reads what the leader knows of one entity beyond its view.
@@ -114,8 +110,7 @@ impl Feed {
 
     /// Whether the entity's history probably holds a fact of this request.
     pub(crate) fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
-        self.view(entity.name)
-            .is_some_and(|view| view.may_hold(entity, request))
+        self.view(entity.name).is_some_and(|view| view.may_hold(entity, request))
     }
 
     /// Builds the views, then keeps them up in a task of its own until `stop`. The views hold all that
@@ -128,12 +123,7 @@ impl Feed {
         tasks: &tokio_util::task::TaskTracker,
         stop: CancellationToken,
     ) -> Result<(), FeedError> {
-        let live = self
-            .0
-            .ledger
-            .bus()
-            .subscribe(&format!("{LIVE_PREFIX}.>"), None)
-            .await?;
+        let live = self.0.ledger.bus().subscribe(&format!("{LIVE_PREFIX}.>"), None).await?;
         // The subscription must stand before the last revision is asked for, or facts in between are missed.
         self.0.ledger.bus().flush(Deadline::in_ms(READ_MS)).await;
         self.catch_up(Deadline::in_ms(READ_MS)).await?;
@@ -143,20 +133,12 @@ impl Feed {
     }
 
     fn view(&self, name: EntityName) -> Option<&Arc<dyn Apply>> {
-        self.0
-            .views
-            .iter()
-            .map(|(view, _)| view)
-            .find(|view| view.entity() == name)
+        self.0.views.iter().map(|(view, _)| view).find(|view| view.entity() == name)
     }
 
     /// Counters of one sort of entity, if there is a view of it.
     pub(crate) fn metrics(&self, name: EntityName) -> Option<&EntityMetrics> {
-        self.0
-            .views
-            .iter()
-            .find(|(view, _)| view.entity() == name)
-            .map(|(_, metrics)| metrics)
+        self.0.views.iter().find(|(view, _)| view.entity() == name).map(|(_, metrics)| metrics)
     }
 
     async fn run(self, mut live: Subscriber, stop: CancellationToken) {
@@ -254,20 +236,12 @@ impl Feed {
     }
 
     async fn read_what_is_missing(&self, deadline: Deadline) -> Result<(), ReadError> {
-        let last = self
-            .0
-            .ledger
-            .last_revision(deadline.at_most_ms(STEP_MS))
-            .await?;
+        let last = self.0.ledger.last_revision(deadline.at_most_ms(STEP_MS)).await?;
         let from = self.watermark();
         if from < last && !self.read_up_to(from, last, deadline).await? {
-            return Err(ReadError::Unavailable(
-                "replicas lag behind the leader".to_owned(),
-            ));
+            return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
         }
-        self.0
-            .watermark
-            .send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
+        self.0.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
         for (_, metrics) in self.0.views.iter() {
             metrics.viewed(self.watermark(), last);
         }
@@ -278,20 +252,11 @@ impl Feed {
     /// Reads the facts of every view after `from` and says whether they reach up to `last`: a replica
     /// that lags answers with less than the leader has, so the leader is asked for the last one of each
     /// sort first.
-    async fn read_up_to(
-        &self,
-        from: u64,
-        last: u64,
-        deadline: Deadline,
-    ) -> Result<bool, ReadError> {
+    async fn read_up_to(&self, from: u64, last: u64, deadline: Deadline) -> Result<bool, ReadError> {
         let mut read = 0_u64;
         for (view, _) in self.0.views.iter() {
             let filter = facts_of(view.entity());
-            let newest = self
-                .0
-                .ledger
-                .last_matching(&filter, deadline.at_most_ms(STEP_MS))
-                .await?;
+            let newest = self.0.ledger.last_matching(&filter, deadline.at_most_ms(STEP_MS)).await?;
             if newest <= from {
                 continue;
             }
@@ -299,13 +264,7 @@ impl Feed {
                 read += 1;
                 apply(view.as_ref(), &fact);
             };
-            if self
-                .0
-                .ledger
-                .scan(&filter, from, usize::MAX, deadline, each)
-                .await?
-                < newest
-            {
+            if self.0.ledger.scan(&filter, from, usize::MAX, deadline, each).await? < newest {
                 return Ok(false);
             }
         }

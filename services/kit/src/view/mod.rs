@@ -61,9 +61,7 @@ pub trait Apply: Send + Sync + 'static {
 
 impl<S: State> Default for View<S> {
     fn default() -> Self {
-        Self {
-            entities: RwLock::default(),
-        }
+        Self { entities: RwLock::default() }
     }
 }
 
@@ -81,10 +79,7 @@ impl<S: State> View<S> {
 
     /// How many entities there are.
     pub fn len(&self) -> usize {
-        self.entities
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.entities.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether there are none.
@@ -118,25 +113,14 @@ impl<S: State> View<S> {
     /// The states of all entities, in every mission, that `keep` wants; it is told the revision too.
     pub fn all(&self, keep: impl Fn(&S, u64) -> bool) -> Vec<Arc<S>> {
         let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
-        let kept = entities
-            .values()
-            .filter(|entry| keep(&entry.state, entry.revision));
+        let kept = entities.values().filter(|entry| keep(&entry.state, entry.revision));
         kept.map(|entry| Arc::clone(&entry.state)).collect()
     }
 
     /// Takes in a state that this process has just recorded.
-    pub(crate) fn put(
-        &self,
-        entity: &Entity,
-        revision: u64,
-        state: Arc<S>,
-        request: Option<RequestDigest>,
-    ) {
+    pub(crate) fn put(&self, entity: &Entity, revision: u64, state: Arc<S>, request: Option<RequestDigest>) {
         let key = (entity.mission.clone(), entity.id.clone());
-        let mut entities = self
-            .entities
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut entities = self.entities.write().unwrap_or_else(PoisonError::into_inner);
         let entry = entities.entry(key).or_insert_with(|| Entry {
             revision,
             state: Arc::clone(&state),
@@ -165,10 +149,7 @@ impl<S: State> Apply for View<S> {
             state: S,
         }
         let entity = &fact.fact.entity;
-        if self
-            .get(&entity.mission, &entity.id)
-            .is_some_and(|known| known.revision == fact.revision)
-        {
+        if self.get(&entity.mission, &entity.id).is_some_and(|known| known.revision == fact.revision) {
             return Ok(());
         }
         let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)?;
@@ -177,13 +158,11 @@ impl<S: State> Apply for View<S> {
     }
 
     fn revision_of(&self, entity: &Entity) -> u64 {
-        self.get(&entity.mission, &entity.id)
-            .map_or(0, |entry| entry.revision)
+        self.get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision)
     }
 
     fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
-        self.get(&entity.mission, &entity.id)
-            .is_some_and(|entry| entry.may_hold(request))
+        self.get(&entity.mission, &entity.id).is_some_and(|entry| entry.may_hold(request))
     }
 }
 
@@ -193,19 +172,11 @@ mod tests {
     use selvedge_contracts::payload::mission::Mission as Named;
 
     fn entity(id: &str) -> Entity {
-        Entity {
-            mission: Mission::kluster(),
-            name: EntityName::Mission,
-            id: EntityId::new(id).unwrap(),
-        }
+        Entity { mission: Mission::kluster(), name: EntityName::Mission, id: EntityId::new(id).unwrap() }
     }
 
     fn named(id: &str, title: &str) -> Arc<Named> {
-        Arc::new(Named {
-            id: Mission::new(id).unwrap(),
-            title: title.into(),
-            created_at_ms: 0,
-        })
+        Arc::new(Named { id: Mission::new(id).unwrap(), title: title.into(), created_at_ms: 0 })
     }
 
     #[test]
@@ -214,14 +185,9 @@ mod tests {
         view.put(&entity("a"), 7, named("a", "new"), None);
         let request = RequestDigest::new("x", "y", "z");
         view.put(&entity("a"), 3, named("a", "old"), Some(request));
-        let entry = view
-            .get(&Mission::kluster(), &EntityId::new("a").unwrap())
-            .unwrap();
+        let entry = view.get(&Mission::kluster(), &EntityId::new("a").unwrap()).unwrap();
         assert_eq!((entry.revision, entry.state.title.as_str()), (7, "new"));
-        assert!(
-            entry.may_hold(request),
-            "an older fact's request is remembered"
-        );
+        assert!(entry.may_hold(request), "an older fact's request is remembered");
     }
 
     #[test]
@@ -235,10 +201,6 @@ mod tests {
         let after = EntityId::from(&first[1].id);
         let (rest, more) = view.page(&Mission::kluster(), Some(&after), 2, |_| true);
         assert_eq!((rest[0].id.as_str(), rest.len(), more), ("c", 1, false));
-        assert!(
-            view.page(&Mission::new("demo").unwrap(), None, 2, |_| true)
-                .0
-                .is_empty()
-        );
+        assert!(view.page(&Mission::new("demo").unwrap(), None, 2, |_| true).0.is_empty());
     }
 }

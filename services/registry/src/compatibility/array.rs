@@ -49,16 +49,8 @@ impl<'a> Comparison<'a> {
         value: &'a Value,
         at: &str,
     ) -> Report {
-        let from = siblings
-            .get("prefixItems")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len);
-        let to = facts
-            .maps()
-            .map(|part| prefix(part).len())
-            .max()
-            .unwrap_or(0)
-            .max(from);
+        let from = siblings.get("prefixItems").and_then(Value::as_array).map_or(0, Vec::len);
+        let to = facts.maps().map(|part| prefix(part).len()).max().unwrap_or(0).max(from);
         let most = most_items(facts).unwrap_or(u64::MAX);
         let mut report = Report::default();
         for index in (from..=to).filter(|index| (*index as u64) < most) {
@@ -67,65 +59,41 @@ impl<'a> Comparison<'a> {
         report
     }
 
-    fn contains(
-        &self,
-        facts: &Facts<'a>,
-        siblings: &Map<String, Value>,
-        value: &Value,
-        at: &str,
-    ) -> Report {
+    fn contains(&self, facts: &Facts<'a>, siblings: &Map<String, Value>, value: &Value, at: &str) -> Report {
         let (least, most) = contained(siblings);
         let implies = |part: &Map<String, Value>| {
             let (before_least, before_most) = contained(part);
-            part.get("contains")
-                .is_some_and(|before| self.is_same(before, value))
+            part.get("contains").is_some_and(|before| self.is_same(before, value))
                 && before_least >= least
                 && most.is_none_or(|most| before_most.is_some_and(|before| before <= most))
         };
         match () {
             () if least == 0 && most.is_none() => Report::default(),
             () if facts.maps().any(implies) => Report::default(),
-            () => Report::unknown(
-                at,
-                "contains cannot be compared where it or its bounds change",
-            ),
+            () => Report::unknown(at, "contains cannot be compared where it or its bounds change"),
         }
     }
 }
 
 fn prefix(part: &Map<String, Value>) -> &[Value] {
-    part.get("prefixItems")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    part.get("prefixItems").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// What is known of the item at `index`; from the longest prefix on, of every further one.
 fn item<'a>(facts: &Facts<'a>, index: usize) -> Known<'a> {
     Known::all(
-        facts
-            .maps()
-            .filter_map(|part| prefix(part).get(index).or_else(|| part.get("items")))
-            .collect(),
+        facts.maps().filter_map(|part| prefix(part).get(index).or_else(|| part.get("items"))).collect(),
     )
 }
 
 /// Most items possible: by `maxItems`, or where no item may follow the prefix.
 fn most_items(facts: &Facts<'_>) -> Option<u64> {
-    let closed = facts
-        .maps()
-        .filter(|part| part.get("items") == Some(&Value::Bool(false)));
-    facts
-        .lowest("maxItems")
-        .into_iter()
-        .chain(closed.map(|part| prefix(part).len() as u64))
-        .min()
+    let closed = facts.maps().filter(|part| part.get("items") == Some(&Value::Bool(false)));
+    facts.lowest("maxItems").into_iter().chain(closed.map(|part| prefix(part).len() as u64)).min()
 }
 
 fn unique(facts: &Facts<'_>, value: &Value, at: &str) -> Report {
-    let is_unique = facts
-        .all("uniqueItems")
-        .any(|before| *before == Value::Bool(true));
+    let is_unique = facts.all("uniqueItems").any(|before| *before == Value::Bool(true));
     match value {
         Value::Bool(true) if !is_unique && most_items(facts).is_none_or(|most| most > 1) => {
             Report::breaking(at, "items must be unique; they could repeat")
@@ -136,8 +104,5 @@ fn unique(facts: &Facts<'_>, value: &Value, at: &str) -> Report {
 
 /// How many items must, and at most may, satisfy `contains`.
 fn contained(part: &Map<String, Value>) -> (u64, Option<u64>) {
-    (
-        part.get("minContains").map_or(Some(1), count).unwrap_or(1),
-        part.get("maxContains").and_then(count),
-    )
+    (part.get("minContains").map_or(Some(1), count).unwrap_or(1), part.get("maxContains").and_then(count))
 }

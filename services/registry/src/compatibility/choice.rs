@@ -39,10 +39,9 @@ impl<'a> Comparison<'a> {
         }
         match (facts.types.without(allowed), possible.len(), possible.pop()) {
             (Types::NONE, 1, Some(only)) => only,
-            (Types::NONE, _, _) => Report::unknown(
-                at,
-                "no one alternative could be shown to allow all that was allowed",
-            ),
+            (Types::NONE, _, _) => {
+                Report::unknown(at, "no one alternative could be shown to allow all that was allowed")
+            }
             (lost, _, _) => Report::breaking(at, format!("no alternative allows {lost}")),
         }
     }
@@ -60,7 +59,10 @@ impl<'a> Comparison<'a> {
         }
         let mut report = self.any_of(known, facts, value, at);
         if !self.are_apart(value.as_array().map(Vec::as_slice).unwrap_or_default()) {
-            report.absorb(Report::unknown(at, "two alternatives may hold for one value; tell them apart by a required const property"));
+            report.absorb(Report::unknown(
+                at,
+                "two alternatives may hold for one value; tell them apart by a required const property",
+            ));
         }
         report
     }
@@ -68,10 +70,7 @@ impl<'a> Comparison<'a> {
     fn are_apart(&self, branches: &[Value]) -> bool {
         branches.len() <= MAX_ALTERNATIVES
             && branches.iter().enumerate().all(|(index, one)| {
-                branches
-                    .iter()
-                    .skip(index.saturating_add(1))
-                    .all(|other| self.is_apart(one, other))
+                branches.iter().skip(index.saturating_add(1)).all(|other| self.is_apart(one, other))
             })
     }
 
@@ -116,20 +115,11 @@ impl<'a> Comparison<'a> {
 
 /// What is known with each alternative of the first choice not made yet.
 fn alternatives<'a>(known: &Known<'a>, facts: &Facts<'a>) -> Option<Vec<Known<'a>>> {
-    let choices = facts
-        .all("anyOf")
-        .chain(facts.all("oneOf"))
-        .filter_map(Value::as_array)
-        .map(Vec::as_slice);
-    let mut open = choices
-        .filter(|choice| !choice.is_empty() && !known.chosen.contains(&choice.as_ptr().addr()));
+    let choices = facts.all("anyOf").chain(facts.all("oneOf")).filter_map(Value::as_array).map(Vec::as_slice);
+    let mut open =
+        choices.filter(|choice| !choice.is_empty() && !known.chosen.contains(&choice.as_ptr().addr()));
     let choice: &'a [Value] = open.next()?;
-    Some(
-        choice
-            .iter()
-            .map(|branch| known.choosing(choice, branch))
-            .collect(),
-    )
+    Some(choice.iter().map(|branch| known.choosing(choice, branch)).collect())
 }
 
 /// What is known with each type it can be, where alternatives are asked for.
@@ -138,21 +128,11 @@ fn each_type<'a>(
     facts: &Facts<'a>,
     keywords: &Map<String, Value>,
 ) -> Option<Vec<Known<'a>>> {
-    let types: Vec<Types> = Types::EACH
-        .into_iter()
-        .map(|one| one.and(facts.types))
-        .filter(|one| *one != Types::NONE)
-        .collect();
+    let types: Vec<Types> =
+        Types::EACH.into_iter().map(|one| one.and(facts.types)).filter(|one| *one != Types::NONE).collect();
     let asks_for_one = keywords.contains_key("anyOf") || keywords.contains_key("oneOf");
-    (asks_for_one && types.len() > 1).then(|| {
-        types
-            .into_iter()
-            .map(|types| Known {
-                types,
-                ..known.clone()
-            })
-            .collect()
-    })
+    (asks_for_one && types.len() > 1)
+        .then(|| types.into_iter().map(|types| Known { types, ..known.clone() }).collect())
 }
 
 /// The keywords of the schema, or of the one it refers to.
@@ -164,16 +144,12 @@ fn target<'v>(root: &'v Value, schema: &'v Value) -> Option<&'v Map<String, Valu
 }
 
 fn listed(keywords: &Map<String, Value>) -> Option<Vec<&Value>> {
-    ["const", "enum"]
-        .into_iter()
-        .find_map(|name| keywords.get(name).map(|value| values_of(name, value)))
+    ["const", "enum"].into_iter().find_map(|name| keywords.get(name).map(|value| values_of(name, value)))
 }
 
 fn is_listed_apart(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     match (listed(one), listed(other)) {
-        (Some(one), Some(other)) => one
-            .iter()
-            .all(|one| !other.iter().any(|other| equal(one, other))),
+        (Some(one), Some(other)) => one.iter().all(|one| !other.iter().any(|other| equal(one, other))),
         _ => false,
     }
 }
@@ -181,10 +157,7 @@ fn is_listed_apart(one: &Map<String, Value>, other: &Map<String, Value>) -> bool
 /// Whether both require a property whose listed values differ.
 fn has_apart_property(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     let required = |keywords: &Map<String, Value>, name: &Value| {
-        keywords
-            .get("required")
-            .and_then(Value::as_array)
-            .is_some_and(|names| names.contains(name))
+        keywords.get("required").and_then(Value::as_array).is_some_and(|names| names.contains(name))
     };
     let values = |keywords: &'_ Map<String, Value>, name: &str| {
         keywords
@@ -193,16 +166,11 @@ fn has_apart_property(one: &Map<String, Value>, other: &Map<String, Value>) -> b
             .and_then(Value::as_object)
             .cloned()
     };
-    let names = one
-        .get("required")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
-    names
-        .filter(|name| required(other, name))
-        .filter_map(Value::as_str)
-        .any(|name| match (values(one, name), values(other, name)) {
+    let names = one.get("required").and_then(Value::as_array).into_iter().flatten();
+    names.filter(|name| required(other, name)).filter_map(Value::as_str).any(|name| {
+        match (values(one, name), values(other, name)) {
             (Some(one), Some(other)) => is_listed_apart(&one, &other),
             _ => false,
-        })
+        }
+    })
 }

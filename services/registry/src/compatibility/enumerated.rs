@@ -20,21 +20,14 @@ pub(super) fn check(facts: &Facts<'_>, name: &str, value: &Value, at: &str) -> R
     let few = [Value::Null, Value::Bool(false), Value::Bool(true)];
     let before = match facts.values() {
         Some(values) => values,
-        None if facts.types.is_within(Types::NULL.or(Types::BOOLEAN)) => few
-            .iter()
-            .filter(|value| Types::of_value(value).is_within(facts.types))
-            .collect(),
+        None if facts.types.is_within(Types::NULL.or(Types::BOOLEAN)) => {
+            few.iter().filter(|value| Types::of_value(value).is_within(facts.types)).collect()
+        }
         None => return Report::breaking(at, "values other than the listed ones were allowed"),
     };
     let mut report = Report::default();
-    for lost in before
-        .into_iter()
-        .filter(|before| !after.iter().any(|after| equal(before, after)))
-    {
-        report.absorb(Report::breaking(
-            at,
-            format!("not listed any more: {}", echoed(lost)),
-        ));
+    for lost in before.into_iter().filter(|before| !after.iter().any(|after| equal(before, after))) {
+        report.absorb(Report::breaking(at, format!("not listed any more: {}", echoed(lost))));
     }
     report
 }
@@ -53,13 +46,9 @@ pub(super) fn equal(one: &Value, other: &Value) -> bool {
         (Value::Number(a), Value::Number(b)) => {
             a == b || (a.is_f64() != b.is_f64() && a.as_f64() == b.as_f64())
         }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b))
-        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(name, a)| b.get(name).is_some_and(|b| equal(a, b)))
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| equal(a, b)))
         }
         _ => one == other,
     }
@@ -77,8 +66,7 @@ impl Comparison<'_> {
             return None;
         }
         if self.validators.len() < MAX_VALIDATORS && !self.validators.contains_key(at) {
-            self.validators
-                .insert(at.to_owned(), validator(self.after, at));
+            self.validators.insert(at.to_owned(), validator(self.after, at));
         }
         let validator = self.validators.get(at)?.as_ref()?;
         let mut report = Report::default();
@@ -93,14 +81,7 @@ impl Comparison<'_> {
 }
 
 fn validator(after: &Value, at: &str) -> Option<jsonschema::Validator> {
-    let registry = jsonschema::Registry::new()
-        .add(AFTER, after)
-        .ok()?
-        .prepare()
-        .ok()?;
+    let registry = jsonschema::Registry::new().add(AFTER, after).ok()?.prepare().ok()?;
     let schema = serde_json::json!({ "$ref": reference::to(AFTER, at) });
-    checker::options()
-        .with_registry(&registry)
-        .build(&schema)
-        .ok()
+    checker::options().with_registry(&registry).build(&schema).ok()
 }

@@ -27,11 +27,7 @@ impl<'a> Known<'a> {
 
     /// That a value satisfies each of the schemas.
     pub(super) fn all(parts: Vec<&'a Value>) -> Self {
-        Self {
-            parts,
-            types: Types::ALL,
-            chosen: Vec::new(),
-        }
+        Self { parts, types: Types::ALL, chosen: Vec::new() }
     }
 
     /// Also that it satisfies `branch`, one of the `alternatives`.
@@ -44,11 +40,7 @@ impl<'a> Known<'a> {
 
     /// The question whether `asked` follows from this.
     pub(super) fn question(&self, asked: &Value) -> Question {
-        let mut parts: Vec<usize> = self
-            .parts
-            .iter()
-            .map(|part| std::ptr::from_ref(*part).addr())
-            .collect();
+        let mut parts: Vec<usize> = self.parts.iter().map(|part| std::ptr::from_ref(*part).addr()).collect();
         parts.sort_unstable();
         parts.dedup();
         (parts, self.types, std::ptr::from_ref(asked).addr())
@@ -63,21 +55,11 @@ impl<'a> Known<'a> {
             }
             parts.push(part);
             todo.extend(
-                part.get("$ref")
-                    .and_then(Value::as_str)
-                    .and_then(|to| resolve(root, to))
-                    .map(|(_, to)| to),
+                part.get("$ref").and_then(Value::as_str).and_then(|to| resolve(root, to)).map(|(_, to)| to),
             );
-            todo.extend(
-                part.get("allOf")
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten(),
-            );
+            todo.extend(part.get("allOf").and_then(Value::as_array).into_iter().flatten());
         }
-        let types = parts.iter().fold(self.types, |types, part| {
-            types.and(Types::of_schema(root, part))
-        });
+        let types = parts.iter().fold(self.types, |types, part| types.and(Types::of_schema(root, part)));
         Facts { parts, types }
     }
 }
@@ -118,18 +100,9 @@ impl<'a> Facts<'a> {
     /// The only values possible, if they are listed.
     pub(super) fn values(&self) -> Option<Vec<&'a Value>> {
         let constant = self.all("const").next().map(|value| vec![value]);
-        let listed = || {
-            self.all("enum")
-                .filter_map(Value::as_array)
-                .min_by_key(|values| values.len())
-        };
+        let listed = || self.all("enum").filter_map(Value::as_array).min_by_key(|values| values.len());
         let values = constant.or_else(|| listed().map(|values| values.iter().collect()))?;
-        Some(
-            values
-                .into_iter()
-                .filter(|value| Types::of_value(value).is_within(self.types))
-                .collect(),
-        )
+        Some(values.into_iter().filter(|value| Types::of_value(value).is_within(self.types)).collect())
     }
 
     /// The highest of the counts that `keyword` sets.
@@ -152,18 +125,14 @@ impl<'a> Facts<'a> {
 pub(super) fn count(value: &Value) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let whole = |number: &f64| number.fract() == 0.0 && (0.0..=EXACT).contains(number);
-    value
-        .as_u64()
-        .or_else(|| value.as_f64().filter(whole).map(|number| number as u64))
+    value.as_u64().or_else(|| value.as_f64().filter(whole).map(|number| number as u64))
 }
 
 /// A lower bound of a count, kept from before or raised.
 pub(super) fn at_least(before: u64, value: &Value, at: &str, what: &str) -> Report {
     match count(value) {
         Some(after) if before >= after => Report::default(),
-        Some(after) => {
-            Report::breaking(at, format!("at least {after} {what}; {before} were enough"))
-        }
+        Some(after) => Report::breaking(at, format!("at least {after} {what}; {before} were enough")),
         None => Report::unknown(at, "this bound is no count"),
     }
 }
@@ -175,9 +144,7 @@ pub(super) fn at_most(before: Option<u64>, value: &Value, at: &str, what: &str) 
         (Some(after), Some(before)) => {
             Report::breaking(at, format!("at most {after} {what}; {before} were allowed"))
         }
-        (Some(after), None) => {
-            Report::breaking(at, format!("at most {after} {what}; there was no bound"))
-        }
+        (Some(after), None) => Report::breaking(at, format!("at most {after} {what}; there was no bound")),
         (None, _) => Report::unknown(at, "this bound is no count"),
     }
 }

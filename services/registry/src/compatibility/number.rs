@@ -36,14 +36,10 @@ impl Bound {
         let limit = if side == Side::Low { limit } else { -limit };
         let is_open = name.starts_with("exclusive");
         match whole {
-            Whole::Numbers if limit.abs() < EXACT && is_open => Self {
-                limit: limit.floor() + 1.0,
-                is_open: false,
-            },
-            Whole::Numbers if limit.abs() < EXACT => Self {
-                limit: limit.ceil(),
-                is_open: false,
-            },
+            Whole::Numbers if limit.abs() < EXACT && is_open => {
+                Self { limit: limit.floor() + 1.0, is_open: false }
+            }
+            Whole::Numbers if limit.abs() < EXACT => Self { limit: limit.ceil(), is_open: false },
             _ => Self { limit, is_open },
         }
     }
@@ -60,11 +56,7 @@ enum Whole {
 }
 
 fn bound(facts: &Facts<'_>, side: Side, (name, value): (&str, &Value), at: &str) -> Report {
-    let whole = if facts.types.meets(Types::FRACTION) {
-        Whole::OrNot
-    } else {
-        Whole::Numbers
-    };
+    let whole = if facts.types.meets(Types::FRACTION) { Whole::OrNot } else { Whole::Numbers };
     let Some(after) = exact(value) else {
         return Report::unknown(at, "this bound is not exact as a double");
     };
@@ -73,12 +65,9 @@ fn bound(facts: &Facts<'_>, side: Side, (name, value): (&str, &Value), at: &str)
         Side::Low => ["minimum", "exclusiveMinimum"],
         Side::High => ["maximum", "exclusiveMaximum"],
     };
-    let mut before = names.iter().flat_map(|name| {
-        facts
-            .all(name)
-            .filter_map(exact)
-            .map(|limit| Bound::new(limit, name, side, whole))
-    });
+    let mut before = names
+        .iter()
+        .flat_map(|name| facts.all(name).filter_map(exact).map(|limit| Bound::new(limit, name, side, whole)));
     if before.any(|before| before.implies(after)) {
         return Report::default();
     }
@@ -91,8 +80,7 @@ fn multiple_of(facts: &Facts<'_>, value: &Value, at: &str) -> Report {
     };
     let is_whole = |number: f64| number.fract() == 0.0 && number.abs() < EXACT;
     let implies = |before: f64| {
-        before.to_bits() == after.to_bits()
-            || (is_whole(before) && is_whole(after) && before % after == 0.0)
+        before.to_bits() == after.to_bits() || (is_whole(before) && is_whole(after) && before % after == 0.0)
     };
     let before: Vec<f64> = facts.all("multipleOf").filter_map(exact).collect();
     let are_whole = !facts.types.meets(Types::FRACTION);
@@ -101,10 +89,7 @@ fn multiple_of(facts: &Facts<'_>, value: &Value, at: &str) -> Report {
         [] if are_whole && !is_whole(after) => {
             Report::unknown(at, "multiples of a fraction cannot be compared")
         }
-        [] => Report::breaking(
-            at,
-            format!("numbers that are no multiple of {value} were allowed"),
-        ),
+        [] => Report::breaking(at, format!("numbers that are no multiple of {value} were allowed")),
         before if before.iter().any(|before| implies(*before)) => Report::default(),
         _ => Report::unknown(at, "multiples of different numbers cannot be compared"),
     }
@@ -118,10 +103,7 @@ fn multiple_of(facts: &Facts<'_>, value: &Value, at: &str) -> Report {
 )]
 fn exact(value: &Value) -> Option<f64> {
     let number = value.as_number()?;
-    let integer = number
-        .as_i64()
-        .map(i128::from)
-        .or_else(|| number.as_u64().map(i128::from));
+    let integer = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     match integer {
         Some(integer) => Some(integer as f64).filter(|double| *double as i128 == integer),
         None => number.as_f64(),

@@ -15,24 +15,12 @@ pub(super) struct Report {
 impl Report {
     /// One difference that refuses what was allowed.
     pub(super) fn breaking(at: &str, message: impl Into<String>) -> Self {
-        Self {
-            breaking: vec![Detail {
-                at: at.to_owned(),
-                message: message.into(),
-            }],
-            ..Self::default()
-        }
+        Self { breaking: vec![Detail { at: at.to_owned(), message: message.into() }], ..Self::default() }
     }
 
     /// One question left open.
     pub(super) fn unknown(at: &str, message: impl Into<String>) -> Self {
-        Self {
-            unknown: vec![Detail {
-                at: at.to_owned(),
-                message: message.into(),
-            }],
-            ..Self::default()
-        }
+        Self { unknown: vec![Detail { at: at.to_owned(), message: message.into() }], ..Self::default() }
     }
 
     /// Whether everything asked is proven.
@@ -51,22 +39,15 @@ impl Report {
     pub(super) fn in_doubt(self) -> Self {
         let mut unknown = self.unknown;
         absorb(&mut unknown, self.breaking);
-        Self {
-            breaking: Vec::new(),
-            unknown,
-        }
+        Self { breaking: Vec::new(), unknown }
     }
 
     /// What it comes to.
     pub(super) fn verdict(self) -> Compatibility {
         match (self.breaking.is_empty(), self.unknown.is_empty()) {
             (true, true) => Compatibility::Compatible,
-            (true, false) => Compatibility::Unknown {
-                reasons: self.unknown,
-            },
-            (false, _) => Compatibility::Breaking {
-                reasons: self.breaking,
-            },
+            (true, false) => Compatibility::Unknown { reasons: self.unknown },
+            (false, _) => Compatibility::Breaking { reasons: self.breaking },
         }
     }
 }

@@ -12,12 +12,7 @@ use super::{
 pub(super) fn check(facts: &Facts<'_>, name: &str, value: &Value, at: &str) -> Report {
     match name {
         _ if !facts.types.meets(Types::STRING) => Report::default(),
-        "minLength" => at_least(
-            facts.highest("minLength").unwrap_or(0),
-            value,
-            at,
-            "characters",
-        ),
+        "minLength" => at_least(facts.highest("minLength").unwrap_or(0), value, at, "characters"),
         "maxLength" => at_most(facts.lowest("maxLength"), value, at, "characters"),
         _ => pattern(facts, value, at),
     }
@@ -26,10 +21,7 @@ pub(super) fn check(facts: &Facts<'_>, name: &str, value: &Value, at: &str) -> R
 fn pattern(facts: &Facts<'_>, value: &Value, at: &str) -> Report {
     let before: Vec<&Value> = facts.all("pattern").collect();
     match before.as_slice() {
-        [] => Report::breaking(
-            at,
-            format!("strings that do not match {value} were allowed"),
-        ),
+        [] => Report::breaking(at, format!("strings that do not match {value} were allowed")),
         before if before.contains(&value) => Report::default(),
         _ => Report::unknown(at, "the pattern changed, and patterns cannot be compared"),
     }

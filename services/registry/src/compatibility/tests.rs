@@ -20,46 +20,27 @@ fn verdict(before: &Value, after: &Value) -> (&'static str, Vec<String>) {
 
 #[track_caller]
 fn compatible(before: Value, after: Value) {
-    assert_eq!(
-        verdict(&before, &after),
-        ("compatible", Vec::new()),
-        "{before} -> {after}"
-    );
+    assert_eq!(verdict(&before, &after), ("compatible", Vec::new()), "{before} -> {after}");
 }
 
 #[track_caller]
 fn breaking(before: Value, after: Value, at: &str) {
-    assert_eq!(
-        verdict(&before, &after),
-        ("breaking", vec![at.to_owned()]),
-        "{before} -> {after}"
-    );
+    assert_eq!(verdict(&before, &after), ("breaking", vec![at.to_owned()]), "{before} -> {after}");
 }
 
 #[track_caller]
 fn unknown(before: Value, after: Value, at: &str) {
-    assert_eq!(
-        verdict(&before, &after),
-        ("unknown", vec![at.to_owned()]),
-        "{before} -> {after}"
-    );
+    assert_eq!(verdict(&before, &after), ("unknown", vec![at.to_owned()]), "{before} -> {after}");
 }
 
 #[test]
 fn types_may_widen_but_not_narrow() {
     compatible(json!({"type": "integer"}), json!({"type": "number"}));
-    compatible(
-        json!({"type": "string"}),
-        json!({"type": ["string", "null"]}),
-    );
+    compatible(json!({"type": "string"}), json!({"type": ["string", "null"]}));
     compatible(json!({"const": 1}), json!({"type": "integer"}));
     compatible(json!(false), json!({"type": "null"}));
     compatible(json!({"type": "null"}), json!(true));
-    breaking(
-        json!({"type": "number"}),
-        json!({"type": "integer"}),
-        "/type",
-    );
+    breaking(json!({"type": "number"}), json!({"type": "integer"}), "/type");
     breaking(json!({}), json!({"type": "string"}), "/type");
     breaking(json!({}), json!(false), "");
 }
@@ -67,14 +48,8 @@ fn types_may_widen_but_not_narrow() {
 #[test]
 fn listed_values_may_be_added_but_not_removed() {
     compatible(json!({"enum": ["a", 1]}), json!({"enum": [1.0, "b", "a"]}));
-    compatible(
-        json!({"type": ["boolean", "null"]}),
-        json!({"enum": [true, false, null]}),
-    );
-    compatible(
-        json!({"enum": ["a", "bb"]}),
-        json!({"type": "string", "maxLength": 2, "pattern": "^[ab]+$"}),
-    );
+    compatible(json!({"type": ["boolean", "null"]}), json!({"enum": [true, false, null]}));
+    compatible(json!({"enum": ["a", "bb"]}), json!({"type": "string", "maxLength": 2, "pattern": "^[ab]+$"}));
     breaking(json!({"enum": ["a", "b"]}), json!({"enum": ["a"]}), "");
     breaking(json!({"enum": ["a", "bbb"]}), json!({"maxLength": 2}), "");
     breaking(json!({"type": "string"}), json!({"enum": ["a"]}), "/enum");
@@ -86,41 +61,16 @@ fn bounds_may_loosen_but_not_tighten() {
     let number = |keyword: &str, limit: f64| json!({"type": "number", keyword: limit});
     compatible(number("minimum", 2.0), number("minimum", 1.5));
     compatible(number("exclusiveMinimum", 2.0), number("minimum", 2.0));
-    compatible(
-        json!({"type": "integer", "exclusiveMinimum": 1.5}),
-        json!({"minimum": 2}),
-    );
-    compatible(
-        json!({"type": "integer", "maximum": 3}),
-        json!({"exclusiveMaximum": 4}),
-    );
-    compatible(
-        json!({"type": "string"}),
-        json!({"minimum": 5, "items": false, "required": ["a"]}),
-    );
+    compatible(json!({"type": "integer", "exclusiveMinimum": 1.5}), json!({"minimum": 2}));
+    compatible(json!({"type": "integer", "maximum": 3}), json!({"exclusiveMaximum": 4}));
+    compatible(json!({"type": "string"}), json!({"minimum": 5, "items": false, "required": ["a"]}));
     breaking(number("minimum", 1.0), number("minimum", 2.0), "/minimum");
-    breaking(
-        number("maximum", 2.0),
-        number("exclusiveMaximum", 2.0),
-        "/exclusiveMaximum",
-    );
-    breaking(
-        json!({"type": "number"}),
-        number("maximum", 2.0),
-        "/maximum",
-    );
+    breaking(number("maximum", 2.0), number("exclusiveMaximum", 2.0), "/exclusiveMaximum");
+    breaking(json!({"type": "number"}), number("maximum", 2.0), "/maximum");
     compatible(json!({"maxLength": 2}), json!({"maxLength": 3.0}));
-    breaking(
-        json!({"maxLength": 3}),
-        json!({"maxLength": 2}),
-        "/maxLength",
-    );
+    breaking(json!({"maxLength": 3}), json!({"maxLength": 2}), "/maxLength");
     breaking(json!({}), json!({"minItems": 1}), "/minItems");
-    breaking(
-        json!({"type": "object"}),
-        json!({"minProperties": 1}),
-        "/minProperties",
-    );
+    breaking(json!({"type": "object"}), json!({"minProperties": 1}), "/minProperties");
     compatible(json!({"required": ["a", "b"]}), json!({"minProperties": 2}));
     compatible(
         json!({"properties": {"a": true}, "additionalProperties": false}),
@@ -142,23 +92,11 @@ fn bounds_may_loosen_but_not_tighten() {
 fn multiples_and_patterns_are_compared_where_they_can_be() {
     compatible(json!({"multipleOf": 6}), json!({"multipleOf": 3}));
     compatible(json!({"type": "integer"}), json!({"multipleOf": 1}));
-    breaking(
-        json!({"type": "integer"}),
-        json!({"multipleOf": 2}),
-        "/multipleOf",
-    );
-    unknown(
-        json!({"multipleOf": 3}),
-        json!({"multipleOf": 6}),
-        "/multipleOf",
-    );
+    breaking(json!({"type": "integer"}), json!({"multipleOf": 2}), "/multipleOf");
+    unknown(json!({"multipleOf": 3}), json!({"multipleOf": 6}), "/multipleOf");
     compatible(json!({"pattern": "^a"}), json!({"pattern": "^a"}));
     breaking(json!({}), json!({"pattern": "^a"}), "/pattern");
-    unknown(
-        json!({"pattern": "^ab"}),
-        json!({"pattern": "^a"}),
-        "/pattern",
-    );
+    unknown(json!({"pattern": "^ab"}), json!({"pattern": "^a"}), "/pattern");
 }
 
 #[test]
@@ -166,44 +104,22 @@ fn properties_may_become_optional_but_not_required() {
     let object = |required: &[&str]| json!({"type": "object", "required": required});
     compatible(object(&["a", "b"]), object(&["a"]));
     breaking(object(&["a"]), object(&["a", "b"]), "/required/1");
-    compatible(
-        json!({"required": ["b"]}),
-        json!({"dependentRequired": {"a": ["b"]}}),
-    );
-    breaking(
-        json!({}),
-        json!({"dependentRequired": {"a": ["b"]}}),
-        "/dependentRequired/a",
-    );
+    compatible(json!({"required": ["b"]}), json!({"dependentRequired": {"a": ["b"]}}));
+    breaking(json!({}), json!({"dependentRequired": {"a": ["b"]}}), "/dependentRequired/a");
 }
 
 #[test]
 fn a_new_property_is_compatible_only_where_none_was_allowed() {
-    let closed =
-        |properties: Value| json!({"properties": properties, "additionalProperties": false});
-    compatible(
-        closed(json!({"a": true})),
-        closed(json!({"a": true, "b": {"type": "string"}})),
-    );
-    compatible(
-        closed(json!({"a": {"type": "string"}})),
-        json!({"additionalProperties": {"type": "string"}}),
-    );
+    let closed = |properties: Value| json!({"properties": properties, "additionalProperties": false});
+    compatible(closed(json!({"a": true})), closed(json!({"a": true, "b": {"type": "string"}})));
+    compatible(closed(json!({"a": {"type": "string"}})), json!({"additionalProperties": {"type": "string"}}));
     breaking(
         json!({"properties": {"a": true}}),
         json!({"properties": {"a": true, "b/c": {"type": "string"}}}),
         "/properties/b~1c/type",
     );
-    breaking(
-        closed(json!({"a": true, "b": true})),
-        closed(json!({"a": true})),
-        "/additionalProperties",
-    );
-    breaking(
-        json!({"properties": {"a": true}}),
-        closed(json!({"a": true})),
-        "/additionalProperties",
-    );
+    breaking(closed(json!({"a": true, "b": true})), closed(json!({"a": true})), "/additionalProperties");
+    breaking(json!({"properties": {"a": true}}), closed(json!({"a": true})), "/additionalProperties");
     breaking(
         json!({"properties": {"a": {"type": "object", "properties": {"b": {"maximum": 2}}}}}),
         json!({"properties": {"a": {"type": "object", "properties": {"b": {"maximum": 1}}}}}),
@@ -213,11 +129,7 @@ fn a_new_property_is_compatible_only_where_none_was_allowed() {
         json!({"propertyNames": {"maxLength": 3}}),
         json!({"propertyNames": {"maxLength": 4, "type": "string"}}),
     );
-    breaking(
-        json!({}),
-        json!({"propertyNames": {"maxLength": 4}}),
-        "/propertyNames/maxLength",
-    );
+    breaking(json!({}), json!({"propertyNames": {"maxLength": 4}}), "/propertyNames/maxLength");
 }
 
 #[test]
@@ -232,32 +144,18 @@ fn patterns_of_properties_leave_doubt() {
         json!({"properties": {"xa": {"type": "string"}}}),
         "/properties/xa/type",
     );
-    unknown(
-        json!({}),
-        json!({"patternProperties": patterns}),
-        "/patternProperties/^x/type",
-    );
+    unknown(json!({}), json!({"patternProperties": patterns}), "/patternProperties/^x/type");
 }
 
 #[test]
 fn items_are_compared_by_their_place() {
-    compatible(
-        json!({"items": {"type": "integer"}}),
-        json!({"items": {"type": "number"}}),
-    );
+    compatible(json!({"items": {"type": "integer"}}), json!({"items": {"type": "number"}}));
     compatible(
         json!({"prefixItems": [{"type": "string"}], "items": {"type": "integer"}}),
         json!({"items": {"type": ["string", "number"]}}),
     );
-    compatible(
-        json!({"maxItems": 1}),
-        json!({"prefixItems": [true], "items": false, "uniqueItems": true}),
-    );
-    breaking(
-        json!({"items": {"type": "number"}}),
-        json!({"items": {"type": "integer"}}),
-        "/items/type",
-    );
+    compatible(json!({"maxItems": 1}), json!({"prefixItems": [true], "items": false, "uniqueItems": true}));
+    breaking(json!({"items": {"type": "number"}}), json!({"items": {"type": "integer"}}), "/items/type");
     breaking(
         json!({"prefixItems": [{"type": "string"}]}),
         json!({"prefixItems": [{"type": "null"}]}),
@@ -279,55 +177,26 @@ fn items_are_compared_by_their_place() {
 fn alternatives_may_be_added_but_not_removed() {
     let (text, number) = (json!({"type": "string"}), json!({"type": "number"}));
     compatible(json!({"anyOf": [text]}), json!({"anyOf": [number, text]}));
-    compatible(
-        json!({"anyOf": [text, number]}),
-        json!({"type": ["number", "string", "null"]}),
-    );
-    compatible(
-        json!({"type": ["number", "string"]}),
-        json!({"anyOf": [text, number]}),
-    );
+    compatible(json!({"anyOf": [text, number]}), json!({"type": ["number", "string", "null"]}));
+    compatible(json!({"type": ["number", "string"]}), json!({"anyOf": [text, number]}));
     compatible(text.clone(), json!({"oneOf": [text, number]}));
-    breaking(
-        json!({"anyOf": [text, number]}),
-        json!({"anyOf": [text]}),
-        "/anyOf",
-    );
-    breaking(
-        json!({"type": ["number", "string", "null"]}),
-        json!({"anyOf": [text, number]}),
-        "/anyOf",
-    );
-    unknown(
-        text,
-        json!({"oneOf": [{"minLength": 0}, {"maxLength": 2}]}),
-        "/oneOf",
-    );
+    breaking(json!({"anyOf": [text, number]}), json!({"anyOf": [text]}), "/anyOf");
+    breaking(json!({"type": ["number", "string", "null"]}), json!({"anyOf": [text, number]}), "/anyOf");
+    unknown(text, json!({"oneOf": [{"minLength": 0}, {"maxLength": 2}]}), "/oneOf");
 }
 
 #[test]
 fn a_tagged_union_may_grow() {
     let variant = |tag: &str, value: Value| json!({"type": "object", "required": ["is"], "properties": {"is": {"const": tag}, "value": value}});
-    let (a, b) = (
-        variant("a", json!({"type": "string"})),
-        variant("b", json!({"type": "integer"})),
-    );
+    let (a, b) = (variant("a", json!({"type": "string"})), variant("b", json!({"type": "integer"})));
     let wider = variant("b", json!({"type": "number"}));
-    compatible(
-        json!({"oneOf": [a, b]}),
-        json!({"oneOf": [variant("c", json!(true)), wider, a]}),
-    );
+    compatible(json!({"oneOf": [a, b]}), json!({"oneOf": [variant("c", json!(true)), wider, a]}));
     compatible(json!({"anyOf": [a, b]}), json!({"oneOf": [b, a]}));
     let many = |value: Value| {
-        let variants: Vec<Value> = (0..50)
-            .map(|n| variant(&n.to_string(), value.clone()))
-            .collect();
+        let variants: Vec<Value> = (0..50).map(|n| variant(&n.to_string(), value.clone())).collect();
         json!({"oneOf": variants})
     };
-    compatible(
-        many(json!({"type": "integer"})),
-        many(json!({"type": "number"})),
-    );
+    compatible(many(json!({"type": "integer"})), many(json!({"type": "number"})));
     let (word, _) = verdict(&json!({"oneOf": [a, wider]}), &json!({"oneOf": [a, b]}));
     assert_ne!(word, "compatible");
 }
@@ -340,10 +209,7 @@ fn definitions_are_followed_also_in_circles() {
             "$defs": {"tree": {"type": "object", "properties": {"value": value, "next": {"$ref": "#/$defs/tree"}}}},
         })
     };
-    compatible(
-        tree(json!({"type": "integer"})),
-        tree(json!({"type": "number"})),
-    );
+    compatible(tree(json!({"type": "integer"})), tree(json!({"type": "number"})));
     breaking(
         tree(json!({"type": "number"})),
         tree(json!({"type": "integer"})),
@@ -362,36 +228,19 @@ fn what_cannot_be_compared_is_unknown_unless_it_stays() {
     for (name, value, other) in [
         ("not", json!({"type": "null"}), json!({"type": "string"})),
         ("if", json!({"type": "null"}), json!({"type": "string"})),
-        (
-            "dependentSchemas",
-            json!({"a": {"required": ["b"]}}),
-            json!({"a": {"required": ["c"]}}),
-        ),
+        ("dependentSchemas", json!({"a": {"required": ["b"]}}), json!({"a": {"required": ["c"]}})),
         ("contentEncoding", json!("base64"), json!("base32")),
     ] {
-        let schema =
-            |value: &Value, title: &str| json!({name: value, "then": {"const": 1}, "title": title});
+        let schema = |value: &Value, title: &str| json!({name: value, "then": {"const": 1}, "title": title});
         compatible(schema(&value, "a"), schema(&value, "b"));
-        unknown(
-            schema(&value, "a"),
-            schema(&other, "a"),
-            &format!("/{name}"),
-        );
+        unknown(schema(&value, "a"), schema(&other, "a"), &format!("/{name}"));
         let without = json!({"maximum": 3});
         compatible(json!({"maximum": 3, name: value}), without);
     }
-    unknown(
-        json!({}),
-        json!({"unevaluatedProperties": false}),
-        "/unevaluatedProperties",
-    );
+    unknown(json!({}), json!({"unevaluatedProperties": false}), "/unevaluatedProperties");
     compatible(json!({"unevaluatedProperties": false}), json!({}));
     let changed = |target: Value| json!({"not": {"$ref": "#/$defs/a"}, "$defs": {"a": target}});
-    unknown(
-        changed(json!({"type": "null"})),
-        changed(json!({"type": "string"})),
-        "/not",
-    );
+    unknown(changed(json!({"type": "null"})), changed(json!({"type": "string"})), "/not");
 }
 
 #[test]
@@ -400,20 +249,14 @@ fn annotations_and_other_drafts() {
         json!({"title": "a"}),
         json!({"description": "b", "format": "email", "x-mine": 1, "$defs": {"a": false}}),
     );
-    unknown(
-        json!({}),
-        json!({"$schema": "http://json-schema.org/draft-07/schema#"}),
-        "/$schema",
-    );
-    compatible(
-        json!({}),
-        json!({"$schema": "https://json-schema.org/draft/2020-12/schema"}),
-    );
+    unknown(json!({}), json!({"$schema": "http://json-schema.org/draft-07/schema#"}), "/$schema");
+    compatible(json!({}), json!({"$schema": "https://json-schema.org/draft/2020-12/schema"}));
 }
 
 #[test]
 fn a_comparison_ends_also_where_cases_multiply() {
-    let choice = |n: usize| json!({"anyOf": [{"required": [format!("a{n}")]}, {"required": [format!("b{n}")]}]});
+    let choice =
+        |n: usize| json!({"anyOf": [{"required": [format!("a{n}")]}, {"required": [format!("b{n}")]}]});
     let many: Vec<Value> = (0..60).map(choice).collect();
     let (word, _) = verdict(&json!({"allOf": many}), &json!({"required": ["c"]}));
     assert_ne!(word, "compatible");
@@ -440,9 +283,7 @@ fn one_keyword(
     inner: impl Strategy<Value = Value> + Clone + 'static,
 ) -> impl Strategy<Value = (&'static str, Value)> {
     let types = prop::sample::subsequence(
-        vec![
-            "null", "boolean", "integer", "number", "string", "array", "object",
-        ],
+        vec!["null", "boolean", "integer", "number", "string", "array", "object"],
         1..4,
     );
     let values = prop::sample::subsequence(
@@ -458,26 +299,15 @@ fn one_keyword(
         ],
         1..4,
     );
-    let names =
-        || prop::sample::subsequence(vec!["a", "b", "x"], 0..3).prop_map(|names| json!(names));
+    let names = || prop::sample::subsequence(vec!["a", "b", "x"], 0..3).prop_map(|names| json!(names));
     let count = || (0u64..4).prop_map(Value::from);
-    let limit = || {
-        prop::sample::select(vec![
-            json!(-1),
-            json!(0),
-            json!(1),
-            json!(1.5),
-            json!(2.0),
-            json!(3),
-        ])
-    };
+    let limit =
+        || prop::sample::select(vec![json!(-1), json!(0), json!(1), json!(1.5), json!(2.0), json!(3)]);
     let map = |inner: BoxedStrategy<Value>, keys: &'static str| {
         prop::collection::btree_map(keys, inner, 0..3).prop_map(|members| json!(members))
     };
     let inner = inner.boxed();
-    let list = prop::collection::vec(inner.clone(), 1..4)
-        .prop_map(Value::from)
-        .boxed();
+    let list = prop::collection::vec(inner.clone(), 1..4).prop_map(Value::from).boxed();
     prop_oneof![
         4 => types.prop_map(|types| ("type", json!(types))),
         2 => values.prop_map(|values| ("enum", json!(values))),
@@ -506,10 +336,7 @@ fn subschema() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop::collection::vec(one_keyword(inner), 0..4).prop_map(|keywords| {
             Value::from(
-                keywords
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect::<Map<_, _>>(),
+                keywords.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>(),
             )
         })
     })
@@ -531,34 +358,31 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
         Value::Object(members) => members
             .iter()
             .for_each(|(name, member)| places(member, &crate::reference::under(at, name), found)),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .for_each(|(index, item)| places(item, &format!("{at}/{index}"), found)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| places(item, &format!("{at}/{index}"), found))
+        }
         _ => {}
     }
 }
 
 /// Two versions of a schema: one place of the first is replaced, dropped or widened in the second.
 fn versions() -> impl Strategy<Value = (Value, Value)> {
-    (schema(), subschema(), any::<prop::sample::Index>(), 0..4u8).prop_map(
-        |(before, other, index, how)| {
-            let mut found = Vec::new();
-            places(&before, "", &mut found);
-            let (mut after, at) = (before.clone(), index.get(&found).clone());
-            let (parent, name) = at.rsplit_once('/').unwrap_or(("", ""));
-            if let (0, Some(Value::Object(members))) = (how, after.pointer_mut(parent)) {
-                members.remove(&name.replace("~1", "/").replace("~0", "~"));
-            } else if let Some(place) = after.pointer_mut(&at) {
-                *place = match how {
-                    1 => json!({"anyOf": [place.clone(), other]}),
-                    2 if place.is_number() => json!(2),
-                    _ => other,
-                };
-            }
-            (before, after)
-        },
-    )
+    (schema(), subschema(), any::<prop::sample::Index>(), 0..4u8).prop_map(|(before, other, index, how)| {
+        let mut found = Vec::new();
+        places(&before, "", &mut found);
+        let (mut after, at) = (before.clone(), index.get(&found).clone());
+        let (parent, name) = at.rsplit_once('/').unwrap_or(("", ""));
+        if let (0, Some(Value::Object(members))) = (how, after.pointer_mut(parent)) {
+            members.remove(&name.replace("~1", "/").replace("~0", "~"));
+        } else if let Some(place) = after.pointer_mut(&at) {
+            *place = match how {
+                1 => json!({"anyOf": [place.clone(), other]}),
+                2 if place.is_number() => json!(2),
+                _ => other,
+            };
+        }
+        (before, after)
+    })
 }
 
 fn usable(schema: &Value) -> Option<jsonschema::Validator> {
@@ -574,13 +398,8 @@ fn small_documents() -> Vec<Value> {
     let mut documents: Vec<Value> = numbers.chain([json!(2), json!("ab")]).collect();
     for choice in 0..64usize {
         let chosen = [choice % 4, choice / 4 % 4, choice / 16].map(|index| values[index].clone());
-        let named = ["a", "b", "x"]
-            .into_iter()
-            .map(String::from)
-            .zip(chosen.clone());
-        let members: Map<String, Value> = named
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
+        let named = ["a", "b", "x"].into_iter().map(String::from).zip(chosen.clone());
+        let members: Map<String, Value> = named.filter_map(|(name, value)| Some((name, value?))).collect();
         documents.extend([Value::from(members), chosen.into_iter().flatten().collect()]);
     }
     documents
@@ -597,11 +416,8 @@ fn keyword_of(family: usize) -> BoxedStrategy<(&'static str, Value)> {
             json!({"enum": [1, "a"]}),
         ])
     };
-    let map = |keys: &'static str| {
-        prop::collection::btree_map(keys, leaf(), 1..3).prop_map(|map| json!(map))
-    };
-    let names =
-        || prop::sample::subsequence(vec!["a", "b", "x"], 1..3).prop_map(|names| json!(names));
+    let map = |keys: &'static str| prop::collection::btree_map(keys, leaf(), 1..3).prop_map(|map| json!(map));
+    let names = || prop::sample::subsequence(vec!["a", "b", "x"], 1..3).prop_map(|names| json!(names));
     let limit = || prop::sample::select(vec![json!(0), json!(1), json!(1.5), json!(2.0), json!(3)]);
     let some = |names: &'static [&'static str]| prop::sample::select(names);
     match family {
@@ -637,11 +453,7 @@ fn keyword_of(family: usize) -> BoxedStrategy<(&'static str, Value)> {
 fn relatives() -> impl Strategy<Value = (Value, Value)> {
     let plain = |family| {
         prop::collection::vec(keyword_of(family), 1..4).prop_map(|all| {
-            Value::from(
-                all.into_iter()
-                    .map(|(name, value)| (name.to_owned(), value))
-                    .collect::<Map<_, _>>(),
-            )
+            Value::from(all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
         })
     };
     let one = move |family| {

@@ -27,14 +27,8 @@ impl Types {
     pub(super) const OBJECT: Self = Self(64);
     pub(super) const ALL: Self = Self(127);
     /// The types that JSON itself tells apart.
-    pub(super) const EACH: [Self; 6] = [
-        Self::NULL,
-        Self::BOOLEAN,
-        Self::NUMBER,
-        Self::STRING,
-        Self::ARRAY,
-        Self::OBJECT,
-    ];
+    pub(super) const EACH: [Self; 6] =
+        [Self::NULL, Self::BOOLEAN, Self::NUMBER, Self::STRING, Self::ARRAY, Self::OBJECT];
 
     /// Types in both.
     pub(super) const fn and(self, other: Self) -> Self {
@@ -89,9 +83,7 @@ impl Types {
             Value::Null => Self::NULL,
             Value::Bool(_) => Self::BOOLEAN,
             Value::Number(number) if number.is_i64() || number.is_u64() => Self::INTEGER,
-            Value::Number(number)
-                if number.as_f64().is_some_and(|number| number.fract() == 0.0) =>
-            {
+            Value::Number(number) if number.as_f64().is_some_and(|number| number.fract() == 0.0) => {
                 Self::INTEGER
             }
             Value::Number(_) => Self::FRACTION,
@@ -130,9 +122,9 @@ fn look(root: &Value, schema: &Value, looks: &mut u32, room: u32) -> Types {
             ("$ref", Value::String(to)) => {
                 resolve(root, to).map_or(Types::ALL, |(_, target)| look(root, target, looks, room))
             }
-            ("allOf", Value::Array(all)) => all.iter().fold(Types::ALL, |types, one| {
-                types.and(look(root, one, looks, room))
-            }),
+            ("allOf", Value::Array(all)) => {
+                all.iter().fold(Types::ALL, |types, one| types.and(look(root, one, looks, room)))
+            }
             ("anyOf" | "oneOf", Value::Array(any)) => {
                 union(any.iter().map(|one| look(root, one, looks, room)))
             }

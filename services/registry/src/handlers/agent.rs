@@ -10,8 +10,8 @@ use selvedge_contracts::{
     payload::{
         Nothing,
         agent::{
-            Agent, AgentList, AgentReply, AgentRetire, AgentRotate, AgentShow, Agents, Join,
-            JoinReply, Register, RotateReply, Whoami,
+            Agent, AgentList, AgentReply, AgentRetire, AgentRotate, AgentShow, Agents, Join, JoinReply,
+            Register, RotateReply, Whoami,
         },
         invite::Invite,
     },
@@ -36,41 +36,26 @@ pub(super) fn whoami(_: &Registry, call: &Call, _: Nothing) -> Answer<Whoami> {
     let narrowed = session.and_then(|session| session.calls.clone());
     Ok(Whoami {
         agent: call.subject.caller.to_string(),
-        owner: call
-            .owner()
-            .cloned()
-            .or_else(|| call.agent().ok().map(|agent| agent.owner.clone())),
+        owner: call.owner().cloned().or_else(|| call.agent().ok().map(|agent| agent.owner.clone())),
         role: call.role(),
         mission: call.mission().clone(),
         scope: call.subject.scope.id.clone(),
         request: session.and_then(|session| session.request.clone()),
         expires_at_ms: session.map(|session| session.expires_at_ms),
         inbox_prefix: inbox_prefix(&call.subject.caller, &call.subject.scope),
-        calls: narrowed
-            .unwrap_or_else(|| allowed_to(call.role()).map(ToString::to_string).collect()),
+        calls: narrowed.unwrap_or_else(|| allowed_to(call.role()).map(ToString::to_string).collect()),
     })
 }
 
 /// Most ids tried for one key: each further one needs another key whose digest starts alike.
 const MOST_ID_ATTEMPTS: u32 = 8;
 
-pub(super) async fn join(
-    state: Arc<Registry>,
-    call: Arc<Call>,
-    request: Join,
-) -> Answer<JoinReply> {
-    let key = call
-        .signature
-        .as_ref()
-        .map(|signature| signature.key.clone());
+pub(super) async fn join(state: Arc<Registry>, call: Arc<Call>, request: Join) -> Answer<JoinReply> {
+    let key = call.signature.as_ref().map(|signature| signature.key.clone());
     let key = key.ok_or_else(|| Fault::denied("join must be signed"))?;
-    let id = InviteId::new(call.subject.caller.as_str())
-        .map_err(|error| Fault::denied(error.to_string()))?;
-    let invite = Entity {
-        mission: call.mission().clone(),
-        name: EntityName::Invite,
-        id: EntityId::from(&id),
-    };
+    let id = InviteId::new(call.subject.caller.as_str()).map_err(|error| Fault::denied(error.to_string()))?;
+    let invite =
+        Entity { mission: call.mission().clone(), name: EntityName::Invite, id: EntityId::from(&id) };
     let drafts = || draft_join(&state, &call, &invite, &key, &request);
     call.writer.record_all(&invite, drafts).await?;
     let invited = invite_of(&state.invites, &invite)?;
@@ -104,20 +89,10 @@ fn draft_join(
     let bound = state.keys.state(&Mission::kluster(), &key_entity.id);
     let mut drafts = vec![Draft::new(&state.invites, invite.clone(), redeemed)?];
     let agent = state.directory.agent(&id).map(|entry| entry.state);
-    if let Verdict::Changed(change) = rule::join(
-        agent.as_deref(),
-        &id,
-        key,
-        &invited,
-        &request.about,
-        &request.name,
-        call.now_ms,
-    )? {
-        drafts.push(Draft::new(
-            &state.directory.agents,
-            agent_entity(&id),
-            change,
-        )?);
+    if let Verdict::Changed(change) =
+        rule::join(agent.as_deref(), &id, key, &invited, &request.about, &request.name, call.now_ms)?
+    {
+        drafts.push(Draft::new(&state.directory.agents, agent_entity(&id), change)?);
     }
     if let Verdict::Changed(change) = rule::bind_key(bound.as_deref(), key, &id, call.now_ms)? {
         drafts.push(Draft::new(&state.keys, key_entity, change)?);
@@ -131,12 +106,7 @@ fn agent_id_for(state: &Registry, key: &PublicKey, request: &Join) -> Answer<Age
         return Ok(bound.agent.clone());
     }
     let ids = (0..MOST_ID_ATTEMPTS).map(|attempt| AgentId::derive(&request.name, key, attempt));
-    let mut free = ids.filter(|id| {
-        state
-            .directory
-            .agent(id)
-            .is_none_or(|entry| entry.state.key == *key)
-    });
+    let mut free = ids.filter(|id| state.directory.agent(id).is_none_or(|entry| entry.state.key == *key));
     free.next().ok_or_else(|| {
         Fault::conflict(format!(
             "every id of the name {} is taken for this key; choose another name",
@@ -148,24 +118,13 @@ fn agent_id_for(state: &Registry, key: &PublicKey, request: &Join) -> Answer<Age
 fn invite_of(invites: &View<Invite>, entity: &Entity) -> Answer<Arc<Invite>> {
     let invite = invites.state(&entity.mission, &entity.id);
     invite.ok_or_else(|| {
-        Fault::not_found(format!(
-            "there is no invite {}; ask an operator for a new one",
-            entity.id
-        ))
+        Fault::not_found(format!("there is no invite {}; ask an operator for a new one", entity.id))
     })
 }
 
-pub(super) async fn register(
-    state: Arc<Registry>,
-    call: Arc<Call>,
-    request: Register,
-) -> Answer<AgentReply> {
+pub(super) async fn register(state: Arc<Registry>, call: Arc<Call>, request: Register) -> Answer<AgentReply> {
     let id = call.agent_id()?;
-    change(&state, &call, &id, |agent| {
-        rule::update(agent, &request.about)
-    })
-    .await
-    .map(reply)
+    change(&state, &call, &id, |agent| rule::update(agent, &request.about)).await.map(reply)
 }
 
 pub(super) async fn retire(
@@ -173,11 +132,7 @@ pub(super) async fn retire(
     call: Arc<Call>,
     request: AgentRetire,
 ) -> Answer<AgentReply> {
-    change(&state, &call, &request.agent, |agent| {
-        Ok(rule::retire(agent, &request.reason))
-    })
-    .await
-    .map(reply)
+    change(&state, &call, &request.agent, |agent| Ok(rule::retire(agent, &request.reason))).await.map(reply)
 }
 
 pub(super) async fn rotate(
@@ -186,10 +141,7 @@ pub(super) async fn rotate(
     request: AgentRotate,
 ) -> Answer<RotateReply> {
     if call.agent_id()? != request.agent {
-        return Err(Fault::denied(format!(
-            "only {} or an operator may rotate its key",
-            request.agent
-        )));
+        return Err(Fault::denied(format!("only {} or an operator may rotate its key", request.agent)));
     }
     replace_key(&state, &call, &request).await
 }
@@ -205,27 +157,18 @@ pub(super) async fn rekey(
 async fn replace_key(state: &Registry, call: &Call, request: &AgentRotate) -> Answer<RotateReply> {
     let AgentRotate { agent, key, proof } = request;
     prove(agent, key, proof)?;
-    let (entity, key_entity) = (
-        agent_entity(agent),
-        in_kluster(EntityName::Key, EntityId::from(key)),
-    );
+    let (entity, key_entity) = (agent_entity(agent), in_kluster(EntityName::Key, EntityId::from(key)));
     let drafts = || {
         let mut drafts = vec![];
         let bound = state.keys.state(&Mission::kluster(), &key_entity.id);
         let current = agent_of(state, agent)?;
         if call.role() == Role::Door
-            && call
-                .signature
-                .as_ref()
-                .is_none_or(|signature| signature.key != current.state.key)
+            && call.signature.as_ref().is_none_or(|signature| signature.key != current.state.key)
         {
             // Judged by a view that was behind: whoever signed holds the key no more.
-            return Err(Fault::denied(format!(
-                "the signature is not by {agent}'s identity key"
-            )));
+            return Err(Fault::denied(format!("the signature is not by {agent}'s identity key")));
         }
-        if let Verdict::Changed(change) = rule::bind_key(bound.as_deref(), key, agent, call.now_ms)?
-        {
+        if let Verdict::Changed(change) = rule::bind_key(bound.as_deref(), key, agent, call.now_ms)? {
             drafts.push(Draft::new(&state.keys, key_entity.clone(), change)?);
         }
         if let Verdict::Changed(change) = rule::rotate(&current.state, key)? {
@@ -245,23 +188,14 @@ async fn replace_key(state: &Registry, call: &Call, request: &AgentRotate) -> An
     let doors: BTreeMap<_, _> = agent
         .roles
         .keys()
-        .map(|mission| {
-            Ok((
-                mission.clone(),
-                state.door(mission, &agent.id, key, call.now_ms)?,
-            ))
-        })
+        .map(|mission| Ok((mission.clone(), state.door(mission, &agent.id, key, call.now_ms)?)))
         .collect::<Answer<_>>()?;
-    Ok(RotateReply {
-        agent: agent.as_ref().clone(),
-        doors,
-    })
+    Ok(RotateReply { agent: agent.as_ref().clone(), doors })
 }
 
 /// Holds the new key's signature against what it must have signed.
 fn prove(agent: &AgentId, key: &PublicKey, proof: &str) -> Answer<()> {
-    let wrong =
-        |reason: String| Fault::denied("the new key is not proved to be held").at("/proof", reason);
+    let wrong = |reason: String| Fault::denied("the new key is not proved to be held").at("/proof", reason);
     let signature = selvedge_kit::signature::decode_base64url(proof)
         .ok_or_else(|| wrong("expected unpadded base64url".to_owned()))?;
     verify_text(key, &AgentRotate::proof_text(agent, key), &signature)
@@ -275,31 +209,21 @@ async fn change(
     decide: impl Fn(&Agent) -> Answer<Verdict<Agent>> + Send + Sync,
 ) -> Answer<Recorded<Agent>> {
     let decide = |agent: Option<&Agent>| decide(agent.ok_or_else(|| no_agent(id))?);
-    call.writer
-        .record(&state.directory.agents, &agent_entity(id), decide)
-        .await
+    call.writer.record(&state.directory.agents, &agent_entity(id), decide).await
 }
 
 fn reply(recorded: Recorded<Agent>) -> AgentReply {
-    AgentReply {
-        agent: recorded.state.as_ref().clone(),
-        revision: recorded.revision,
-    }
+    AgentReply { agent: recorded.state.as_ref().clone(), revision: recorded.revision }
 }
 
 fn no_agent(id: &AgentId) -> Fault {
-    Fault::not_found(format!(
-        "there is no agent {id}; registry.agent_list shows those there are"
-    ))
+    Fault::not_found(format!("there is no agent {id}; registry.agent_list shows those there are"))
 }
 
 /// The agent, or the refusal that says there is none.
 pub(super) fn agent_of(state: &Registry, id: &AgentId) -> Answer<Recorded<Agent>> {
     let entry = state.directory.agent(id).ok_or_else(|| no_agent(id))?;
-    Ok(Recorded {
-        revision: entry.revision,
-        state: entry.state,
-    })
+    Ok(Recorded { revision: entry.revision, state: entry.state })
 }
 
 pub(super) fn show(state: &Registry, _: &Call, request: AgentShow) -> Answer<AgentReply> {
@@ -307,25 +231,15 @@ pub(super) fn show(state: &Registry, _: &Call, request: AgentShow) -> Answer<Age
 }
 
 pub(super) fn list(state: &Registry, _: &Call, request: AgentList) -> Answer<Agents> {
-    let AgentList {
-        mission,
-        role,
-        after,
-        limit,
-    } = request;
+    let AgentList { mission, role, after, limit } = request;
     let keep = |agent: &Agent| {
-        let mut roles = agent
-            .roles
-            .iter()
-            .filter(|(of, _)| mission.as_ref().is_none_or(|mission| mission == *of));
+        let mut roles =
+            agent.roles.iter().filter(|(of, _)| mission.as_ref().is_none_or(|mission| mission == *of));
         roles.any(|(_, has)| role.is_none_or(|role| role == *has))
     };
     let after = after.as_ref().map(EntityId::from);
     let (agents, more) =
-        state
-            .directory
-            .agents
-            .page(&Mission::kluster(), after.as_ref(), page_size(limit), keep);
+        state.directory.agents.page(&Mission::kluster(), after.as_ref(), page_size(limit), keep);
     let (agents, more) = fitting(agents.iter().map(|agent| agent.as_ref().clone()), more);
     Ok(Agents { agents, more })
 }

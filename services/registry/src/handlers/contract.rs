@@ -7,8 +7,8 @@ use selvedge_contracts::{
     fault::Fault,
     id::{ContractName, EntityId, Mission},
     payload::contract::{
-        Contract, ContractAdd, ContractCheck, ContractList, ContractReply, ContractShow,
-        ContractSummary, ContractVerdict, Contracts,
+        Contract, ContractAdd, ContractCheck, ContractList, ContractReply, ContractShow, ContractSummary,
+        ContractVerdict, Contracts,
     },
 };
 use selvedge_kit::{
@@ -38,24 +38,14 @@ pub(super) async fn add(
     })
     .await?;
     let next = || {
-        in_kluster(
-            EntityName::Contract,
-            request
-                .name
-                .version_id(latest_version(&state, &request.name) + 1),
-        )
+        in_kluster(EntityName::Contract, request.name.version_id(latest_version(&state, &request.name) + 1))
     };
     let drafts = || {
         let latest = latest(&state, &request.name);
         if versions(&state, &request.name).any(|entry| call.has_recorded(&entry)) {
             return Ok(vec![]);
         }
-        match rule::add(
-            latest.as_ref().map(|entry| entry.state.as_ref()),
-            &request,
-            &digest,
-            call.now_ms,
-        )? {
+        match rule::add(latest.as_ref().map(|entry| entry.state.as_ref()), &request, &digest, call.now_ms)? {
             Verdict::Same => Ok(vec![]),
             Verdict::Changed(change) => Ok(vec![Draft::new(&state.contracts, next(), change)?]),
         }
@@ -68,9 +58,7 @@ pub(super) async fn add(
 }
 
 /// Runs what may compute for long on a thread of its own, off the threads that answer.
-async fn computed<T: Send + 'static>(
-    work: impl FnOnce() -> Answer<T> + Send + 'static,
-) -> Answer<T> {
+async fn computed<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|_| Err(Fault::internal("the computation broke off")))
@@ -86,19 +74,13 @@ fn latest_version(state: &Registry, name: &ContractName) -> u32 {
     let mut low = high / 2;
     while low + 1 < high {
         let middle = low.midpoint(high);
-        if has(middle) {
-            low = middle
-        } else {
-            high = middle
-        }
+        if has(middle) { low = middle } else { high = middle }
     }
     low
 }
 
 fn version_of(state: &Registry, name: &ContractName, version: u32) -> Option<Entry<Contract>> {
-    state
-        .contracts
-        .get(&Mission::kluster(), &name.version_id(version))
+    state.contracts.get(&Mission::kluster(), &name.version_id(version))
 }
 
 fn latest(state: &Registry, name: &ContractName) -> Option<Entry<Contract>> {
@@ -107,9 +89,7 @@ fn latest(state: &Registry, name: &ContractName) -> Option<Entry<Contract>> {
 
 /// All versions, the newest first.
 fn versions(state: &Registry, name: &ContractName) -> impl Iterator<Item = Entry<Contract>> {
-    (1..=latest_version(state, name))
-        .rev()
-        .filter_map(|version| version_of(state, name, version))
+    (1..=latest_version(state, name)).rev().filter_map(|version| version_of(state, name, version))
 }
 
 fn with_digest(state: &Registry, name: &ContractName, digest: &str) -> Option<Entry<Contract>> {
@@ -117,10 +97,7 @@ fn with_digest(state: &Registry, name: &ContractName, digest: &str) -> Option<En
 }
 
 fn find(state: &Registry, name: &ContractName, version: Option<u32>) -> Answer<Entry<Contract>> {
-    let found = version.map_or_else(
-        || latest(state, name),
-        |version| version_of(state, name, version),
-    );
+    let found = version.map_or_else(|| latest(state, name), |version| version_of(state, name, version));
     found.ok_or_else(|| {
         let version = version.map_or_else(String::new, |version| format!(" version {version}"));
         Fault::not_found(format!(
@@ -130,10 +107,7 @@ fn find(state: &Registry, name: &ContractName, version: Option<u32>) -> Answer<E
 }
 
 fn reply(entry: &Entry<Contract>) -> ContractReply {
-    ContractReply {
-        contract: entry.state.as_ref().clone(),
-        revision: entry.revision,
-    }
+    ContractReply { contract: entry.state.as_ref().clone(), revision: entry.revision }
 }
 
 pub(super) fn show(state: &Registry, _: &Call, request: ContractShow) -> Answer<ContractReply> {
@@ -162,28 +136,11 @@ pub(super) fn list(state: &Registry, _: &Call, request: ContractList) -> Answer<
     let ContractList { name, after, limit } = request;
     let keep = |contract: &Contract| name.as_ref().is_none_or(|name| contract.name == *name);
     let after: Option<EntityId> = after.map(|after| after.name.version_id(after.version));
-    let (found, more) =
-        state
-            .contracts
-            .page(&Mission::kluster(), after.as_ref(), page_size(limit), keep);
-    Ok(Contracts {
-        contracts: found.iter().map(|contract| summary(contract)).collect(),
-        more,
-    })
+    let (found, more) = state.contracts.page(&Mission::kluster(), after.as_ref(), page_size(limit), keep);
+    Ok(Contracts { contracts: found.iter().map(|contract| summary(contract)).collect(), more })
 }
 
 fn summary(contract: &Contract) -> ContractSummary {
-    let Contract {
-        name,
-        version,
-        digest,
-        compatibility,
-        ..
-    } = contract.clone();
-    ContractSummary {
-        name,
-        version,
-        digest,
-        compatibility,
-    }
+    let Contract { name, version, digest, compatibility, .. } = contract.clone();
+    ContractSummary { name, version, digest, compatibility }
 }

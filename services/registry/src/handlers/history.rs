@@ -11,64 +11,26 @@ use selvedge_contracts::{
     role::Role,
     subject::Entity,
 };
-use selvedge_kit::{
-    ledger::FactRecord,
-    service::{Answer, Call},
-};
+use selvedge_kit::service::{Answer, Call};
 
 use super::{fitting, page_size};
 use crate::state::Registry;
 
 pub(super) async fn history(_: Arc<Registry>, call: Arc<Call>, request: History) -> Answer<Facts> {
-    let History {
-        entity: name,
-        id,
-        after,
-        limit,
-    } = request;
+    let History { entity: name, id, after, limit } = request;
     if matches!(name, EntityName::Key | EntityName::Invite) && call.role() != Role::Operator {
-        return Err(Fault::denied(format!(
-            "the history of a {name} is the operator's"
-        )));
+        return Err(Fault::denied(format!("the history of a {name} is the operator's")));
     }
-    let mission = if name.is_kluster_wide() {
-        Mission::kluster()
-    } else {
-        call.mission().clone()
-    };
+    let mission = if name.is_kluster_wide() { Mission::kluster() } else { call.mission().clone() };
     let entity = Entity { mission, name, id };
     let size = page_size(limit);
-    let found = call
-        .ledger()
-        .history(&entity, after, size + 1, call.deadline())
-        .await;
+    let found = call.ledger().history(&entity, after, size + 1, call.deadline()).await;
     let mut facts = found.map_err(|error| Fault::unavailable(error.to_string()))?;
     let more = facts.len() > size;
     facts.truncate(size);
     if let Some(last) = facts.last() {
         call.writer.saw(last.revision);
     }
-    let (facts, more) = fitting(facts.into_iter().map(line), more);
+    let (facts, more) = fitting(facts.into_iter().map(FactLine::from), more);
     Ok(Facts { facts, more })
-}
-
-fn line(fact: FactRecord) -> FactLine {
-    let FactRecord {
-        revision,
-        at_ms,
-        envelope,
-        ..
-    } = fact;
-    FactLine {
-        revision,
-        at_ms,
-        kind: envelope.kind,
-        mission: Mission::new(&envelope.mission).unwrap_or_else(|_| Mission::kluster()),
-        sender: envelope.sender,
-        scope: envelope.session,
-        cause: envelope.cause,
-        root: envelope.root,
-        signed: envelope.attestation.is_some(),
-        payload: serde_json::from_slice(&envelope.payload).unwrap_or_default(),
-    }
 }

@@ -24,22 +24,14 @@ pub(super) async fn create(
 ) -> Answer<InviteReply> {
     let mission = in_kluster(EntityName::Mission, EntityId::from(&request.mission));
     // Operators join the kluster itself, which is no mission that anybody made.
-    let is_known = || {
-        request.mission.is_kluster()
-            || state
-                .missions
-                .state(&Mission::kluster(), &mission.id)
-                .is_some()
-    };
+    let is_known =
+        || request.mission.is_kluster() || state.missions.state(&Mission::kluster(), &mission.id).is_some();
     if !is_known() {
         call.writer.refresh(&mission).await?;
     }
     if !is_known() {
         let fault = Fault::not_found(format!("there is no mission {}", request.mission));
-        return Err(fault.at(
-            "/mission",
-            "expected a mission; `selvedge mission create` makes one",
-        ));
+        return Err(fault.at("/mission", "expected a mission; `selvedge mission create` makes one"));
     }
     let entity = Entity {
         mission: request.mission.clone(),
@@ -48,7 +40,5 @@ pub(super) async fn create(
     };
     let decide = |current: Option<&_>| rule::create(current, &request, call.now_ms);
     let recorded = call.writer.record(&state.invites, &entity, decide).await?;
-    Ok(InviteReply {
-        invite: recorded.state.as_ref().clone(),
-    })
+    Ok(InviteReply { invite: recorded.state.as_ref().clone() })
 }

@@ -23,23 +23,13 @@ pub(super) async fn create(
     let entity = in_kluster(EntityName::Mission, EntityId::from(&request.mission));
     let decide = |current: Option<&_>| rule::create(current, &request, call.now_ms);
     let recorded = call.writer.record(&state.missions, &entity, decide).await?;
-    Ok(MissionReply {
-        mission: recorded.state.as_ref().clone(),
-        revision: recorded.revision,
-    })
+    Ok(MissionReply { mission: recorded.state.as_ref().clone(), revision: recorded.revision })
 }
 
 pub(super) fn list(state: &Registry, _: &Call, request: MissionList) -> Answer<Missions> {
     let after = request.after.as_ref().map(EntityId::from);
-    let (missions, more) = state.missions.page(
-        &Mission::kluster(),
-        after.as_ref(),
-        page_size(request.limit),
-        |_| true,
-    );
-    let (missions, more) = fitting(
-        missions.iter().map(|mission| mission.as_ref().clone()),
-        more,
-    );
+    let (missions, more) =
+        state.missions.page(&Mission::kluster(), after.as_ref(), page_size(request.limit), |_| true);
+    let (missions, more) = fitting(missions.iter().map(|mission| mission.as_ref().clone()), more);
     Ok(Missions { missions, more })
 }

@@ -11,8 +11,8 @@ use selvedge_contracts::{
         agent::AgentStatus,
         request::RequestStatus,
         session::{
-            CredentialRenew, Heartbeat, Session, SessionEnd, SessionEnded, SessionList,
-            SessionReply, SessionStart, Sessions, TaskGrant,
+            CredentialRenew, Heartbeat, Session, SessionEnd, SessionEnded, SessionList, SessionReply,
+            SessionStart, Sessions, TaskGrant,
         },
     },
     role::Role,
@@ -48,18 +48,11 @@ pub(super) async fn start(
     if decide(None).is_err() {
         call.writer.refresh(&agent_entity(&agent)).await?;
     }
-    let recorded = call
-        .writer
-        .record(&state.directory.sessions, &entity, decide)
-        .await?;
+    let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
     opened(&state, &call, &recorded.state).await
 }
 
-pub(super) async fn grant(
-    state: Arc<Registry>,
-    call: Arc<Call>,
-    request: TaskGrant,
-) -> Answer<SessionReply> {
+pub(super) async fn grant(state: Arc<Registry>, call: Arc<Call>, request: TaskGrant) -> Answer<SessionReply> {
     check_request(&state, &call, request.request.as_ref()).await?;
     let entity = session_entity(call.mission(), &request.task);
     let decide = |current: Option<&Session>| {
@@ -69,10 +62,7 @@ pub(super) async fn grant(
     if decide(None).is_err() {
         call.writer.refresh(&agent_entity(&request.agent)).await?;
     }
-    let recorded = call
-        .writer
-        .record(&state.directory.sessions, &entity, decide)
-        .await?;
+    let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
     opened(&state, &call, &recorded.state).await
 }
 
@@ -83,50 +73,24 @@ pub(super) async fn renew(
 ) -> Answer<SessionReply> {
     let id = &call.session()?.id;
     let decide = |current: Option<&Session>| {
-        rule::renew(
-            current.ok_or_else(|| no_session(id))?,
-            &request,
-            call.now_ms,
-        )
+        rule::renew(current.ok_or_else(|| no_session(id))?, &request, call.now_ms)
     };
-    let recorded = call
-        .writer
-        .record(
-            &state.directory.sessions,
-            &session_entity(call.mission(), id),
-            decide,
-        )
-        .await?;
+    let recorded =
+        call.writer.record(&state.directory.sessions, &session_entity(call.mission(), id), decide).await?;
     opened(&state, &call, &recorded.state).await
 }
 
 /// Marks the session present and signs its credential.
 async fn opened(state: &Registry, call: &Call, session: &Session) -> Answer<SessionReply> {
     if !session.is_open(call.now_ms) {
-        return Err(Fault::conflict(format!(
-            "session {} is over; start a new one",
-            session.id
-        )));
+        return Err(Fault::conflict(format!("session {} is over; start a new one", session.id)));
     }
     hold_to_its_agent(state, call, session).await?;
     mark_present(state, call, session).await?;
-    let life = Life {
-        now_ms: call.now_ms,
-        expires_at_ms: session.expires_at_ms,
-    };
-    let Session {
-        role,
-        mission,
-        agent,
-        id,
-        credential_key,
-        ..
-    } = session;
+    let life = Life { now_ms: call.now_ms, expires_at_ms: session.expires_at_ms };
+    let Session { role, mission, agent, id, credential_key, .. } = session;
     let credential = state.credential(*role, mission, agent, id, credential_key, life)?;
-    Ok(SessionReply {
-        session: session.clone(),
-        credential,
-    })
+    Ok(SessionReply { session: session.clone(), credential })
 }
 
 /// Ends the session again if its agent was retired, or the key that signed for it replaced, before it
@@ -140,24 +104,11 @@ async fn hold_to_its_agent(state: &Registry, call: &Call, session: &Session) -> 
         (AgentStatus::Active, Some(key)) if *key != agent.key => "the agent's key was replaced",
         (AgentStatus::Active, _) => return Ok(()),
     };
-    let decide = |current: Option<&Session>| {
-        Ok(rule::end(
-            current.ok_or_else(|| no_session(&session.id))?,
-            Some(why),
-        ))
-    };
+    let decide =
+        |current: Option<&Session>| Ok(rule::end(current.ok_or_else(|| no_session(&session.id))?, Some(why)));
     let writer = call.writer.follow_up("end");
-    writer
-        .record(
-            &state.directory.sessions,
-            &session_entity(&session.mission, &session.id),
-            decide,
-        )
-        .await?;
-    Err(Fault::denied(format!(
-        "session {} was ended at once: {why}",
-        session.id
-    )))
+    writer.record(&state.directory.sessions, &session_entity(&session.mission, &session.id), decide).await?;
+    Err(Fault::denied(format!("session {} was ended at once: {why}", session.id)))
 }
 
 async fn mark_present(state: &Registry, call: &Call, session: &Session) -> Answer<()> {
@@ -165,39 +116,20 @@ async fn mark_present(state: &Registry, call: &Call, session: &Session) -> Answe
         return Ok(());
     }
     let key = presence_key(&session.mission, &session.agent, &session.id);
-    let put = state
-        .presence
-        .put(
-            &key,
-            "".into(),
-            session.presence_ttl_ms,
-            Expect::Anything,
-            call.deadline(),
-        )
-        .await;
+    let put =
+        state.presence.put(&key, "".into(), session.presence_ttl_ms, Expect::Anything, call.deadline()).await;
     put.map_err(|error| Fault::unavailable(format!("presence cannot be marked: {error}")))?;
     Ok(())
 }
 
-pub(super) async fn heartbeat(
-    state: Arc<Registry>,
-    call: Arc<Call>,
-    _: Nothing,
-) -> Answer<Heartbeat> {
+pub(super) async fn heartbeat(state: Arc<Registry>, call: Arc<Call>, _: Nothing) -> Answer<Heartbeat> {
     let session = call.session()?;
     mark_present(&state, &call, session).await?;
     let present_until_ms = call.now_ms + session.presence_ttl_ms;
-    Ok(Heartbeat {
-        present_until_ms,
-        expires_at_ms: session.expires_at_ms,
-    })
+    Ok(Heartbeat { present_until_ms, expires_at_ms: session.expires_at_ms })
 }
 
-pub(super) async fn end(
-    state: Arc<Registry>,
-    call: Arc<Call>,
-    request: SessionEnd,
-) -> Answer<SessionEnded> {
+pub(super) async fn end(state: Arc<Registry>, call: Arc<Call>, request: SessionEnd) -> Answer<SessionEnded> {
     let id = request.session.as_ref().unwrap_or(&call.subject.scope.id);
     let mission = match (&request.mission, &call.standing.session) {
         (Some(mission), _) => mission.clone(),
@@ -209,14 +141,7 @@ pub(super) async fn end(
         rule::may_end(&call.subject.caller, &call.subject.scope, session)?;
         Ok(rule::end(session, request.reason.as_deref()))
     };
-    let ended = call
-        .writer
-        .record(
-            &state.directory.sessions,
-            &session_entity(&mission, id),
-            decide,
-        )
-        .await?;
+    let ended = call.writer.record(&state.directory.sessions, &session_entity(&mission, id), decide).await?;
     let session = ended.state.as_ref().clone();
     let key = presence_key(&session.mission, &session.agent, &session.id);
     // The key would die by itself; deleting it only spares the follower an expiry that changes nothing.
@@ -225,34 +150,18 @@ pub(super) async fn end(
 }
 
 pub(super) fn list(state: &Registry, call: &Call, request: SessionList) -> Answer<Sessions> {
-    let SessionList {
-        mission,
-        agent,
-        status,
-        after,
-        limit,
-    } = request;
+    let SessionList { mission, agent, status, after, limit } = request;
     let mission = mission.unwrap_or_else(|| call.mission().clone());
     if mission != *call.mission() && call.role() != Role::Operator {
-        return Err(Fault::denied(format!(
-            "the sessions of {mission} are not shown in {}",
-            call.mission()
-        )));
+        return Err(Fault::denied(format!("the sessions of {mission} are not shown in {}", call.mission())));
     }
     let keep = |session: &Session| {
         agent.as_ref().is_none_or(|agent| *agent == session.agent)
             && status.is_none_or(|status| status == session.status)
     };
     let after = after.as_ref().map(EntityId::from);
-    let (sessions, more) =
-        state
-            .directory
-            .sessions
-            .page(&mission, after.as_ref(), page_size(limit), keep);
-    let (sessions, more) = fitting(
-        sessions.iter().map(|session| session.as_ref().clone()),
-        more,
-    );
+    let (sessions, more) = state.directory.sessions.page(&mission, after.as_ref(), page_size(limit), keep);
+    let (sessions, more) = fitting(sessions.iter().map(|session| session.as_ref().clone()), more);
     Ok(Sessions { sessions, more })
 }
 
@@ -263,27 +172,17 @@ async fn check_request(state: &Registry, call: &Call, request: Option<&RequestId
     let known = || state.requests.state(mission, &EntityId::from(id));
     if known().is_none() {
         call.writer
-            .refresh(&Entity {
-                mission: mission.clone(),
-                name: EntityName::Request,
-                id: EntityId::from(id),
-            })
+            .refresh(&Entity { mission: mission.clone(), name: EntityName::Request, id: EntityId::from(id) })
             .await?;
     }
     match known() {
         Some(found) if found.status == RequestStatus::Open => Ok(()),
         Some(_) => Err(Fault::conflict(format!("user request {id} is closed"))),
-        None => Err(
-            Fault::not_found(format!("there is no user request {id} in {mission}")).at(
-                "/request",
-                "expected an open request; registry.request_list shows them",
-            ),
-        ),
+        None => Err(Fault::not_found(format!("there is no user request {id} in {mission}"))
+            .at("/request", "expected an open request; registry.request_list shows them")),
     }
 }
 
 fn no_session(id: &ScopeId) -> Fault {
-    Fault::not_found(format!(
-        "there is no session {id}; registry.session_list shows those there are"
-    ))
+    Fault::not_found(format!("there is no session {id}; registry.session_list shows those there are"))
 }

@@ -62,29 +62,19 @@ impl Call {
             Some(agent) => as_agent(context, agent, self.mission.as_ref(), row).await?,
             None => as_operator(context, self.mission.as_ref()).await?,
         };
-        let options = Options {
-            idempotency_key: self.idempotency_key,
-            timeout_ms: self.timeout,
-            ..Options::default()
-        };
+        let options =
+            Options { idempotency_key: self.idempotency_key, timeout_ms: self.timeout, ..Options::default() };
         let answer = client.call_named(row, &payload, &options).await?;
-        context
-            .output
-            .print(&answer.reply, |reply: &Value| format!("{reply:#}"))?;
+        context.output.print(&answer.reply, |reply: &Value| format!("{reply:#}"))?;
         Ok(())
     }
 }
 
 fn find(name: &str) -> Result<&'static Row, Failure> {
-    let found = name
-        .split_once('.')
-        .and_then(|(service, call)| call::find(service.parse().ok()?, call));
+    let found = name.split_once('.').and_then(|(service, call)| call::find(service.parse().ok()?, call));
     found.ok_or_else(|| {
         let known: Vec<String> = CALLS.iter().map(ToString::to_string).collect();
-        Failure::usage(format!(
-            "there is no call {name}; there are: {}",
-            known.join(", ")
-        ))
+        Failure::usage(format!("there is no call {name}; there are: {}", known.join(", ")))
     })
 }
 
@@ -119,9 +109,7 @@ async fn as_agent(
             agent.record.id
         )));
     };
-    context
-        .connect_signing(&agent.record.url, login, &agent.identity()?)
-        .await
+    context.connect_signing(&agent.record.url, login, &agent.identity()?).await
 }
 
 fn only_through_the_door(row: &Row) -> bool {
@@ -136,22 +124,13 @@ mod tests {
     fn a_call_is_found_by_its_name_and_others_are_listed() {
         assert_eq!(find("registry.whoami").unwrap().name, "whoami");
         for bad in ["whoami", "registry.nothing", "nobody.whoami"] {
-            assert!(
-                find(bad)
-                    .unwrap_err()
-                    .to_string()
-                    .contains("registry.session_start"),
-                "{bad}"
-            );
+            assert!(find(bad).unwrap_err().to_string().contains("registry.session_start"), "{bad}");
         }
     }
 
     #[test]
     fn the_door_is_used_for_what_nothing_else_may_do() {
-        let door = CALLS
-            .iter()
-            .filter(|row| only_through_the_door(row))
-            .map(|row| row.name);
+        let door = CALLS.iter().filter(|row| only_through_the_door(row)).map(|row| row.name);
         assert_eq!(door.collect::<Vec<_>>(), ["agent_rotate", "session_start"]);
     }
 }

@@ -10,8 +10,8 @@ use selvedge_contracts::{
     fault::Detail,
     id::ContractName,
     payload::contract::{
-        Compatibility, Contract as Record, ContractAdd, ContractList, ContractShow,
-        ContractSummary, ContractVersion,
+        Compatibility, Contract as Record, ContractAdd, ContractList, ContractShow, ContractSummary,
+        ContractVersion,
     },
 };
 
@@ -57,24 +57,10 @@ pub(crate) struct Add {
 
 impl Add {
     async fn run(self, context: &Context) -> Done {
-        let wanted = ContractAdd {
-            name: self.name,
-            schema: input::json(&self.file)?,
-        };
-        let added = context
-            .operator()
-            .await?
-            .call::<call::ContractAdd>(&wanted)
-            .await?
-            .reply
-            .contract;
+        let wanted = ContractAdd { name: self.name, schema: input::json(&self.file)? };
+        let added = context.operator().await?.call::<call::ContractAdd>(&wanted).await?.reply.contract;
         context.output.print(&added, |added| {
-            format!(
-                "{}/{}\n{}",
-                added.name,
-                added.version,
-                compatibility(&added.compatibility)
-            )
+            format!("{}/{}\n{}", added.name, added.version, compatibility(&added.compatibility))
         })?;
         Ok(())
     }
@@ -87,25 +73,17 @@ fn compatibility(compatibility: &Compatibility) -> String {
         Compatibility::Breaking { reasons } => {
             format!("breaks the version before:\n{}", lines(reasons))
         }
-        Compatibility::Unknown { reasons } => format!(
-            "cannot be compared with the version before:\n{}",
-            lines(reasons)
-        ),
+        Compatibility::Unknown { reasons } => {
+            format!("cannot be compared with the version before:\n{}", lines(reasons))
+        }
     }
 }
 
 fn lines(details: &[Detail]) -> String {
     let at = |detail: &Detail| {
-        if detail.at.is_empty() {
-            "(document)".to_owned()
-        } else {
-            detail.at.clone()
-        }
+        if detail.at.is_empty() { "(document)".to_owned() } else { detail.at.clone() }
     };
-    details
-        .iter()
-        .map(|detail| format!("{}: {}\n", at(detail), detail.message))
-        .collect()
+    details.iter().map(|detail| format!("{}: {}\n", at(detail), detail.message)).collect()
 }
 
 /// List contracts and their versions.
@@ -123,11 +101,7 @@ impl List {
     async fn run(self, context: &Context) -> Done {
         let operator = context.operator().await?;
         let ask = async |after| {
-            let wanted = ContractList {
-                name: self.name.clone(),
-                after,
-                limit: None,
-            };
+            let wanted = ContractList { name: self.name.clone(), after, limit: None };
             let reply = operator.call::<call::ContractList>(&wanted).await?.reply;
             Ok((reply.contracts, reply.more))
         };
@@ -138,11 +112,7 @@ impl List {
         let contracts = paging::all(key, ask).await?;
         context.output.print_all(&contracts, |contracts| {
             let rows: Vec<_> = contracts.iter().map(row).collect();
-            table(
-                ["contract", "version", "compatibility", "digest"],
-                &rows,
-                "no contracts",
-            )
+            table(["contract", "version", "compatibility", "digest"], &rows, "no contracts")
         })?;
         Ok(())
     }
@@ -155,12 +125,7 @@ fn row(contract: &ContractSummary) -> [String; 4] {
         Compatibility::Breaking { .. } => "breaking",
         Compatibility::Unknown { .. } => "unknown",
     };
-    [
-        contract.name.to_string(),
-        contract.version.to_string(),
-        is.to_owned(),
-        contract.digest.clone(),
-    ]
+    [contract.name.to_string(), contract.version.to_string(), is.to_owned(), contract.digest.clone()]
 }
 
 /// Show one version of a contract.
@@ -177,13 +142,7 @@ impl Show {
     async fn run(self, context: &Context) -> Done {
         let ContractReference { name, version } = self.contract;
         let wanted = ContractShow { name, version };
-        let shown = context
-            .operator()
-            .await?
-            .call::<call::ContractShow>(&wanted)
-            .await?
-            .reply
-            .contract;
+        let shown = context.operator().await?.call::<call::ContractShow>(&wanted).await?.reply.contract;
         context.output.print(&shown, human)?;
         Ok(())
     }
@@ -191,16 +150,9 @@ impl Show {
 
 fn human(contract: &Record) -> String {
     let head = fields(&[
-        (
-            "contract",
-            format!("{}/{}", contract.name, contract.version),
-        ),
+        ("contract", format!("{}/{}", contract.name, contract.version)),
         ("added", instant(contract.added_at_ms)),
         ("digest", contract.digest.clone()),
     ]);
-    format!(
-        "{head}{}\n{:#}",
-        compatibility(&contract.compatibility).trim_end(),
-        contract.schema
-    )
+    format!("{head}{}\n{:#}", compatibility(&contract.compatibility).trim_end(), contract.schema)
 }

@@ -39,12 +39,7 @@ impl Init {
     /// # Errors
     /// As [`init::prepare`] and [`init::provision`].
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
-        let Self {
-            url,
-            replicas,
-            out,
-            provision,
-        } = self;
+        let Self { url, replicas, out, provision } = self;
         let wanted = init::Wanted { url, replicas, out };
         if provision {
             init::provision(&context, &wanted).await

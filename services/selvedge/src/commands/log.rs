@@ -16,9 +16,11 @@ use crate::{
     paging,
 };
 
-/// Show the history of one entity: what happened, when, by whom, and under which request.
+/// Show the ledger, or the history of one entity: what happened, when, by whom, under which request.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
+  selvedge log
+  selvedge log --after 1000 --limit 50
   selvedge log agent ada-1a2b3c4d
   selvedge log session session_0a1b2c3d4e5f6071 --mission demo
   selvedge log contract research.summary/1
@@ -27,10 +29,17 @@ use crate::{
 Entities: agent, key, session, invite, mission, request, contract. JSON output also has what changed
 and the state after it.")]
 pub(crate) struct Log {
-    /// Sort of entity.
-    entity: EntityName,
+    /// Sort of entity; the whole ledger if absent.
+    #[arg(requires = "id")]
+    entity: Option<EntityName>,
     /// Which one; an agent registered from here also by its name.
-    id: String,
+    id: Option<String>,
+    /// Of the whole ledger: only facts after this revision.
+    #[arg(long, default_value_t = 0, value_name = "REVISION")]
+    after: u64,
+    /// Of the whole ledger: most facts shown.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
+    limit: u32,
     /// Its mission; looked for in all unless said.
     #[arg(long)]
     mission: Option<Mission>,
@@ -38,50 +47,46 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) async fn run(self, context: &Context) -> Done {
-        let id = self.entity_id(context)?;
-        let operator = context.operator().await?;
-        let (_, facts) = paging::find(&operator, self.mission.as_ref(), self.entity, &id).await?;
+        let facts = match (self.entity, &self.id) {
+            (Some(entity), Some(id)) => {
+                let id = entity_id(context, entity, id)?;
+                let operator = context.operator().await?;
+                paging::find(&operator, self.mission.as_ref(), entity, &id).await?.1
+            }
+            _ => context.operator().await?.ledger(self.after, self.limit as usize).await?,
+        };
         context.output.print_all(&facts, |facts| {
             let rows: Vec<_> = facts.iter().map(row).collect();
             table(
-                [
-                    "revision", "time", "kind", "who", "under", "cause", "request", "signed",
-                ],
+                ["revision", "time", "kind", "who", "under", "cause", "request", "signed"],
                 &rows,
                 "nothing",
             )
         })?;
         Ok(())
     }
+}
 
-    fn entity_id(&self, context: &Context) -> Result<EntityId, Failure> {
-        match self.entity {
-            EntityName::Agent => Ok(EntityId::from(&AgentFolder::id_meant(
-                &context.home,
-                &context.kluster,
-                &self.id,
-            )?)),
-            EntityName::Contract if self.id.contains('/') => {
-                let reference: ContractReference = self.id.parse().map_err(Failure::Usage)?;
-                reference
-                    .entity()
-                    .ok_or_else(|| Failure::usage("say NAME/VERSION"))
-            }
-            EntityName::Contract if !self.id.contains(':') => Err(Failure::usage(
-                "every version has a history of its own: say NAME/VERSION",
-            )),
-            _ => EntityId::new(&self.id).map_err(|error| Failure::usage(error.to_string())),
+fn entity_id(context: &Context, entity: EntityName, id: &str) -> Result<EntityId, Failure> {
+    match entity {
+        EntityName::Agent => {
+            let meant = AgentFolder::id_meant(&context.home, &context.kluster, id)?;
+            Ok(EntityId::from(&meant))
         }
+        EntityName::Contract if id.contains('/') => {
+            let reference: ContractReference = id.parse().map_err(Failure::Usage)?;
+            reference.entity().ok_or_else(|| Failure::usage("say NAME/VERSION"))
+        }
+        EntityName::Contract if !id.contains(':') => {
+            Err(Failure::usage("every version has a history of its own: say NAME/VERSION"))
+        }
+        _ => EntityId::new(id).map_err(|error| Failure::usage(error.to_string())),
     }
 }
 
 fn row(fact: &FactLine) -> [String; 8] {
     let or_dash = |text: &str| {
-        if text.is_empty() {
-            "-".to_owned()
-        } else {
-            text.to_owned()
-        }
+        if text.is_empty() { "-".to_owned() } else { text.to_owned() }
     };
     [
         fact.revision.to_string(),

@@ -40,19 +40,9 @@ pub(crate) struct Create {
 
 impl Create {
     async fn run(self, context: &Context) -> Done {
-        let wanted = MissionCreate {
-            mission: self.name,
-            title: self.title,
-        };
-        let reply = context
-            .operator()
-            .await?
-            .call::<call::MissionCreate>(&wanted)
-            .await?
-            .reply;
-        context
-            .output
-            .print(&reply.mission, |mission| format!("mission {}", mission.id))?;
+        let wanted = MissionCreate { mission: self.name, title: self.title };
+        let reply = context.operator().await?.call::<call::MissionCreate>(&wanted).await?.reply;
+        context.output.print(&reply.mission, |mission| format!("mission {}", mission.id))?;
         Ok(())
     }
 }
@@ -69,11 +59,7 @@ impl List {
         let missions = paging::missions(&context.operator().await?).await?;
         context.output.print_all(&missions, |missions| {
             let row = |mission: &selvedge_contracts::payload::mission::Mission| {
-                [
-                    mission.id.to_string(),
-                    instant(mission.created_at_ms),
-                    mission.title.clone(),
-                ]
+                [mission.id.to_string(), instant(mission.created_at_ms), mission.title.clone()]
             };
             let rows: Vec<_> = missions.iter().map(row).collect();
             table(

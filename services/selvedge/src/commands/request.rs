@@ -53,24 +53,11 @@ pub(crate) struct Open {
 
 impl Open {
     async fn run(self, context: &Context) -> Done {
-        let text = if self.text == "-" {
-            input::text(Path::new("-"))?
-        } else {
-            self.text
-        };
-        let wanted = RequestOpen {
-            title: self.title,
-            text,
-        };
+        let text = if self.text == "-" { input::text(Path::new("-"))? } else { self.text };
+        let wanted = RequestOpen { title: self.title, text };
         let operator = context.operator_in(&self.mission).await?;
-        let request = operator
-            .call::<call::RequestOpen>(&wanted)
-            .await?
-            .reply
-            .request;
-        context
-            .output
-            .print(&request, |request| request.id.to_string())?;
+        let request = operator.call::<call::RequestOpen>(&wanted).await?.reply.request;
+        context.output.print(&request, |request| request.id.to_string())?;
         Ok(())
     }
 }
@@ -96,19 +83,9 @@ impl Close {
         let id = (&self.request).into();
         let entity = selvedge_contracts::fact::EntityName::Request;
         let (mission, _) = paging::find(&operator, self.mission.as_ref(), entity, &id).await?;
-        let wanted = RequestClose {
-            request: self.request,
-            reason: self.reason,
-        };
-        let request = operator
-            .in_mission(mission)
-            .call::<call::RequestClose>(&wanted)
-            .await?
-            .reply
-            .request;
-        context.output.print(&request, |request| {
-            format!("{} is {}", request.id, name(&request.status))
-        })?;
+        let wanted = RequestClose { request: self.request, reason: self.reason };
+        let request = operator.in_mission(mission).call::<call::RequestClose>(&wanted).await?.reply.request;
+        context.output.print(&request, |request| format!("{} is {}", request.id, name(&request.status)))?;
         Ok(())
     }
 }
@@ -138,11 +115,7 @@ impl List {
         for mission in paging::missions_meant(&operator, self.mission.as_ref()).await? {
             let client = operator.clone().in_mission(mission);
             let ask = async |after| {
-                let wanted = RequestList {
-                    status: self.status,
-                    after,
-                    limit: None,
-                };
+                let wanted = RequestList { status: self.status, after, limit: None };
                 let reply = client.call::<call::RequestList>(&wanted).await?.reply;
                 Ok((reply.requests, reply.more))
             };
@@ -150,11 +123,7 @@ impl List {
         }
         context.output.print_all(&found, |requests| {
             let rows: Vec<_> = requests.iter().map(row).collect();
-            table(
-                ["request", "mission", "status", "owner", "opened", "title"],
-                &rows,
-                "no requests",
-            )
+            table(["request", "mission", "status", "owner", "opened", "title"], &rows, "no requests")
         })?;
         Ok(())
     }

@@ -39,12 +39,7 @@ impl Serve {
     /// # Errors
     /// As [`serve::run`].
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
-        let Self {
-            mut services,
-            url,
-            creds,
-            signers,
-        } = self;
+        let Self { mut services, url, creds, signers } = self;
         services.sort();
         services.dedup();
         if creds.is_some() && services.len() > 1 {
@@ -52,15 +47,6 @@ impl Serve {
                 "--creds is the credential of one service: run one `serve` for each".to_owned(),
             ));
         }
-        serve::run(
-            context,
-            serve::Wanted {
-                services,
-                url,
-                creds,
-                signers,
-            },
-        )
-        .await
+        serve::run(context, serve::Wanted { services, url, creds, signers }).await
     }
 }

@@ -58,17 +58,8 @@ impl Start {
         let agent = &context.agent(&self.agent)?;
         let mission = agent.mission(self.mission.as_ref())?;
         let path = agent.creds_path(&mission);
-        let sessions = Sessions {
-            context,
-            agent,
-            mission,
-            role: None,
-            path,
-            wanted: self.session,
-        };
-        context
-            .output
-            .print(&sessions.start().await?, Opened::human)?;
+        let sessions = Sessions { context, agent, mission, role: None, path, wanted: self.session };
+        context.output.print(&sessions.start().await?, Opened::human)?;
         Ok(())
     }
 }
@@ -115,9 +106,7 @@ impl List {
         context.output.print_all(&found, |sessions| {
             let rows: Vec<_> = sessions.iter().map(row).collect();
             table(
-                [
-                    "session", "agent", "mission", "role", "status", "started", "expires",
-                ],
+                ["session", "agent", "mission", "role", "status", "started", "expires"],
                 &rows,
                 "no sessions",
             )
@@ -158,26 +147,11 @@ impl End {
     async fn run(self, context: &Context) -> Done {
         let operator = context.operator().await?;
         let id = EntityId::from(&self.session);
-        let (mission, _) =
-            paging::find(&operator, self.mission.as_ref(), EntityName::Session, &id).await?;
-        let wanted = SessionEnd {
-            session: Some(self.session),
-            mission: Some(mission),
-            reason: self.reason,
-        };
-        let ended = operator
-            .call::<call::SessionEnd>(&wanted)
-            .await?
-            .reply
-            .session;
-        let shown = |session: &Record| {
-            format!(
-                "{} of {} is {}",
-                session.id,
-                session.agent,
-                name(&session.status)
-            )
-        };
+        let (mission, _) = paging::find(&operator, self.mission.as_ref(), EntityName::Session, &id).await?;
+        let wanted = SessionEnd { session: Some(self.session), mission: Some(mission), reason: self.reason };
+        let ended = operator.call::<call::SessionEnd>(&wanted).await?.reply.session;
+        let shown =
+            |session: &Record| format!("{} of {} is {}", session.id, session.agent, name(&session.status));
         context.output.print(&ended, shown)?;
         Ok(())
     }

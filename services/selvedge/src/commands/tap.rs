@@ -48,20 +48,12 @@ pub(crate) struct Tap {
 
 impl Tap {
     pub(crate) async fn run(self, context: &Context) -> Done {
-        let filter = Filter {
-            entity: self.entity,
-            agent: self.agent.as_ref().map(|text| named(context, text)),
-        };
+        let filter =
+            Filter { entity: self.entity, agent: self.agent.as_ref().map(|text| named(context, text)) };
         let operator = context.operator().await?;
-        let tap =
-            selvedge_kit::tap::Tap::open(operator.bus(), &self.sources(), self.mission.as_ref())
-                .await;
+        let tap = selvedge_kit::tap::Tap::open(operator.bus(), &self.sources(), self.mission.as_ref()).await;
         let mut tap = tap.map_err(|error| Fault::unavailable(error.to_string()))?;
-        let paint = if is_coloured(context.environment.get("NO_COLOR")) {
-            Paint::Ansi
-        } else {
-            Paint::Plain
-        };
+        let paint = if is_coloured(context.environment.get("NO_COLOR")) { Paint::Ansi } else { Paint::Plain };
         let stop = stop::on_signal()?;
         if context.output == Format::Human {
             hint("watching; Ctrl-C ends");
@@ -75,17 +67,14 @@ impl Tap {
     }
 
     fn sources(&self) -> Vec<Source> {
-        let asked = [
-            (self.facts, Source::Facts),
-            (self.requests, Source::Requests),
-            (self.audit, Source::Audit),
-        ];
+        let asked =
+            [(self.facts, Source::Facts), (self.requests, Source::Requests), (self.audit, Source::Audit)];
         // An entity has facts alone.
         let only_facts = self.entity.is_some();
         let all = !only_facts && asked.iter().all(|(is_asked, _)| !is_asked);
-        let wanted = asked.into_iter().filter(|(is_asked, source)| {
-            all || *is_asked || (only_facts && *source == Source::Facts)
-        });
+        let wanted = asked
+            .into_iter()
+            .filter(|(is_asked, source)| all || *is_asked || (only_facts && *source == Source::Facts));
         wanted.map(|(_, source)| source).collect()
     }
 }
@@ -103,11 +92,7 @@ struct Filter {
 
 impl Filter {
     fn lets_through(&self, what: &What) -> bool {
-        let is_agent = |found: &[&str]| {
-            self.agent
-                .as_deref()
-                .is_none_or(|agent| found.contains(&agent))
-        };
+        let is_agent = |found: &[&str]| self.agent.as_deref().is_none_or(|agent| found.contains(&agent));
         match what {
             What::Fact(fact) => {
                 let entity = &fact.fact.entity;
@@ -116,9 +101,7 @@ impl Filter {
             }
             What::Request { request, .. } => is_agent(&[request.caller.as_str()]),
             What::Refusal(refusal) => Request::parse(&refusal.subject)
-                .map_or(self.agent.is_none(), |request| {
-                    is_agent(&[request.caller.as_str()])
-                }),
+                .map_or(self.agent.is_none(), |request| is_agent(&[request.caller.as_str()])),
             What::Unreadable { .. } => self.agent.is_none() && self.entity.is_none(),
         }
     }
@@ -136,9 +119,7 @@ mod tests {
             #[command(flatten)]
             tap: Tap,
         }
-        <Parsed as clap::Parser>::parse_from(line.split(' '))
-            .tap
-            .sources()
+        <Parsed as clap::Parser>::parse_from(line.split(' ')).tap.sources()
     }
 
     #[test]
@@ -146,33 +127,18 @@ mod tests {
         assert_eq!(tap("tap"), [Source::Facts, Source::Requests, Source::Audit]);
         assert_eq!(tap("tap --audit"), [Source::Audit]);
         assert_eq!(tap("tap --entity session"), [Source::Facts]);
-        assert_eq!(
-            tap("tap --entity session --requests"),
-            [Source::Facts, Source::Requests]
-        );
+        assert_eq!(tap("tap --entity session --requests"), [Source::Facts, Source::Requests]);
     }
 
     fn refusal(caller: &str) -> Seen {
         let subject = format!("sv.req.demo.{caller}.worker-session_01.registry.agent_retire");
-        let refusal = Refusal {
-            at_ms: 0,
-            code: "denied".to_owned(),
-            message: "no".to_owned(),
-            subject,
-        };
-        Seen {
-            subject: "sv.audit.registry".to_owned(),
-            at_ms: 0,
-            what: What::Refusal(refusal),
-        }
+        let refusal = Refusal { at_ms: 0, code: "denied".to_owned(), message: "no".to_owned(), subject };
+        Seen { subject: "sv.audit.registry".to_owned(), at_ms: 0, what: What::Refusal(refusal) }
     }
 
     #[test]
     fn an_agents_refusals_are_its_own() {
-        let filter = Filter {
-            entity: None,
-            agent: Some("ada-1a2b3c4d".to_owned()),
-        };
+        let filter = Filter { entity: None, agent: Some("ada-1a2b3c4d".to_owned()) };
         assert!(filter.lets_through(&refusal("ada-1a2b3c4d").what));
         assert!(!filter.lets_through(&refusal("bob-1a2b3c4d").what));
     }

@@ -29,13 +29,6 @@ impl Up {
     /// # Errors
     /// As [`up::run`].
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
-        up::run(
-            context,
-            up::Wanted {
-                port: self.port,
-                missions: self.missions,
-            },
-        )
-        .await
+        up::run(context, up::Wanted { port: self.port, missions: self.missions }).await
     }
 }

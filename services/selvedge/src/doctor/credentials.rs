@@ -23,21 +23,13 @@ const DEPTH: usize = 6;
 pub(super) fn modes(home: &Home) -> Finding {
     let check = "secrets are private";
     let folders = [home.authority(), home.creds(), home.all_agents()];
-    let secrets: Vec<PathBuf> = folders
-        .iter()
-        .flat_map(|folder| files(folder, DEPTH))
-        .collect();
+    let secrets: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder, DEPTH)).collect();
     let open: Vec<&PathBuf> = secrets.iter().filter(|path| is_open(path)).collect();
     if open.is_empty() {
-        return Finding::ok(
-            check,
-            format!("{} files, none readable by others", secrets.len()),
-        );
+        return Finding::ok(check, format!("{} files, none readable by others", secrets.len()));
     }
-    let fix = format!(
-        "chmod -R go-rwx {}; if others use this machine, make the keys anew",
-        home.path().display()
-    );
+    let fix =
+        format!("chmod -R go-rwx {}; if others use this machine, make the keys anew", home.path().display());
     Finding::fail(check, format!("others may read {}", listed(&open)), fix)
 }
 
@@ -62,23 +54,12 @@ fn files(folder: &Path, depth: usize) -> Vec<PathBuf> {
 pub(super) fn expiry(home: &Home) -> Vec<Finding> {
     let now_ms = now_ms();
     let is_creds = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "creds");
-    files(&home.creds(), DEPTH)
-        .iter()
-        .filter(|path| is_creds(path))
-        .map(|path| lasts(path, now_ms))
-        .collect()
+    files(&home.creds(), DEPTH).iter().filter(|path| is_creds(path)).map(|path| lasts(path, now_ms)).collect()
 }
 
 fn lasts(path: &Path, now_ms: u64) -> Finding {
-    let kluster = path
-        .parent()
-        .and_then(Path::file_name)
-        .unwrap_or_default()
-        .to_string_lossy();
-    let check = format!(
-        "{kluster}: credential {}",
-        path.file_stem().unwrap_or_default().to_string_lossy()
-    );
+    let kluster = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let check = format!("{kluster}: credential {}", path.file_stem().unwrap_or_default().to_string_lossy());
     let fix = "run `selvedge up` (or `selvedge init --provision`): it renews what is about to end";
     let ends = Credential::read(path)
         .and_then(|credential| credential.claims())
@@ -91,21 +72,15 @@ fn lasts(path: &Path, now_ms: u64) -> Finding {
         ),
         Ok(None) => Finding::ok(check, "never ends"),
         Ok(Some(at)) if at <= now_ms => Finding::fail(check, "has ended", fix),
-        Ok(Some(at)) if at - now_ms < SOON_MS => Finding::warn(
-            check,
-            format!("ends in {} days", (at - now_ms) / DAY_MS),
-            fix,
-        ),
+        Ok(Some(at)) if at - now_ms < SOON_MS => {
+            Finding::warn(check, format!("ends in {} days", (at - now_ms) / DAY_MS), fix)
+        }
         Ok(Some(at)) => Finding::ok(check, format!("ends in {} days", (at - now_ms) / DAY_MS)),
     }
 }
 
 fn listed(paths: &[&PathBuf]) -> String {
-    let named: Vec<String> = paths
-        .iter()
-        .take(NAMED)
-        .map(|path| path.display().to_string())
-        .collect();
+    let named: Vec<String> = paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
     match paths.len().saturating_sub(NAMED) {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
@@ -124,18 +99,11 @@ mod tests {
         let path = home.authority().join("keys/operator.nk");
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "seed").unwrap();
-        for (mode, wanted) in [
-            (0o600, Level::Ok),
-            (0o640, Level::Fail),
-            (0o604, Level::Fail),
-        ] {
+        for (mode, wanted) in [(0o600, Level::Ok), (0o640, Level::Fail), (0o604, Level::Fail)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(modes(&home).level, wanted, "{mode:o}");
         }
         let shown = format!("{:?}", modes(&home));
-        assert!(
-            shown.contains("operator.nk") && shown.contains("chmod"),
-            "{shown}"
-        );
+        assert!(shown.contains("operator.nk") && shown.contains("chmod"), "{shown}");
     }
 }

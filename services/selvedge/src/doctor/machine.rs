@@ -11,18 +11,11 @@ const FULL_BYTES: u64 = 128 << 20;
 /// Whether the store has room to grow, if it is on this machine.
 pub(super) fn disk(home: &Home) -> Finding {
     let store = home.nats();
-    let folder = if store.exists() {
-        store
-    } else {
-        home.path().to_owned()
-    };
+    let folder = if store.exists() { store } else { home.path().to_owned() };
     match rustix::fs::statvfs(&folder) {
         Ok(disk) => {
             let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
-            judge(
-                free_bytes,
-                &format!("{} free under {}", size(free_bytes), folder.display()),
-            )
+            judge(free_bytes, &format!("{} free under {}", size(free_bytes), folder.display()))
         }
         Err(error) => Finding::warn(
             "disk space",
@@ -33,10 +26,8 @@ pub(super) fn disk(home: &Home) -> Finding {
 }
 
 fn judge(free_bytes: u64, seen: &str) -> Finding {
-    let (check, fix) = (
-        "disk space",
-        "make room, or move the folder; server.max_store_bytes bounds the streams",
-    );
+    let (check, fix) =
+        ("disk space", "make room, or move the folder; server.max_store_bytes bounds the streams");
     match free_bytes {
         ..FULL_BYTES => Finding::fail(check, seen, fix),
         FULL_BYTES..TIGHT_BYTES => Finding::warn(check, seen, fix),
@@ -51,11 +42,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_fails_and_a_tight_one_warns() {
-        for (free_bytes, wanted) in [
-            (0, Level::Fail),
-            (FULL_BYTES, Level::Warn),
-            (TIGHT_BYTES, Level::Ok),
-        ] {
+        for (free_bytes, wanted) in [(0, Level::Fail), (FULL_BYTES, Level::Warn), (TIGHT_BYTES, Level::Ok)] {
             assert_eq!(judge(free_bytes, "").level, wanted, "{free_bytes}");
         }
     }

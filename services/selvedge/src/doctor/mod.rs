@@ -28,18 +28,11 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let klusters = context.home.klusters();
     if klusters.is_empty() {
         let fix = "run `selvedge up` or `selvedge init`, or name the folder with --home";
-        found.push(Finding::fail(
-            "operator",
-            "there is no operator credential here",
-            fix,
-        ));
+        found.push(Finding::fail("operator", "there is no operator credential here", fix));
     }
     for kluster in &klusters {
         found.extend(
-            of_kluster(context, &place, kluster)
-                .await
-                .into_iter()
-                .map(|finding| finding.of(kluster)),
+            of_kluster(context, &place, kluster).await.into_iter().map(|finding| finding.of(kluster)),
         );
     }
     Report::new(found).print(context.output)

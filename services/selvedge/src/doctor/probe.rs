@@ -18,18 +18,8 @@ const MAX_BYTES: u64 = 64 << 10;
 /// Asks the probe of the running `up`, or of the settings.
 pub(super) async fn check(context: &Context) -> Finding {
     let check = "probe";
-    let configured = || {
-        context
-            .config
-            .telemetry
-            .listen
-            .map(|address| format!("http://{address}"))
-    };
-    let Some(url) = context
-        .running_up()
-        .and_then(|up| up.probe_url)
-        .or_else(configured)
-    else {
+    let configured = || context.config.telemetry.listen.map(|address| format!("http://{address}"));
+    let Some(url) = context.running_up().and_then(|up| up.probe_url).or_else(configured) else {
         return Finding::ok(check, "off (telemetry.listen is empty)");
     };
     match timeout(TIMEOUT, get(&url)).await {
@@ -38,11 +28,7 @@ pub(super) async fn check(context: &Context) -> Finding {
         }
         Ok(Ok(answer)) => {
             let body = answer.lines().last().unwrap_or_default().to_owned();
-            Finding::fail(
-                check,
-                format!("{url}/readyz says {body}"),
-                "follow its hints",
-            )
+            Finding::fail(check, format!("{url}/readyz says {body}"), "follow its hints")
         }
         Ok(Err(error)) => {
             let fix = "is `selvedge up` or `selvedge serve` running on this machine?";
@@ -61,10 +47,7 @@ async fn get(url: &str) -> std::io::Result<String> {
     let address = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await?;
     stream
-        .write_all(
-            format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
-                .as_bytes(),
-        )
+        .write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
         .await?;
     let mut answer = String::new();
     stream.take(MAX_BYTES).read_to_string(&mut answer).await?;

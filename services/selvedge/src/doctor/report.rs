@@ -30,38 +30,15 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn ok(check: impl Into<String>, seen: impl Into<String>) -> Self {
-        Self {
-            check: check.into(),
-            level: Level::Ok,
-            seen: seen.into(),
-            fix: None,
-        }
+        Self { check: check.into(), level: Level::Ok, seen: seen.into(), fix: None }
     }
 
-    pub(super) fn warn(
-        check: impl Into<String>,
-        seen: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            check: check.into(),
-            level: Level::Warn,
-            seen: seen.into(),
-            fix: Some(fix.into()),
-        }
+    pub(super) fn warn(check: impl Into<String>, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check: check.into(), level: Level::Warn, seen: seen.into(), fix: Some(fix.into()) }
     }
 
-    pub(super) fn fail(
-        check: impl Into<String>,
-        seen: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            check: check.into(),
-            level: Level::Fail,
-            seen: seen.into(),
-            fix: Some(fix.into()),
-        }
+    pub(super) fn fail(check: impl Into<String>, seen: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { check: check.into(), level: Level::Fail, seen: seen.into(), fix: Some(fix.into()) }
     }
 
     /// The same check, named as that of a kluster.
@@ -79,11 +56,7 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(checks: Vec<Finding>) -> Self {
-        let worst = checks
-            .iter()
-            .map(|finding| finding.level)
-            .max()
-            .unwrap_or(Level::Ok);
+        let worst = checks.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);
         Self { worst, checks }
     }
 
@@ -95,29 +68,18 @@ impl Report {
         format.print(&self, human).context("cannot print")?;
         match self.count(Level::Fail) {
             0 => Ok(()),
-            failed => {
-                Err(anyhow::anyhow!("{failed} of {} checks failed", self.checks.len()).into())
-            }
+            failed => Err(anyhow::anyhow!("{failed} of {} checks failed", self.checks.len()).into()),
         }
     }
 
     fn count(&self, level: Level) -> usize {
-        self.checks
-            .iter()
-            .filter(|finding| finding.level == level)
-            .count()
+        self.checks.iter().filter(|finding| finding.level == level).count()
     }
 }
 
 fn human(report: &Report) -> String {
     let mut lines = Vec::new();
-    for Finding {
-        check,
-        level,
-        seen,
-        fix,
-    } in &report.checks
-    {
+    for Finding { check, level, seen, fix } in &report.checks {
         let mark = match level {
             Level::Ok => "ok  ",
             Level::Warn => "WARN",
@@ -126,11 +88,7 @@ fn human(report: &Report) -> String {
         lines.push(format!("{mark}  {check:<30} {seen}"));
         lines.extend(fix.iter().map(|fix| format!("      {:<30} fix: {fix}", "")));
     }
-    let (ok, warn, fail) = (
-        report.count(Level::Ok),
-        report.count(Level::Warn),
-        report.count(Level::Fail),
-    );
+    let (ok, warn, fail) = (report.count(Level::Ok), report.count(Level::Warn), report.count(Level::Fail));
     lines.push(format!("\n{ok} ok, {warn} to know of, {fail} failed"));
     lines.join("\n")
 }

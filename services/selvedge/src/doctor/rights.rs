@@ -24,7 +24,8 @@ use crate::{connect::Context, services::Place};
 const ANSWER_MS: u64 = 2_000;
 /// Life of the credential that is tried, in milliseconds.
 const TRIED_MS: u64 = 30_000;
-const REINSTALL: &str = "run `selvedge up`, or `selvedge init --provision`: they tell the server of our accounts and operators";
+const REINSTALL: &str =
+    "run `selvedge up`, or `selvedge init --provision`: they tell the server of our accounts and operators";
 
 /// Whether the registry knows the operator.
 pub(super) async fn operator(client: &Client, kluster: &KlusterName) -> Finding {
@@ -32,9 +33,7 @@ pub(super) async fn operator(client: &Client, kluster: &KlusterName) -> Finding 
     match client.call::<call::Whoami>(&Nothing {}).await {
         Ok(answer) => Finding::ok(check, known_as(&answer.reply)),
         Err(fault) if fault.is_retryable() => {
-            let fix = format!(
-                "start it: `selvedge --kluster {kluster} serve registry`, or `selvedge up`"
-            );
+            let fix = format!("start it: `selvedge --kluster {kluster} serve registry`, or `selvedge up`");
             Finding::fail(check, fault.to_string(), fix)
         }
         Err(fault) => Finding::fail(check, fault.to_string(), REINSTALL),
@@ -42,10 +41,7 @@ pub(super) async fn operator(client: &Client, kluster: &KlusterName) -> Finding 
 }
 
 fn known_as(whoami: &Whoami) -> String {
-    let owner = whoami
-        .owner
-        .as_ref()
-        .map_or("nobody", |owner| owner.as_str());
+    let owner = whoami.owner.as_ref().map_or("nobody", |owner| owner.as_str());
     format!("it knows us as {} of {owner}", whoami.agent)
 }
 
@@ -53,21 +49,11 @@ fn known_as(whoami: &Whoami) -> String {
 pub(super) async fn worker(context: &Context, place: &Place, kluster: &KlusterName) -> Finding {
     let check = "a worker is held";
     let Ok(keyring) = Keyring::open(&context.home.authority()) else {
-        return Finding::warn(
-            check,
-            "not tried: the keys are not in this folder",
-            "run this where they are",
-        );
+        return Finding::warn(check, "not tried: the keys are not in this folder", "run this where they are");
     };
     match attempt(place, &keyring, kluster).await {
-        Ok(Some(BusError::Denied { .. })) => {
-            Finding::ok(check, "the server denied it the JetStream API")
-        }
-        Ok(Some(other)) => Finding::fail(
-            check,
-            format!("expected a denial, found: {other}"),
-            REINSTALL,
-        ),
+        Ok(Some(BusError::Denied { .. })) => Finding::ok(check, "the server denied it the JetStream API"),
+        Ok(Some(other)) => Finding::fail(check, format!("expected a denial, found: {other}"), REINSTALL),
         Ok(None) => Finding::fail(check, "the server let it ask the JetStream API", REINSTALL),
         Err(error) => Finding::fail(check, format!("{error:#}"), REINSTALL),
     }
@@ -85,22 +71,9 @@ async fn attempt(
         agent: Caller::new("doctor-00000000")?,
         scope: ScopeId::new("doctor")?,
     };
-    let life = Life {
-        now_ms,
-        expires_at_ms: now_ms + TRIED_MS,
-    };
-    let credential = keyring
-        .kluster(kluster)?
-        .signer(Role::Worker)?
-        .credential(&tags, life)?;
+    let life = Life { now_ms, expires_at_ms: now_ms + TRIED_MS };
+    let credential = keyring.kluster(kluster)?.signer(Role::Worker)?.credential(&tags, life)?;
     let bus = place.connect("doctor", Login::held(credential)).await?;
-    let asked = bus
-        .request(
-            "$JS.API.INFO",
-            Default::default(),
-            "".into(),
-            Deadline::in_ms(ANSWER_MS),
-        )
-        .await;
+    let asked = bus.request("$JS.API.INFO", Default::default(), "".into(), Deadline::in_ms(ANSWER_MS)).await;
     Ok(asked.err())
 }

@@ -53,21 +53,16 @@ fn version(found: &str) -> Finding {
 }
 
 fn numbers(version: &str) -> Vec<u32> {
-    version
-        .split(['.', '-'])
-        .map_while(|number| number.parse().ok())
-        .collect()
+    version.split(['.', '-']).map_while(|number| number.parse().ok()).collect()
 }
 
 fn jetstream(bus: &Bus) -> Finding {
     let check = "JetStream";
     match inspect::has_jetstream(bus) {
         true => Finding::ok(check, "on"),
-        false => Finding::fail(
-            check,
-            "off",
-            "add `jetstream: { store_dir: ... }` to the server's configuration",
-        ),
+        false => {
+            Finding::fail(check, "off", "add `jetstream: { store_dir: ... }` to the server's configuration")
+        }
     }
 }
 
@@ -89,11 +84,7 @@ pub(super) fn durability(home: &Home, url: &str) -> Finding {
             let seen = format!(
                 "RELAXED: writes are acknowledged up to {interval} before they are on disk; a power cut loses them"
             );
-            Finding::warn(
-                check,
-                seen,
-                "set server.sync_interval = \"always\" and start `selvedge up` anew",
-            )
+            Finding::warn(check, seen, "set server.sync_interval = \"always\" and start `selvedge up` anew")
         }
     }
 }
@@ -101,10 +92,7 @@ pub(super) fn durability(home: &Home, url: &str) -> Finding {
 /// The value of `sync_interval` in a configuration that we wrote.
 fn sync_interval(config: &str) -> Option<&str> {
     let (_, after) = config.split_once("sync_interval:")?;
-    after
-        .split([',', '}', '\n'])
-        .next()
-        .map(|value| value.trim().trim_matches('"'))
+    after.split([',', '}', '\n']).next().map(|value| value.trim().trim_matches('"'))
 }
 
 fn copies(ledger: &Stream) -> Finding {
@@ -119,15 +107,9 @@ fn copies(ledger: &Stream) -> Finding {
 fn clock(ledger: &Stream, asked_at_ms: u64, heard_at_ms: u64) -> Finding {
     let check = "clocks";
     let Some(server_ms) = ledger.server_time_ms else {
-        return Finding::warn(
-            check,
-            "the server did not tell its time",
-            "compare them by hand",
-        );
+        return Finding::warn(check, "the server did not tell its time", "compare them by hand");
     };
-    let skew_ms = asked_at_ms
-        .saturating_sub(server_ms)
-        .max(server_ms.saturating_sub(heard_at_ms));
+    let skew_ms = asked_at_ms.saturating_sub(server_ms).max(server_ms.saturating_sub(heard_at_ms));
     let seen = format!("the server's differs by {skew_ms} ms");
     let fix = "run a time service (chrony, systemd-timesyncd) on both machines";
     match skew_ms {
@@ -148,17 +130,9 @@ async fn streams(context: &Context, place: &Place, kluster: &KlusterName) -> Fin
     };
     match review(context, place, &keyring, kluster).await {
         Ok(report) if report.is_empty() => Finding::ok(check, "all there, as they should be"),
-        Ok(provision::Report {
-            created,
-            updated,
-            consumers,
-        }) => {
+        Ok(provision::Report { created, updated, consumers }) => {
             let (missing, differ) = ([created, consumers].concat().join(", "), updated.join(", "));
-            Finding::fail(
-                check,
-                format!("missing: {missing}; different: {differ}"),
-                REMAKE,
-            )
+            Finding::fail(check, format!("missing: {missing}; different: {differ}"), REMAKE)
         }
         Err(error) => Finding::fail(check, format!("{error:#}"), REMAKE),
     }
@@ -171,16 +145,10 @@ async fn review(
     kluster: &KlusterName,
 ) -> anyhow::Result<provision::Report> {
     let now_ms = now_ms();
-    let life = Life {
-        now_ms,
-        expires_at_ms: now_ms + 4 * ANSWER_MS,
-    };
+    let life = Life { now_ms, expires_at_ms: now_ms + 4 * ANSWER_MS };
     let credential = keyring.kluster(kluster)?.provision_credential(life)?;
     let timeout = Duration::from_millis(ANSWER_MS);
-    let options = provision::Options {
-        replicas: context.config.server.replicas.into(),
-        timeout,
-    };
+    let options = provision::Options { replicas: context.config.server.replicas.into(), timeout };
     Ok(provision::review(&place.url, &credential, options).await?)
 }
 
@@ -204,9 +172,7 @@ mod tests {
     #[test]
     fn the_interval_is_read_from_our_own_configuration() {
         let config = |interval| {
-            format!(
-                "jetstream: {{ store_dir: \"/x\", sync_interval: {interval}, max_file_store: 7 }}"
-            )
+            format!("jetstream: {{ store_dir: \"/x\", sync_interval: {interval}, max_file_store: 7 }}")
         };
         assert_eq!(sync_interval(&config("always")), Some("always"));
         assert_eq!(sync_interval(&config("\"120000ms\"")), Some("120000ms"));

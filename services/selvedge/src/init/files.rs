@@ -22,9 +22,7 @@ pub(super) fn auth_text(keyring: &Keyring) -> Result<String, selvedge_kit::autho
         "# `dir` below is a folder that nats-server may write, for accounts it is told of later.".to_owned(),
         format!("max_payload: {MAX_PAYLOAD_BYTES}"),
     ];
-    let lines = lines
-        .into_iter()
-        .chain(authority(keyring, Path::new("./selvedge-accounts"))?);
+    let lines = lines.into_iter().chain(authority(keyring, Path::new("./selvedge-accounts"))?);
     Ok(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
 
@@ -35,9 +33,6 @@ pub(super) fn write_settings(context: &Context, wanted: &Wanted) -> Result<(), F
         return Ok(());
     };
     let url = toml::Value::from(url);
-    let text = format!(
-        "[nats]\nurl = {url}\n\n[server]\nreplicas = {}\n",
-        wanted.replicas
-    );
+    let text = format!("[nats]\nurl = {url}\n\n[server]\nreplicas = {}\n", wanted.replicas);
     Ok(fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?)
 }

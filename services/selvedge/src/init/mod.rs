@@ -37,10 +37,7 @@ pub(crate) struct Wanted {
 pub(crate) async fn prepare(context: &Context, wanted: &Wanted) -> Result<(), Failure> {
     let _lock = Lock::take(&context.home).await?;
     let keyring = open(context)?;
-    let out = wanted
-        .out
-        .clone()
-        .unwrap_or_else(|| context.home.path().to_owned());
+    let out = wanted.out.clone().unwrap_or_else(|| context.home.path().to_owned());
     let auth_file = out.join(AUTH_FILE);
     let text = auth_text(&keyring).context("cannot read the keys")?;
     fs::create_dir_all(&out)
@@ -54,10 +51,7 @@ pub(crate) async fn prepare(context: &Context, wanted: &Wanted) -> Result<(), Fa
         klusters: names(&keyring)?,
         next: "selvedge init --provision".to_owned(),
     };
-    Ok(context
-        .output
-        .print(&prepared, human_prepared)
-        .context("cannot print")?)
+    Ok(context.output.print(&prepared, human_prepared).context("cannot print")?)
 }
 
 /// The second step: accounts, streams, operator, the services' credentials.
@@ -78,20 +72,11 @@ pub(crate) async fn provision(context: &Context, wanted: &Wanted) -> Result<(), 
     write_settings(context, wanted)?;
     let mut klusters = Vec::new();
     for name in keyring.klusters().context("cannot list the klusters")? {
-        let kluster = keyring
-            .kluster(&name)
-            .context("cannot open the kluster's keys")?;
+        let kluster = keyring.kluster(&name).context("cannot open the kluster's keys")?;
         klusters.push(reach(context, &place, &keyring, &kluster, wanted.replicas).await?);
     }
-    let provisioned = Provisioned {
-        step: "provisioned",
-        url,
-        klusters,
-    };
-    Ok(context
-        .output
-        .print(&provisioned, human_provisioned)
-        .context("cannot print")?)
+    let provisioned = Provisioned { step: "provisioned", url, klusters };
+    Ok(context.output.print(&provisioned, human_provisioned).context("cannot print")?)
 }
 
 async fn reach(
@@ -115,22 +100,15 @@ async fn reach(
 
 fn open(context: &Context) -> Result<Keyring, Failure> {
     let now_ms = now_ms();
-    let keyring = Keyring::open_or_create(&context.home.authority(), now_ms)
-        .context("cannot open the keys")?;
+    let keyring =
+        Keyring::open_or_create(&context.home.authority(), now_ms).context("cannot open the keys")?;
     let names = keyring.klusters().context("cannot list the klusters")?;
     if !names.contains(&context.kluster) {
-        keyring
-            .create_kluster(&context.kluster, now_ms)
-            .context("cannot make the kluster's keys")?;
+        keyring.create_kluster(&context.kluster, now_ms).context("cannot make the kluster's keys")?;
     }
     Ok(keyring)
 }
 
 fn names(keyring: &Keyring) -> Result<Vec<String>, Failure> {
-    Ok(keyring
-        .klusters()
-        .context("cannot list the klusters")?
-        .iter()
-        .map(ToString::to_string)
-        .collect())
+    Ok(keyring.klusters().context("cannot list the klusters")?.iter().map(ToString::to_string).collect())
 }

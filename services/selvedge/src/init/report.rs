@@ -49,16 +49,9 @@ pub(super) fn human_prepared(prepared: &Prepared) -> String {
 }
 
 pub(super) fn human_provisioned(provisioned: &Provisioned) -> String {
-    let mut lines = vec![format!(
-        "step 2 of 2 is done: the servers at {} are a fabric",
-        provisioned.url
-    )];
+    let mut lines = vec![format!("step 2 of 2 is done: the servers at {} are a fabric", provisioned.url)];
     for reached in &provisioned.klusters {
-        lines.push(format!(
-            "  kluster {}: known to {}",
-            reached.kluster,
-            reached.servers.join(", ")
-        ));
+        lines.push(format!("  kluster {}: known to {}", reached.kluster, reached.servers.join(", ")));
         lines.push(format!(
             "    streams made  {}",
             if reached.streams_created.is_empty() {
@@ -67,19 +60,15 @@ pub(super) fn human_provisioned(provisioned: &Provisioned) -> String {
                 reached.streams_created.join(", ")
             }
         ));
-        lines.push(format!(
-            "    operator      {}",
-            reached.operator_creds.display()
-        ));
-        lines.extend(
-            reached
-                .service_creds
-                .iter()
-                .map(|path| format!("    service       {}", path.display())),
-        );
+        lines.push(format!("    operator      {}", reached.operator_creds.display()));
+        lines
+            .extend(reached.service_creds.iter().map(|path| format!("    service       {}", path.display())));
         lines.push(format!("    signers       {}", reached.signers.display()));
     }
     lines.push(String::new());
-    lines.push("Next: selvedge serve registry      here, or elsewhere with that service's file and the signers".to_owned());
+    lines.push(
+        "Next: selvedge serve registry      here, or elsewhere with that service's file and the signers"
+            .to_owned(),
+    );
     lines.join("\n")
 }

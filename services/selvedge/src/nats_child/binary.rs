@@ -30,11 +30,7 @@ pub struct Found {
 /// [`Error::Named`] or [`Error::NotFound`] say why none will do.
 pub fn find() -> Result<Found, Error> {
     let cwd = std::env::current_dir().unwrap_or_default();
-    find_in(
-        std::env::var_os("SELVEDGE_NATS_SERVER"),
-        std::env::var_os("PATH"),
-        &cwd,
-    )
+    find_in(std::env::var_os("SELVEDGE_NATS_SERVER"), std::env::var_os("PATH"), &cwd)
 }
 
 fn find_in(named: Option<OsString>, path: Option<OsString>, cwd: &Path) -> Result<Found, Error> {
@@ -49,20 +45,14 @@ fn find_in(named: Option<OsString>, path: Option<OsString>, cwd: &Path) -> Resul
             Err(reason) => rejected += &format!("\n  not {}: {reason}", candidate.display()),
         }
     }
-    Err(Error::NotFound {
-        wanted: OLDEST_TEXT,
-        rejected,
-    })
+    Err(Error::NotFound { wanted: OLDEST_TEXT, rejected })
 }
 
 fn candidates(path: Option<OsString>, cwd: &Path) -> Vec<PathBuf> {
-    let on_path = std::env::split_paths(&path.unwrap_or_default())
-        .map(|folder| folder.join("nats-server"))
-        .collect();
+    let on_path =
+        std::env::split_paths(&path.unwrap_or_default()).map(|folder| folder.join("nats-server")).collect();
     let mut candidates: Vec<PathBuf> = on_path;
-    let fetched = Path::new("target/nats-server")
-        .join(pinned())
-        .join("nats-server");
+    let fetched = Path::new("target/nats-server").join(pinned()).join("nats-server");
     candidates.extend(cwd.ancestors().map(|folder| folder.join(&fetched)));
     candidates.retain(|candidate| candidate.is_file());
     candidates
@@ -70,37 +60,23 @@ fn candidates(path: Option<OsString>, cwd: &Path) -> Vec<PathBuf> {
 
 /// The version that the sources fetch and the tests run with.
 pub fn pinned() -> &'static str {
-    PIN.lines()
-        .find_map(|line| line.strip_prefix("version "))
-        .unwrap_or_default()
-        .trim()
+    PIN.lines().find_map(|line| line.strip_prefix("version ")).unwrap_or_default().trim()
 }
 
 fn check(path: &Path) -> Result<Found, String> {
-    let output = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output();
+    let output = Command::new(path).arg("--version").stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("it does not run: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let version = said
-        .trim()
-        .strip_prefix("nats-server: v")
-        .ok_or("it is no nats-server")?;
+    let version = said.trim().strip_prefix("nats-server: v").ok_or("it is no nats-server")?;
     if is_recent(version) {
-        Ok(Found {
-            path: path.to_owned(),
-            version: version.to_owned(),
-        })
+        Ok(Found { path: path.to_owned(), version: version.to_owned() })
     } else {
         Err(format!("it is {version}, needed is {OLDEST_TEXT} or newer"))
     }
 }
 
 fn is_recent(version: &str) -> bool {
-    let mut numbers = version
-        .split(['.', '-'])
-        .map(|number| number.parse::<u32>().ok());
+    let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().ok());
     let (major, minor) = (numbers.next().flatten(), numbers.next().flatten());
     major.zip(minor).is_some_and(|found| found >= OLDEST)
 }
@@ -113,13 +89,9 @@ mod tests {
 
     #[test]
     fn versions_are_compared_as_numbers() {
-        for (version, is_enough) in [
-            ("2.15.1", true),
-            ("2.12.0", true),
-            ("2.9.9", false),
-            ("3.0.0", true),
-            ("x", false),
-        ] {
+        for (version, is_enough) in
+            [("2.15.1", true), ("2.12.0", true), ("2.9.9", false), ("3.0.0", true), ("x", false)]
+        {
             assert_eq!(is_recent(version), is_enough, "{version}");
         }
     }
@@ -127,11 +99,7 @@ mod tests {
     fn pretend(folder: &Path, version: &str) -> PathBuf {
         let path = folder.join("nats-server");
         std::fs::create_dir_all(folder).unwrap();
-        std::fs::write(
-            &path,
-            format!("#!/bin/sh\necho 'nats-server: v{version}'\n"),
-        )
-        .unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\necho 'nats-server: v{version}'\n")).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
         path
     }
@@ -141,10 +109,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let old = root.path().join("bin");
         pretend(&old, "2.10.0");
-        let fetched = pretend(
-            &root.path().join("target/nats-server").join(pinned()),
-            "2.15.1",
-        );
+        let fetched = pretend(&root.path().join("target/nats-server").join(pinned()), "2.15.1");
         let cwd = root.path().join("deep/in/it");
         let found = find_in(None, Some(old.into_os_string()), &cwd).unwrap();
         assert_eq!((found.path, found.version.as_str()), (fetched, "2.15.1"));
@@ -154,23 +119,10 @@ mod tests {
     fn without_any_the_error_says_how_to_get_one() {
         let root = tempfile::tempdir().unwrap();
         let old = pretend(&root.path().join("bin"), "2.10.0");
-        let error = find_in(
-            None,
-            Some(root.path().join("bin").into_os_string()),
-            root.path(),
-        )
-        .unwrap_err();
+        let error = find_in(None, Some(root.path().join("bin").into_os_string()), root.path()).unwrap_err();
         let said = error.to_string();
-        assert!(
-            said.contains("make nats") && said.contains("it is 2.10.0, needed is 2.12"),
-            "{said}"
-        );
-        let error = find_in(Some(old.clone().into_os_string()), None, root.path())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with(&format!("SELVEDGE_NATS_SERVER={}", old.display())),
-            "{error}"
-        );
+        assert!(said.contains("make nats") && said.contains("it is 2.10.0, needed is 2.12"), "{said}");
+        let error = find_in(Some(old.clone().into_os_string()), None, root.path()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("SELVEDGE_NATS_SERVER={}", old.display())), "{error}");
     }
 }

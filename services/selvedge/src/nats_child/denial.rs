@@ -40,11 +40,7 @@ impl Denial {
     pub fn read(line: &str) -> Option<Self> {
         let (_, line) = line.trim_end().split_once("[ERR] ")?;
         let mut parts = line.rsplitn(4, " - ");
-        let (last, before, identity) = (
-            parts.next()?,
-            parts.next()?,
-            parts.next().unwrap_or_default(),
-        );
+        let (last, before, identity) = (parts.next()?, parts.next()?, parts.next().unwrap_or_default());
         match before {
             "Publish Violation" => Some(Self::new(What::Publish, identity, last)),
             "Subscription Violation" => Some(Self::new(What::Subscribe, identity, last)),
@@ -56,16 +52,9 @@ impl Denial {
     }
 
     fn new(what: What, identity: &str, detail: &str) -> Self {
-        let detail = quoted(detail, "Subject \"")
-            .or_else(|| quoted(detail, "Reply \""))
-            .unwrap_or(detail);
+        let detail = quoted(detail, "Subject \"").or_else(|| quoted(detail, "Reply \"")).unwrap_or(detail);
         let detail = detail.chars().take(MAX_DETAIL_CHARS).collect();
-        Self {
-            what,
-            kluster: kluster(identity),
-            user: user(identity),
-            detail,
-        }
+        Self { what, kluster: kluster(identity), user: user(identity), detail }
     }
 }
 
@@ -83,16 +72,11 @@ fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
 
 /// From `"<account>/<kluster>/jwt:<key>"`.
 fn kluster(identity: &str) -> Option<KlusterName> {
-    identity
-        .rsplit('/')
-        .nth(1)
-        .and_then(|name| KlusterName::new(name).ok())
+    identity.rsplit('/').nth(1).and_then(|name| KlusterName::new(name).ok())
 }
 
 fn user(identity: &str) -> Option<PublicKey> {
-    let (_, after) = identity
-        .rsplit_once("jwt:")
-        .or_else(|| identity.rsplit_once("JWT User \""))?;
+    let (_, after) = identity.rsplit_once("jwt:").or_else(|| identity.rsplit_once("JWT User \""))?;
     PublicKey::new(after.trim_end_matches('"')).ok()
 }
 
@@ -103,9 +87,7 @@ mod tests {
     const KEY: &str = "UCOPARHSGWFGF7ZUI2AAGDUXNUJEGLCXMMEKTURKD2UZPA6M5MCF2BM4";
 
     fn read(after: &str) -> Option<Denial> {
-        Denial::read(&format!(
-            "[7] 2026/11/21 04:50:56.231720 [ERR] 127.0.0.1:4 - cid:5 - {after}\n"
-        ))
+        Denial::read(&format!("[7] 2026/11/21 04:50:56.231720 [ERR] 127.0.0.1:4 - cid:5 - {after}\n"))
     }
 
     fn identity() -> String {
@@ -114,11 +96,8 @@ mod tests {
 
     #[test]
     fn a_denied_publish_names_kluster_key_and_subject() {
-        let denial = read(&format!(
-            "\"v1:rust\" - {} - Publish Violation - Subject \"a.b\"",
-            identity()
-        ))
-        .unwrap();
+        let denial =
+            read(&format!("\"v1:rust\" - {} - Publish Violation - Subject \"a.b\"", identity())).unwrap();
         assert_eq!(denial.what, What::Publish);
         assert_eq!(denial.kluster.unwrap().as_str(), "main");
         assert_eq!(denial.user.unwrap().as_str(), KEY);
@@ -127,15 +106,9 @@ mod tests {
 
     #[test]
     fn a_denied_subscription_names_its_subject() {
-        let line = format!(
-            "{} - Subscription Violation - Subject \"sv.>\", Queue: \"x\", SID 2",
-            identity()
-        );
+        let line = format!("{} - Subscription Violation - Subject \"sv.>\", Queue: \"x\", SID 2", identity());
         let denial = read(&line).unwrap();
-        assert_eq!(
-            (denial.what, denial.detail.as_str()),
-            (What::Subscribe, "sv.>")
-        );
+        assert_eq!((denial.what, denial.detail.as_str()), (What::Subscribe, "sv.>"));
     }
 
     #[test]
@@ -153,24 +126,15 @@ mod tests {
     fn a_clients_name_cannot_pass_for_another_key() {
         let victim = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
         let name = format!("\\\"A/other/jwt:{victim}\\\" - Publish Violation - Subject \\\"x\\\"");
-        let line = format!(
-            "\"v1:rust:{name}\" - {} - Publish Violation - Subject \"a.b\"",
-            identity()
-        );
+        let line = format!("\"v1:rust:{name}\" - {} - Publish Violation - Subject \"a.b\"", identity());
         let denial = read(&line).unwrap();
-        assert_eq!(
-            (denial.user.unwrap().as_str(), denial.detail.as_str()),
-            (KEY, "a.b")
-        );
+        assert_eq!((denial.user.unwrap().as_str(), denial.detail.as_str()), (KEY, "a.b"));
     }
 
     #[test]
     fn other_lines_are_none_of_ours() {
         assert_eq!(read("\"v1\" - Slow Consumer Detected"), None);
-        assert_eq!(
-            Denial::read("[7] 2026/11/21 04:50:56 [INF] Server is ready"),
-            None
-        );
+        assert_eq!(Denial::read("[7] 2026/11/21 04:50:56 [INF] Server is ready"), None);
         assert_eq!(Denial::read("nonsense"), None);
     }
 }

@@ -36,9 +36,7 @@ pub enum Error {
     #[error("cannot write nats-server's configuration")]
     Keys(#[from] selvedge_kit::authority::Error),
     /// A nats-server of an earlier run could not be stopped.
-    #[error(
-        "a nats-server of an earlier run of this folder, process {pid}, does not stop: end it by hand"
-    )]
+    #[error("a nats-server of an earlier run of this folder, process {pid}, does not stop: end it by hand")]
     Leftover {
         /// Its process id.
         pid: i32,
@@ -65,8 +63,5 @@ pub enum Error {
 }
 
 fn ended(status: Option<ExitStatus>) -> String {
-    status.map_or_else(
-        || "nobody knows how".to_owned(),
-        |status| status.to_string(),
-    )
+    status.map_or_else(|| "nobody knows how".to_owned(), |status| status.to_string())
 }

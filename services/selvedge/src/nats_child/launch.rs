@@ -3,9 +3,7 @@
 //! It exists because a death signal can only be asked for by the process it is for, between fork and
 //! exec, and doing that from the parent would need unsafe code.
 
-use std::{
-    convert::Infallible, ffi::OsString, io, os::unix::process::CommandExt as _, process::Command,
-};
+use std::{convert::Infallible, ffi::OsString, io, os::unix::process::CommandExt as _, process::Command};
 
 /// Its name.
 pub const SUBCOMMAND: &str = "__nats";
@@ -19,20 +17,13 @@ pub const SUBCOMMAND: &str = "__nats";
 pub fn become_nats_server(arguments: impl IntoIterator<Item = OsString>) -> io::Result<Infallible> {
     let mut arguments = arguments.into_iter();
     let wrong = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
-    let parent = arguments
-        .next()
-        .and_then(|parent| parent.to_str()?.parse().ok());
+    let parent = arguments.next().and_then(|parent| parent.to_str()?.parse().ok());
     let parent: u32 = parent.ok_or_else(|| wrong("expected the parent's process id first"))?;
-    let binary = arguments
-        .next()
-        .ok_or_else(|| wrong("expected the path of nats-server second"))?;
+    let binary = arguments.next().ok_or_else(|| wrong("expected the path of nats-server second"))?;
     die_with_parent()?;
     // Had it ended before we asked, nobody would tell us.
     if std::os::unix::process::parent_id() != parent {
-        return Err(io::Error::new(
-            io::ErrorKind::NotConnected,
-            "the parent has ended already",
-        ));
+        return Err(io::Error::new(io::ErrorKind::NotConnected, "the parent has ended already"));
     }
     Err(Command::new(binary).args(arguments).exec())
 }

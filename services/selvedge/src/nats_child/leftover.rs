@@ -12,8 +12,7 @@ const FILE: &str = "nats.pid";
 
 pub(super) fn remember(folder: &Path, pid: Pid) -> Result<(), Error> {
     let path = folder.join(FILE);
-    fs::write(&path, format!("{}\n", pid.as_raw_pid()))
-        .map_err(|source| Error::File { path, source })
+    fs::write(&path, format!("{}\n", pid.as_raw_pid())).map_err(|source| Error::File { path, source })
 }
 
 pub(super) fn forget(folder: &Path) {
@@ -23,16 +22,11 @@ pub(super) fn forget(folder: &Path) {
 /// Stops the process of the pid file, if it still is a nats-server with our configuration.
 pub(super) async fn stop(folder: &Path, config: &Path, timeout: Duration) -> Result<(), Error> {
     let noted = fs::read_to_string(folder.join(FILE)).ok();
-    let pid = noted
-        .and_then(|text| text.trim().parse().ok())
-        .and_then(Pid::from_raw);
+    let pid = noted.and_then(|text| text.trim().parse().ok()).and_then(Pid::from_raw);
     let Some(pid) = pid.filter(|pid| is_ours(*pid, config)) else {
         return Ok(());
     };
-    tracing::warn!(
-        pid = pid.as_raw_pid(),
-        "stopping the nats-server of an earlier run"
-    );
+    tracing::warn!(pid = pid.as_raw_pid(), "stopping the nats-server of an earlier run");
     for signal in [Signal::TERM, Signal::KILL] {
         let _ = kill_process(pid, signal); // it may end this very moment
         if is_gone(pid, config, timeout).await {
@@ -40,9 +34,7 @@ pub(super) async fn stop(folder: &Path, config: &Path, timeout: Duration) -> Res
             return Ok(());
         }
     }
-    Err(Error::Leftover {
-        pid: pid.as_raw_pid(),
-    })
+    Err(Error::Leftover { pid: pid.as_raw_pid() })
 }
 
 async fn is_gone(pid: Pid, config: &Path, timeout: Duration) -> bool {
@@ -64,7 +56,5 @@ fn is_ours(pid: Pid, config: &Path) -> bool {
         return false;
     }
     let command_line = fs::read(format!("/proc/{}/cmdline", pid.as_raw_pid())).unwrap_or_default();
-    command_line
-        .split(|byte| *byte == 0)
-        .any(|argument| argument == config.as_os_str().as_bytes())
+    command_line.split(|byte| *byte == 0).any(|argument| argument == config.as_os_str().as_bytes())
 }

@@ -21,33 +21,20 @@ const MAX_LINE_BYTES: u64 = 8 << 10;
 const TAIL_LINES: usize = 12;
 
 /// Starts the thread that reads until the child ends.
-pub(super) fn keep(
-    stderr: ChildStderr,
-    path: PathBuf,
-    denials: mpsc::Sender<Denial>,
-) -> Result<(), Error> {
+pub(super) fn keep(stderr: ChildStderr, path: PathBuf, denials: mpsc::Sender<Denial>) -> Result<(), Error> {
     let mut log = Log::open(path.clone()).map_err(|source| Error::File { path, source })?;
     let reading = move || {
         if let Err(error) = read(stderr, &mut log, &denials) {
             warn!(%error, "nats-server's log is no longer kept");
         }
     };
-    thread::Builder::new()
-        .name("nats-log".to_owned())
-        .spawn(reading)
-        .map(drop)
-        .map_err(Error::Spawn)
+    thread::Builder::new().name("nats-log".to_owned()).spawn(reading).map(drop).map_err(Error::Spawn)
 }
 
 fn read(stderr: ChildStderr, log: &mut Log, denials: &mpsc::Sender<Denial>) -> io::Result<()> {
     let mut stderr = BufReader::new(stderr);
     let mut line = Vec::new();
-    while stderr
-        .by_ref()
-        .take(MAX_LINE_BYTES)
-        .read_until(b'\n', &mut line)?
-        > 0
-    {
+    while stderr.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
         // A full disk must not stop the reading, or nats-server would wait for us for ever.
         if let Err(error) = log.write(&line) {
             warn!(%error, "a line of nats-server's log is lost");
@@ -70,11 +57,7 @@ impl Log {
     fn open(path: PathBuf) -> io::Result<Self> {
         let file = File::options().create(true).append(true).open(&path)?;
         let size_bytes = file.metadata()?.len();
-        Ok(Self {
-            path,
-            file,
-            size_bytes,
-        })
+        Ok(Self { path, file, size_bytes })
     }
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
@@ -93,9 +76,7 @@ pub fn tail(folder: &Path) -> String {
     let bytes = fs::read(folder.join("nats.log")).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
-    let shown = lines
-        .get(lines.len().saturating_sub(TAIL_LINES)..)
-        .unwrap_or_default();
+    let shown = lines.get(lines.len().saturating_sub(TAIL_LINES)..).unwrap_or_default();
     shown.join("\n")
 }
 
@@ -112,10 +93,7 @@ mod tests {
         log.size_bytes = MAX_FILE_BYTES + 1;
         log.write(b"new\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new\n");
-        assert_eq!(
-            fs::read_to_string(folder.path().join("nats.log.1")).unwrap(),
-            "old\n"
-        );
+        assert_eq!(fs::read_to_string(folder.path().join("nats.log.1")).unwrap(), "old\n");
         assert_eq!(tail(folder.path()), "new");
     }
 }

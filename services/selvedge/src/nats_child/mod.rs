@@ -69,29 +69,15 @@ impl NatsChild {
     ///
     /// # Errors
     /// [`Error`] names the step; [`Error::Ended`] shows the end of the log.
-    pub async fn start(
-        setup: &Setup,
-        keyring: &Keyring,
-    ) -> Result<(Self, mpsc::Receiver<Denial>), Error> {
+    pub async fn start(setup: &Setup, keyring: &Keyring) -> Result<(Self, mpsc::Receiver<Denial>), Error> {
         let (folder, config) = prepare(setup, keyring)?;
         leftover::stop(&folder, &config, STOP_TIMEOUT).await?;
         let Spawned { pid, stderr, ended } = spawn(command(setup, &config)).await?;
         let (denials, denied) = mpsc::channel(DENIALS);
         log::keep(stderr, folder.join("nats.log"), denials)?;
         leftover::remember(&folder, pid)?;
-        let mut child = Self {
-            pid,
-            url: String::new(),
-            folder,
-            ended,
-        };
-        child.url = ready::wait(
-            &setup.config.ports_folder(),
-            pid,
-            &child.folder,
-            &mut child.ended,
-        )
-        .await?;
+        let mut child = Self { pid, url: String::new(), folder, ended };
+        child.url = ready::wait(&setup.config.ports_folder(), pid, &child.folder, &mut child.ended).await?;
         Ok((child, denied))
     }
 
@@ -119,10 +105,7 @@ impl NatsChild {
     /// Asks it to finish; kills it if that takes longer than five seconds.
     pub async fn stop(mut self) {
         self.signal(Signal::TERM);
-        if tokio::time::timeout(STOP_TIMEOUT, wait_ended(&mut self.ended))
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(STOP_TIMEOUT, wait_ended(&mut self.ended)).await.is_err() {
             self.signal(Signal::KILL);
             wait_ended(&mut self.ended).await;
         }
@@ -145,11 +128,7 @@ impl Drop for NatsChild {
 
 async fn wait_ended(ended: &mut watch::Receiver<Option<ExitStatus>>) -> Option<ExitStatus> {
     // The sender is gone only after it has said how the child ended, or could not find out.
-    ended
-        .wait_for(Option::is_some)
-        .await
-        .ok()
-        .and_then(|status| *status)
+    ended.wait_for(Option::is_some).await.ok().and_then(|status| *status)
 }
 
 /// Makes the folders and the configuration file; gives their absolute paths.
@@ -196,31 +175,23 @@ struct Spawned {
 async fn spawn(command: Command) -> Result<Spawned, Error> {
     let (tell, told) = oneshot::channel();
     let (end, ended) = watch::channel(None);
-    let watching = thread::Builder::new()
-        .name("nats-server".to_owned())
-        .spawn(move || watch(command, tell, &end));
+    let watching =
+        thread::Builder::new().name("nats-server".to_owned()).spawn(move || watch(command, tell, &end));
     watching.map_err(Error::Spawn)?;
-    let (pid, stderr) = told
-        .await
-        .map_err(|_| Error::Spawn(std::io::ErrorKind::BrokenPipe.into()))??;
+    let (pid, stderr) = told.await.map_err(|_| Error::Spawn(std::io::ErrorKind::BrokenPipe.into()))??;
     Ok(Spawned { pid, stderr, ended })
 }
 
 type Started = Result<(Pid, ChildStderr), Error>;
 
-fn watch(
-    mut command: Command,
-    tell: oneshot::Sender<Started>,
-    end: &watch::Sender<Option<ExitStatus>>,
-) {
+fn watch(mut command: Command, tell: oneshot::Sender<Started>, end: &watch::Sender<Option<ExitStatus>>) {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return drop(tell.send(Err(Error::Spawn(error)))), // nobody waits any more
     };
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let started = pid
-        .zip(child.stderr.take())
-        .ok_or_else(|| Error::Spawn(std::io::ErrorKind::InvalidData.into()));
+    let started =
+        pid.zip(child.stderr.take()).ok_or_else(|| Error::Spawn(std::io::ErrorKind::InvalidData.into()));
     if tell.send(started).is_err() {
         let _ = child.kill(); // the caller gave up
     }

@@ -33,16 +33,10 @@ pub(super) async fn wait(
             return Ok(url);
         }
         if Instant::now() >= deadline {
-            return Err(Error::NotReady {
-                waited: READY_TIMEOUT,
-                log: tail(folder),
-            });
+            return Err(Error::NotReady { waited: READY_TIMEOUT, log: tail(folder) });
         }
         if let Ok(status) = tokio::time::timeout(PAUSE, super::wait_ended(ended)).await {
-            return Err(Error::Ended {
-                status,
-                log: tail(folder),
-            });
+            return Err(Error::Ended { status, log: tail(folder) });
         }
     }
 }
@@ -50,17 +44,12 @@ pub(super) async fn wait(
 /// The URL in the file `<binary>_<pid>.ports`, once it is there and whole.
 fn listening(ports: &Path, pid: Pid) -> Option<String> {
     let ending = format!("_{}.ports", pid.as_raw_pid());
-    let mut files = fs::read_dir(ports)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path());
+    let mut files = fs::read_dir(ports).ok()?.flatten().map(|entry| entry.path());
     let file = files.find(|path| path.to_string_lossy().ends_with(&ending))?;
     let ports: Ports = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
     ports.nats.into_iter().next()
 }
 
 async fn connects(url: &str) -> bool {
-    TcpStream::connect(url.trim_start_matches("nats://"))
-        .await
-        .is_ok()
+    TcpStream::connect(url.trim_start_matches("nats://")).await.is_ok()
 }

@@ -29,9 +29,7 @@ impl Wanted {
     /// Nobody may be there to send heartbeats (a stock NATS client does not), so presence lasts as long
     /// as the credential unless it is asked for.
     pub(super) fn presence_ms(&self) -> u64 {
-        self.presence
-            .or(self.ttl)
-            .unwrap_or(DEFAULT_CREDENTIAL_TTL_MS)
+        self.presence.or(self.ttl).unwrap_or(DEFAULT_CREDENTIAL_TTL_MS)
     }
 
     pub(super) fn asks_for_no_other(&self, session: &Session) -> bool {

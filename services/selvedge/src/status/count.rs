@@ -30,23 +30,13 @@ pub(super) async fn count(client: &Client) -> Result<Counts, Failure> {
     for mission in missions.iter().chain([&Mission::kluster()]) {
         open_sessions += sessions(client, mission).await?;
     }
-    Ok(Counts {
-        missions: missions.len(),
-        agents: agents(client).await?,
-        open_sessions,
-    })
+    Ok(Counts { missions: missions.len(), agents: agents(client).await?, open_sessions })
 }
 
 async fn missions(client: &Client) -> Result<Vec<Mission>, Failure> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let reply = client
-            .call::<call::MissionList>(&MissionList {
-                after,
-                limit: Some(PAGE),
-            })
-            .await?
-            .reply;
+        let reply = client.call::<call::MissionList>(&MissionList { after, limit: Some(PAGE) }).await?.reply;
         found.extend(reply.missions.into_iter().map(|mission| mission.id));
         after = found.last().cloned();
         if !reply.more {
@@ -58,11 +48,7 @@ async fn missions(client: &Client) -> Result<Vec<Mission>, Failure> {
 async fn agents(client: &Client) -> Result<usize, Failure> {
     let (mut count, mut after) = (0, None);
     loop {
-        let page = AgentList {
-            after,
-            limit: Some(PAGE),
-            ..AgentList::default()
-        };
+        let page = AgentList { after, limit: Some(PAGE), ..AgentList::default() };
         let reply = client.call::<call::AgentList>(&page).await?.reply;
         count += reply.agents.len();
         after = reply.agents.last().map(|agent| agent.id.clone());

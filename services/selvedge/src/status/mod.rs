@@ -44,24 +44,13 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     for kluster in names {
         let seen = match see(context, &place, &kluster).await {
             Ok(reached) => Seen::Reached(Box::new(reached)),
-            Err(failure) => Seen::Unreached {
-                error: failure.chain(),
-            },
+            Err(failure) => Seen::Unreached { error: failure.chain() },
         };
         klusters.push(Kluster { kluster, seen });
     }
-    let is_reached = klusters
-        .iter()
-        .any(|kluster| matches!(kluster.seen, Seen::Reached(_)));
-    let status = Status {
-        up,
-        url: place.url,
-        klusters,
-    };
-    context
-        .output
-        .print(&status, human)
-        .context("cannot print")?;
+    let is_reached = klusters.iter().any(|kluster| matches!(kluster.seen, Seen::Reached(_)));
+    let status = Status { up, url: place.url, klusters };
+    context.output.print(&status, human).context("cannot print")?;
     if is_reached {
         return Ok(());
     }
@@ -76,9 +65,7 @@ async fn see(context: &Context, place: &Place, kluster: &KlusterName) -> Result<
     let path = context.home.operator_creds(kluster);
     let client = Client::new(place.connect("status", Login::File(path)).await?);
     let deadline = Deadline::in_ms(ANSWER_MS);
-    let instances = inspect::instances(client.bus(), deadline)
-        .await
-        .context("cannot find the services")?;
+    let instances = inspect::instances(client.bus(), deadline).await.context("cannot find the services")?;
     let mut streams = Vec::new();
     for name in [LEDGER, AUDIT] {
         streams.push(
@@ -88,16 +75,8 @@ async fn see(context: &Context, place: &Place, kluster: &KlusterName) -> Result<
         );
     }
     // Without a registry there is nobody to count; that none answers is to be seen in the list.
-    let counts = if instances.is_empty() {
-        None
-    } else {
-        Some(count(&client).await?)
-    };
-    Ok(Reached {
-        services: instances.iter().map(summary).collect(),
-        streams,
-        counts,
-    })
+    let counts = if instances.is_empty() { None } else { Some(count(&client).await?) };
+    Ok(Reached { services: instances.iter().map(summary).collect(), streams, counts })
 }
 
 fn summary(instance: &Instance) -> Service {
@@ -110,9 +89,6 @@ fn summary(instance: &Instance) -> Service {
         started: instance.started.clone(),
         requests,
         errors: sum(|endpoint| endpoint.num_errors),
-        average_us: sum(|endpoint| endpoint.processing_ns)
-            .checked_div(requests)
-            .unwrap_or(0)
-            / 1_000,
+        average_us: sum(|endpoint| endpoint.processing_ns).checked_div(requests).unwrap_or(0) / 1_000,
     }
 }

@@ -49,21 +49,11 @@ pub(super) struct Service {
 
 pub(super) fn human(status: &Status) -> String {
     let mut lines = vec![match &status.up {
-        Some(up) => format!(
-            "selvedge is up at {} (process {}, nats-server {})",
-            up.url, up.pid, up.nats_pid
-        ),
-        None => format!(
-            "no `selvedge up` runs on this folder; looking at {}",
-            status.url
-        ),
+        Some(up) => format!("selvedge is up at {} (process {}, nats-server {})", up.url, up.pid, up.nats_pid),
+        None => format!("no `selvedge up` runs on this folder; looking at {}", status.url),
     }];
     lines.extend(
-        status
-            .up
-            .iter()
-            .filter_map(|up| up.probe_url.as_ref())
-            .map(|url| format!("probe {url}/readyz")),
+        status.up.iter().filter_map(|up| up.probe_url.as_ref()).map(|url| format!("probe {url}/readyz")),
     );
     for Kluster { kluster, seen } in &status.klusters {
         lines.push(format!("\nkluster {kluster}"));
@@ -77,51 +67,24 @@ pub(super) fn human(status: &Status) -> String {
 
 fn table(reached: &Reached) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(Counts {
-        missions,
-        agents,
-        open_sessions,
-    }) = &reached.counts
-    {
-        lines.push(format!(
-            "  {missions} missions, {agents} agents, {open_sessions} open sessions"
-        ));
+    if let Some(Counts { missions, agents, open_sessions }) = &reached.counts {
+        lines.push(format!("  {missions} missions, {agents} agents, {open_sessions} open sessions"));
     }
     lines.push(format!(
         "  {:<12} {:<34} {:>10} {:>8} {:>9}",
         "SERVICE", "INSTANCE", "REQUESTS", "ERRORS", "AVERAGE"
     ));
-    for Service {
-        name,
-        instance,
-        requests,
-        errors,
-        average_us,
-        ..
-    } in &reached.services
-    {
-        lines.push(format!(
-            "  {name:<12} {instance:<34} {requests:>10} {errors:>8} {average_us:>6} us"
-        ));
+    for Service { name, instance, requests, errors, average_us, .. } in &reached.services {
+        lines.push(format!("  {name:<12} {instance:<34} {requests:>10} {errors:>8} {average_us:>6} us"));
     }
     if reached.services.is_empty() {
-        lines.push(
-            "  none answers: `selvedge up` or `selvedge serve registry` starts it".to_owned(),
-        );
+        lines.push("  none answers: `selvedge up` or `selvedge serve registry` starts it".to_owned());
     }
     lines.push(format!(
         "  {:<12} {:>34} {:>10} {:>8} {:>9}",
         "STREAM", "LAST REVISION", "MESSAGES", "COPIES", "SIZE"
     ));
-    for Stream {
-        name,
-        messages,
-        bytes,
-        last_revision,
-        replicas,
-        ..
-    } in &reached.streams
-    {
+    for Stream { name, messages, bytes, last_revision, replicas, .. } in &reached.streams {
         lines.push(format!(
             "  {name:<12} {last_revision:>34} {messages:>10} {replicas:>8} {:>9}",
             size(*bytes)
@@ -148,13 +111,9 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        for (bytes, wanted) in [
-            (0, "0 B"),
-            (1_023, "1023 B"),
-            (1_024, "1 KiB"),
-            (5 << 30, "5 GiB"),
-            (u64::MAX, "16777215 TiB"),
-        ] {
+        for (bytes, wanted) in
+            [(0, "0 B"), (1_023, "1023 B"), (1_024, "1 KiB"), (5 << 30, "5 GiB"), (u64::MAX, "16777215 TiB")]
+        {
             assert_eq!(size(bytes), wanted);
         }
     }

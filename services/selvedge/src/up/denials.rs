@@ -54,17 +54,9 @@ pub(super) async fn record(
 }
 
 fn tell(denial: &Denial) {
-    let (kluster, user) = (
-        denial.kluster.as_ref().map(AsRef::<str>::as_ref),
-        denial.user.as_ref().map(AsRef::<str>::as_ref),
-    );
-    warn!(
-        what = what(denial),
-        kluster,
-        user,
-        detail = denial.detail,
-        "nats-server denied a client"
-    );
+    let (kluster, user) =
+        (denial.kluster.as_ref().map(AsRef::<str>::as_ref), denial.user.as_ref().map(AsRef::<str>::as_ref));
+    warn!(what = what(denial), kluster, user, detail = denial.detail, "nats-server denied a client");
 }
 
 /// With the right to do everything, for a moment: no service may write what nats-server saw.
@@ -76,15 +68,9 @@ async fn write(
 ) -> anyhow::Result<()> {
     let kluster = Keyring::open(authority)?.kluster(kluster)?;
     let now_ms = now_ms();
-    let life = Life {
-        now_ms,
-        expires_at_ms: now_ms + 10 * WRITE_MS,
-    };
+    let life = Life { now_ms, expires_at_ms: now_ms + 10 * WRITE_MS };
     let login = Login::held(kluster.provision_credential(life)?);
-    let bus = place
-        .connect("denials", login)
-        .await
-        .map_err(anyhow::Error::new)?;
+    let bus = place.connect("denials", login).await.map_err(anyhow::Error::new)?;
     for denial in denials {
         let body = json!({
             "at_ms": now_ms,
@@ -93,13 +79,7 @@ async fn write(
             "credential_key": denial.user,
             "detail": denial.detail,
         });
-        let published = bus
-            .publish(
-                subject_of(denial),
-                Default::default(),
-                body.to_string().into(),
-            )
-            .await;
+        let published = bus.publish(subject_of(denial), Default::default(), body.to_string().into()).await;
         published.context("cannot publish")?;
     }
     bus.flush(Deadline::in_ms(WRITE_MS)).await;
@@ -108,10 +88,7 @@ async fn write(
 
 /// The caller is the credential's key, in the lower case that a caller has: nats-server knows no other name.
 fn subject_of(denial: &Denial) -> String {
-    let caller = denial
-        .user
-        .as_ref()
-        .and_then(|key| Caller::new(&key.as_str().to_lowercase()).ok());
+    let caller = denial.user.as_ref().and_then(|key| Caller::new(&key.as_str().to_lowercase()).ok());
     subject::server_violation(denial.kluster.as_ref(), caller.as_ref())
 }
 

@@ -21,9 +21,7 @@ pub(super) fn open(context: &Context) -> Result<Keys, Failure> {
     let names = keyring.klusters().context("cannot list the klusters")?;
     let is_fresh = !names.contains(&context.kluster);
     if is_fresh {
-        keyring
-            .create_kluster(&context.kluster, now_ms)
-            .context("cannot make the kluster's keys")?;
+        keyring.create_kluster(&context.kluster, now_ms).context("cannot make the kluster's keys")?;
     }
     for kluster in klusters(&keyring)? {
         // The configuration carries the newest tokens, so that nats-server knows what this program's roles may do.
@@ -37,10 +35,6 @@ pub(super) fn open(context: &Context) -> Result<Keys, Failure> {
 /// Every kluster of the keyring.
 pub(super) fn klusters(keyring: &Keyring) -> Result<Vec<Kluster>, Failure> {
     let names = keyring.klusters().context("cannot list the klusters")?;
-    let open = |name| {
-        keyring
-            .kluster(name)
-            .with_context(|| format!("cannot open kluster {name}"))
-    };
+    let open = |name| keyring.kluster(name).with_context(|| format!("cannot open kluster {name}"));
     Ok(names.iter().map(open).collect::<Result<_, _>>()?)
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use selvedge_contracts::id::Mission;
-use selvedge_kit::{metrics::Metrics, telemetry};
+use selvedge_kit::metrics::Metrics;
 
 use crate::{
     connect::Context, exit::Failure, fleet::Fleet, lock::Lock, services::Place, signals::Signals,
@@ -75,14 +75,7 @@ impl Up {
         let place = Place::new(server.url().to_owned(), &context.config, metrics.clone());
         let watch = Watch::start(&context.config.telemetry, &metrics).await?;
         watch.server_runs(true);
-        let mut up = Self {
-            context,
-            keys,
-            server,
-            place,
-            fleet: Fleet::default(),
-            watch,
-        };
+        let mut up = Self { context, keys, server, place, fleet: Fleet::default(), watch };
         let end = up.server.end();
         tokio::select! {
             scanned = up.rescan() => scanned?,

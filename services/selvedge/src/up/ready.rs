@@ -20,17 +20,12 @@ pub(super) struct Steps {
 
 impl Steps {
     pub(super) fn since(started: Instant) -> Self {
-        Self {
-            started,
-            last: started,
-            took_ms: BTreeMap::new(),
-        }
+        Self { started, last: started, took_ms: BTreeMap::new() }
     }
 
     pub(super) fn done(&mut self, step: &'static str) {
         let now = Instant::now();
-        self.took_ms
-            .insert(step, millis(now.duration_since(self.last)));
+        self.took_ms.insert(step, millis(now.duration_since(self.last)));
         self.last = now;
     }
 }
@@ -61,9 +56,7 @@ impl Up {
             url: self.server.url().to_owned(),
             probe_url: self.watch.probe_url().map(str::to_owned),
         };
-        state
-            .write(&self.context.home)
-            .context("cannot write up.json")?;
+        state.write(&self.context.home).context("cannot write up.json")?;
         Ok(state)
     }
 
@@ -88,44 +81,24 @@ impl Up {
             ready_ms: millis(steps.started.elapsed()),
             steps_ms: steps.took_ms.clone(),
         };
-        Ok(self
-            .context
-            .output
-            .print(&ready, human)
-            .context("cannot say that it is up")?)
+        Ok(self.context.output.print(&ready, human).context("cannot say that it is up")?)
     }
 }
 
 fn human(ready: &Ready) -> String {
-    let Ready {
-        state,
-        nats_version,
-        folder,
-        ready_ms,
-        ..
-    } = ready;
+    let Ready { state, nats_version, folder, ready_ms, .. } = ready;
     let klusters: Vec<&str> = ready.klusters.iter().map(KlusterName::as_str).collect();
     let mut lines = vec![
-        format!(
-            "selvedge is up at {} (ready after {ready_ms} ms)",
-            state.url
-        ),
+        format!("selvedge is up at {} (ready after {ready_ms} ms)", state.url),
         format!("  folder    {folder}"),
         format!("  klusters  {}", klusters.join(", ")),
         format!("  services  {}", ready.services.join(", ")),
         format!("  nats      {nats_version}, process {}", state.nats_pid),
     ];
-    lines.extend(
-        state
-            .probe_url
-            .iter()
-            .map(|url| format!("  probe     {url}/readyz, {url}/metrics")),
-    );
+    lines.extend(state.probe_url.iter().map(|url| format!("  probe     {url}/readyz, {url}/metrics")));
     let mission = ready.missions.first().map_or("demo", Mission::as_str);
     lines.push(String::new());
-    lines.push(format!(
-        "Next: selvedge agent register ada --role worker --mission {mission}"
-    ));
+    lines.push(format!("Next: selvedge agent register ada --role worker --mission {mission}"));
     lines.push("      selvedge status      selvedge doctor      Ctrl-C stops it".to_owned());
     lines.join("\n")
 }

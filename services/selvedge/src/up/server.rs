@@ -65,23 +65,11 @@ impl Server {
                 cluster: None,
             },
         };
-        let (child, denials) = NatsChild::start(&setup, keyring)
-            .await
-            .context("cannot start nats-server")?;
-        if let Some(address) = child
-            .url()
-            .strip_prefix("nats://")
-            .and_then(|address| address.parse().ok())
-        {
+        let (child, denials) = NatsChild::start(&setup, keyring).await.context("cannot start nats-server")?;
+        if let Some(address) = child.url().strip_prefix("nats://").and_then(|address| address.parse().ok()) {
             setup.config.listen = Listen::At(address);
         }
-        Ok(Self {
-            setup,
-            version: found.version,
-            child,
-            denials: Some(denials),
-            deaths: VecDeque::new(),
-        })
+        Ok(Self { setup, version: found.version, child, denials: Some(denials), deaths: VecDeque::new() })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -123,11 +111,7 @@ impl Server {
         loop {
             let ended = status.map_or_else(|| "unknown".to_owned(), |status| status.to_string());
             let pause = self.count_death().ok_or_else(|| self.given_up(&ended))?;
-            error!(
-                status = ended,
-                pause_ms = pause.as_millis(),
-                "nats-server died; starting it again"
-            );
+            error!(status = ended, pause_ms = pause.as_millis(), "nats-server died; starting it again");
             tokio::time::sleep(pause).await;
             match NatsChild::start(&self.setup, keyring).await {
                 Ok((child, denials)) => {
@@ -144,16 +128,11 @@ impl Server {
     /// How long to wait after this death; nothing if there were too many.
     fn count_death(&mut self) -> Option<Duration> {
         let now = Instant::now();
-        self.deaths
-            .retain(|death| now.duration_since(*death) < MINUTE);
+        self.deaths.retain(|death| now.duration_since(*death) < MINUTE);
         self.deaths.push_back(now);
         let earlier = u32::try_from(self.deaths.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        (self.deaths.len() <= MOST_DEATHS).then(|| {
-            BACK_OFF
-                .0
-                .saturating_mul(1 << earlier.min(16))
-                .min(BACK_OFF.1)
-        })
+        (self.deaths.len() <= MOST_DEATHS)
+            .then(|| BACK_OFF.0.saturating_mul(1 << earlier.min(16)).min(BACK_OFF.1))
     }
 
     fn given_up(&self, status: &str) -> Failure {
@@ -180,9 +159,7 @@ async fn wait_for_port(address: SocketAddr) -> Result<(), Failure> {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
                 return Err(anyhow!(error)
-                    .context(format!(
-                        "cannot listen on {address}; see server.host in selvedge.toml"
-                    ))
+                    .context(format!("cannot listen on {address}; see server.host in selvedge.toml"))
                     .into());
             }
             Err(_) if Instant::now() < deadline => tokio::time::sleep(PORT_PAUSE).await,

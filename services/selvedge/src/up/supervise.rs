@@ -82,42 +82,28 @@ impl Up {
 
     fn listen_for_denials(&mut self) {
         if let Some(denials) = self.server.denials() {
-            let (authority, kluster) =
-                (self.context.home.authority(), self.context.kluster.clone());
+            let (authority, kluster) = (self.context.home.authority(), self.context.kluster.clone());
             // It ends with the child whose log it hears.
-            tokio::spawn(denials::record(
-                self.place.clone(),
-                authority,
-                kluster,
-                denials,
-            ));
+            tokio::spawn(denials::record(self.place.clone(), authority, kluster, denials));
         }
     }
 
     /// Starts the services of klusters that have none yet.
     pub(super) async fn rescan(&mut self) -> Result<(), Failure> {
         let klusters = keys::klusters(&self.keys.keyring)?;
-        let new: Vec<Kluster> = klusters
-            .into_iter()
-            .filter(|kluster| !self.fleet.has(kluster.name()))
-            .collect();
+        let new: Vec<Kluster> =
+            klusters.into_iter().filter(|kluster| !self.fleet.has(kluster.name())).collect();
         let started = try_join_all(new.iter().map(|kluster| self.take_in(kluster))).await?;
         for (kluster, services) in new.iter().zip(started) {
             info!(kluster = %kluster.name(), services = services.len(), "serving a kluster");
-            self.fleet
-                .add(kluster.name().clone(), services, &self.watch);
+            self.fleet.add(kluster.name().clone(), services, &self.watch);
         }
         Ok(())
     }
 
     async fn take_in(&self, kluster: &Kluster) -> Result<Vec<Running>, Failure> {
-        let laid = foundation::lay(
-            &self.context,
-            &self.place,
-            kluster,
-            self.context.config.server.replicas,
-        )
-        .await?;
+        let laid =
+            foundation::lay(&self.context, &self.place, kluster, self.context.config.server.replicas).await?;
         if !laid.report.is_empty() {
             info!(kluster = %kluster.name(), created = ?laid.report.created, updated = ?laid.report.updated, "streams made");
         }
@@ -131,11 +117,7 @@ impl Up {
     /// The ledger may be younger than the credential: somebody took the store away.
     async fn verify_operator(&self, kluster: &Kluster) -> Result<(), Failure> {
         let path = self.context.home.operator_creds(kluster.name());
-        let client = Client::new(
-            self.place
-                .connect("operator", Login::File(path.clone()))
-                .await?,
-        );
+        let client = Client::new(self.place.connect("operator", Login::File(path.clone())).await?);
         match client.call::<call::Whoami>(&Nothing {}).await {
             Err(fault) if fault.code == Code::Denied => {
                 warn!(kluster = %kluster.name(), "the ledger does not know the operator: installing it again");
@@ -158,17 +140,10 @@ impl Up {
         let path = self.context.home.operator_creds(&self.context.kluster);
         let client = Client::new(self.place.connect("operator", Login::File(path)).await?);
         for mission in &wanted {
-            let create = MissionCreate {
-                mission: mission.clone(),
-                title: String::new(),
-            };
+            let create = MissionCreate { mission: mission.clone(), title: String::new() };
             match client.call::<call::MissionCreate>(&create).await {
                 // It is there under a title that somebody gave it.
-                Err(Fault {
-                    code: Code::Conflict,
-                    ..
-                })
-                | Ok(_) => {}
+                Err(Fault { code: Code::Conflict, .. }) | Ok(_) => {}
                 Err(fault) => return Err(fault.into()),
             }
         }

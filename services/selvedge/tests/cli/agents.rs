@@ -8,10 +8,7 @@ use serde_json::Value;
 use crate::machine::Machine;
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .unwrap_or_else(|| panic!("no {pointer} in {value}"))
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value}"))
 }
 
 fn mode(path: &Path) -> u32 {
@@ -26,42 +23,18 @@ async fn an_agent_registers_and_is_seen_in_every_list() {
     let (id, creds) = (text(&made, "/agent/id"), Path::new(text(&made, "/creds")));
     assert!(id.starts_with("ada-"), "{made}");
     assert_eq!(text(&made, "/agent/owner"), "person:olga");
-    assert_eq!(
-        (mode(creds), mode(&creds.with_file_name("identity.nk"))),
-        (0o600, 0o600)
-    );
+    assert_eq!((mode(creds), mode(&creds.with_file_name("identity.nk"))), (0o600, 0o600));
     let session = text(&made, "/session/id");
-    assert_eq!(
-        text(&made, "/request_prefix"),
-        format!("sv.req.demo.{id}.worker-{session}")
-    );
+    assert_eq!(text(&made, "/request_prefix"), format!("sv.req.demo.{id}.worker-{session}"));
 
-    let whoami = machine
-        .run(&["call", "registry.whoami", "--as", "ada"])
-        .await
-        .json();
-    assert_eq!(
-        (text(&whoami, "/agent"), text(&whoami, "/role")),
-        (id, "worker")
-    );
-    let listed = machine
-        .run(&["agent", "list", "--mission", "demo"])
-        .await
-        .ok();
-    assert!(
-        listed.contains(id) && listed.contains("worker in demo"),
-        "{listed}"
-    );
-    let shown = machine
-        .run(&["agent", "show", "ada", "-o", "json"])
-        .await
-        .json();
+    let whoami = machine.run(&["call", "registry.whoami", "--as", "ada"]).await.json();
+    assert_eq!((text(&whoami, "/agent"), text(&whoami, "/role")), (id, "worker"));
+    let listed = machine.run(&["agent", "list", "--mission", "demo"]).await.ok();
+    assert!(listed.contains(id) && listed.contains("worker in demo"), "{listed}");
+    let shown = machine.run(&["agent", "show", "ada", "-o", "json"]).await.json();
     assert_eq!(shown, made["agent"]);
     let log = machine.run(&["log", "agent", id]).await.ok();
-    assert!(
-        log.contains("agent.registered/1") && log.contains("yes"),
-        "{log}"
-    );
+    assert!(log.contains("agent.registered/1") && log.contains("yes"), "{log}");
     let log = machine.run(&["log", "session", session]).await.ok();
     assert!(log.contains("session.started/1"), "{log}");
 }
@@ -72,121 +45,52 @@ async fn a_retired_agent_is_cut_off_and_denied() {
     let machine = Machine::of_operator(&fabric);
     let made = machine.worker("ada").await;
     let creds = Path::new(text(&made, "/creds"));
-    let live = fabric
-        .bus
-        .try_connect_as(&Credential::read(creds).unwrap())
-        .await
-        .unwrap();
-    let retired = machine
-        .run(&["agent", "retire", "ada", "--reason", "done", "-o", "json"])
-        .await
-        .json();
+    let live = fabric.bus.try_connect_as(&Credential::read(creds).unwrap()).await.unwrap();
+    let retired = machine.run(&["agent", "retire", "ada", "--reason", "done", "-o", "json"]).await.json();
     assert_eq!(text(&retired, "/agent/status"), "retired");
-    wait::until_within(
-        Duration::from_secs(1),
-        "its connection to be closed",
-        async || match live.connection_state() {
+    wait::until_within(Duration::from_secs(1), "its connection to be closed", async || {
+        match live.connection_state() {
             state if format!("{state:?}") == "Connected" => Err("connected"),
             _ => Ok(()),
-        },
-    )
+        }
+    })
     .await;
-    for denied in [
-        ["call", "registry.whoami", "--as", "ada"].as_slice(),
-        &["agent", "creds", "ada"],
-    ] {
+    for denied in [["call", "registry.whoami", "--as", "ada"].as_slice(), &["agent", "creds", "ada"]] {
         let ran = machine.run(denied).await;
         assert_eq!(ran.code, 5, "{ran:?}");
         assert_eq!(ran.err.lines().count(), 1, "one error, told once: {ran:?}");
     }
     let ran = machine
-        .run(&[
-            "agent",
-            "register",
-            "ada",
-            "--role",
-            "worker",
-            "--mission",
-            "demo",
-            "-o",
-            "json",
-        ])
+        .run(&["agent", "register", "ada", "--role", "worker", "--mission", "demo", "-o", "json"])
         .await;
-    assert_eq!(
-        (
-            ran.code,
-            text(&serde_json::from_str(&ran.err).unwrap(), "/code")
-        ),
-        (5, "denied"),
-        "{ran:?}"
-    );
+    assert_eq!((ran.code, text(&serde_json::from_str(&ran.err).unwrap(), "/code")), (5, "denied"), "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn registering_again_is_the_same_agent_and_keeps_what_it_said() {
     let fabric = Fabric::start().await;
     let machine = Machine::of_operator(&fabric);
-    let says = [
-        "agent",
-        "register",
-        "ada",
-        "--role",
-        "worker",
-        "--mission",
-        "demo",
-        "--model",
-        "m-1",
-        "-o",
-        "json",
-    ];
+    let says =
+        ["agent", "register", "ada", "--role", "worker", "--mission", "demo", "--model", "m-1", "-o", "json"];
     let first = machine.run(&says).await.json();
     let again = machine.worker("ada").await;
     assert_eq!(text(&first, "/agent/id"), text(&again, "/agent/id"));
     assert_eq!(text(&again, "/agent/about/model"), "m-1");
-    assert_eq!(
-        text(&first, "/session/id"),
-        text(&again, "/session/id"),
-        "the session is renewed"
-    );
-    assert_ne!(
-        first["session"]["credential_key"],
-        again["session"]["credential_key"]
-    );
+    assert_eq!(text(&first, "/session/id"), text(&again, "/session/id"), "the session is renewed");
+    assert_ne!(first["session"]["credential_key"], again["session"]["credential_key"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_that_the_registry_may_not_sign_for_are_signed_by_the_operators_keys() {
     let fabric = Fabric::start().await;
     let machine = Machine::of_operator(&fabric);
-    let register = [
-        "agent",
-        "register",
-        "eve",
-        "--role",
-        "approver",
-        "--mission",
-        "demo",
-    ];
+    let register = ["agent", "register", "eve", "--role", "approver", "--mission", "demo"];
     machine.run(&register).await.ok();
-    let whoami = machine
-        .run(&["call", "registry.whoami", "--as", "eve"])
-        .await
-        .json();
+    let whoami = machine.run(&["call", "registry.whoami", "--as", "eve"]).await.json();
     assert_eq!(text(&whoami, "/role"), "approver");
-    let register = [
-        "agent",
-        "register",
-        "kim",
-        "--role",
-        "operator",
-        "--mission",
-        "_",
-    ];
+    let register = ["agent", "register", "kim", "--role", "operator", "--mission", "_"];
     machine.run(&register).await.ok();
-    let missions = machine
-        .run(&["call", "registry.mission_list", "--as", "kim"])
-        .await
-        .json();
+    let missions = machine.run(&["call", "registry.mission_list", "--as", "kim"]).await.json();
     assert_eq!(text(&missions, "/missions/0/id"), "demo");
 }
 
@@ -194,43 +98,24 @@ async fn roles_that_the_registry_may_not_sign_for_are_signed_by_the_operators_ke
 async fn a_token_registers_one_agent_on_another_machine() {
     let fabric = Fabric::start().await;
     let (operator, elsewhere) = (Machine::of_operator(&fabric), Machine::empty(&fabric));
-    let invited = operator
-        .run(&["agent", "invite", "--role", "worker", "--mission", "demo"])
-        .await;
+    let invited = operator.run(&["agent", "invite", "--role", "worker", "--mission", "demo"]).await;
     assert_eq!(invited.out.lines().count(), 1, "{invited:?}");
     assert!(invited.err.contains("good once"), "{invited:?}");
     let token = invited.ok();
     let join = ["agent", "register", "bob", "--join", "-", "-o", "json"];
     let made = elsewhere.run_with(&join, &token).await.json();
-    assert_eq!(
-        (
-            text(&made, "/session/role"),
-            text(&made, "/session/mission")
-        ),
-        ("worker", "demo")
-    );
-    let whoami = elsewhere
-        .run(&["call", "registry.whoami", "--as", "bob"])
-        .await
-        .json();
+    assert_eq!((text(&made, "/session/role"), text(&made, "/session/mission")), ("worker", "demo"));
+    let whoami = elsewhere.run(&["call", "registry.whoami", "--as", "bob"]).await.json();
     assert_eq!(text(&whoami, "/agent"), text(&made, "/agent/id"));
 
     let third = Machine::empty(&fabric);
     let again = third.run_with(&join, &token).await;
     assert_eq!(again.code, 5, "{again:?}");
     assert!(!again.err.contains(token.trim()), "{again:?}");
-    let shown = third
-        .run(&["agent", "register", "bob", "--join", token.trim()])
-        .await;
-    assert!(
-        shown.code == 2 && shown.err.contains("SELVEDGE_JOIN_TOKEN"),
-        "{shown:?}"
-    );
+    let shown = third.run(&["agent", "register", "bob", "--join", token.trim()]).await;
+    assert!(shown.code == 2 && shown.err.contains("SELVEDGE_JOIN_TOKEN"), "{shown:?}");
     let nobody = third.run(&["agent", "list"]).await;
-    assert!(
-        nobody.code == 2 && nobody.err.contains("selvedge up"),
-        "{nobody:?}"
-    );
+    assert!(nobody.code == 2 && nobody.err.contains("selvedge up"), "{nobody:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,32 +123,17 @@ async fn a_rotated_agent_goes_on_with_its_new_key() {
     let fabric = Fabric::start().await;
     let machine = Machine::of_operator(&fabric);
     let made = machine.worker("ada").await;
-    let rotated = machine
-        .run(&["agent", "rotate", "ada", "-o", "json"])
-        .await
-        .json();
+    let rotated = machine.run(&["agent", "rotate", "ada", "-o", "json"]).await.json();
     assert_ne!(rotated["key"], made["agent"]["key"]);
-    let opened = machine
-        .run(&["agent", "creds", "ada", "-o", "json"])
-        .await
-        .json();
-    assert_ne!(
-        opened["session"]["id"], made["session"]["id"],
-        "the session before has ended"
-    );
-    machine
-        .run(&["call", "registry.whoami", "--as", "ada"])
-        .await
-        .ok();
+    let opened = machine.run(&["agent", "creds", "ada", "-o", "json"]).await.json();
+    assert_ne!(opened["session"]["id"], made["session"]["id"], "the session before has ended");
+    machine.run(&["call", "registry.whoami", "--as", "ada"]).await.ok();
 
     let folder = Path::new(text(&made, "/creds")).parent().unwrap();
     fs::remove_file(folder.join("identity.nk")).unwrap();
     let lost = machine.run(&["agent", "rotate", "ada"]).await;
     assert_eq!(lost.code, 1, "{lost:?}");
-    let mended = machine
-        .run(&["agent", "rotate", "ada", "--operator", "-o", "json"])
-        .await
-        .json();
+    let mended = machine.run(&["agent", "rotate", "ada", "--operator", "-o", "json"]).await.json();
     assert_ne!(mended["key"], rotated["key"]);
     machine.run(&["session", "start", "ada"]).await.ok();
 }
@@ -274,26 +144,11 @@ async fn revoking_closes_what_the_keys_opened_and_a_new_key_opens_again() {
     let machine = Machine::of_operator(&fabric);
     machine.worker("ada").await;
     machine.run(&["agent", "creds", "ada"]).await.ok();
-    let revoked = machine
-        .run(&["agent", "revoke", "ada", "-o", "json"])
-        .await
-        .json();
-    assert_eq!(
-        revoked["keys"].as_array().unwrap().len(),
-        3,
-        "identity, first and renewed: {revoked}"
-    );
-    let denied = machine
-        .run(&["call", "registry.whoami", "--as", "ada"])
-        .await;
+    let revoked = machine.run(&["agent", "revoke", "ada", "-o", "json"]).await.json();
+    assert_eq!(revoked["keys"].as_array().unwrap().len(), 3, "identity, first and renewed: {revoked}");
+    let denied = machine.run(&["call", "registry.whoami", "--as", "ada"]).await;
     assert_eq!(denied.code, 5, "{denied:?}");
-    machine
-        .run(&["agent", "rotate", "ada", "--operator"])
-        .await
-        .ok();
+    machine.run(&["agent", "rotate", "ada", "--operator"]).await.ok();
     machine.run(&["agent", "creds", "ada"]).await.ok();
-    machine
-        .run(&["call", "registry.whoami", "--as", "ada"])
-        .await
-        .ok();
+    machine.run(&["call", "registry.whoami", "--as", "ada"]).await.ok();
 }

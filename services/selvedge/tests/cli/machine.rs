@@ -44,15 +44,8 @@ impl Machine {
         let machine = Self::empty(fabric);
         let creds = machine.home().join("creds/main");
         std::fs::create_dir_all(&creds).unwrap();
-        fabric
-            .operator_credential
-            .write(&creds.join("operator.creds"))
-            .unwrap();
-        symlink(
-            fabric.bus.authority_path(),
-            machine.home().join("authority"),
-        )
-        .unwrap();
+        fabric.operator_credential.write(&creds.join("operator.creds")).unwrap();
+        symlink(fabric.bus.authority_path(), machine.home().join("authority")).unwrap();
         machine
     }
 
@@ -60,10 +53,7 @@ impl Machine {
     pub(crate) fn empty(fabric: &Fabric) -> Self {
         let folder = TempDir::with_prefix("selvedge-cli-").unwrap();
         std::fs::create_dir(folder.path().join(".selvedge")).unwrap();
-        Self {
-            folder,
-            url: fabric.bus.url(),
-        }
+        Self { folder, url: fabric.bus.url() }
     }
 
     /// The fabric's folder on it.
@@ -79,16 +69,8 @@ impl Machine {
     /// The binary with these arguments, ready to run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
-        command
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .env("NATS_URL", &self.url);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+        command.args(arguments).current_dir(self.path()).env_clear().env("NATS_URL", &self.url);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
 
@@ -99,11 +81,7 @@ impl Machine {
 
     /// The same, with a text on standard input.
     pub(crate) async fn run_with(&self, arguments: &[&str], input: &str) -> Ran {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(input.as_bytes()).await.unwrap();
         drop(stdin);
@@ -112,26 +90,12 @@ impl Machine {
 
     /// Registers a worker in `demo`; gives what was printed.
     pub(crate) async fn worker(&self, name: &str) -> Value {
-        let register = [
-            "agent",
-            "register",
-            name,
-            "--role",
-            "worker",
-            "--mission",
-            "demo",
-            "-o",
-            "json",
-        ];
+        let register = ["agent", "register", name, "--role", "worker", "--mission", "demo", "-o", "json"];
         self.run(&register).await.json()
     }
 }
 
 fn ran(output: Output) -> Ran {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: text(output.stdout),
-        err: text(output.stderr),
-    }
+    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }

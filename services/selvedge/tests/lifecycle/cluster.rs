@@ -20,68 +20,30 @@ async fn serve_is_one_more_replica_and_can_be_the_only_one() {
     let mut fabric = Fabric::start().await;
     let folder = TempDir::with_prefix("selvedge-").unwrap();
     let creds = folder.path().join("registry.creds");
-    fabric
-        .bus
-        .service_credential(Service::Registry, "shared")
-        .write(&creds)
-        .unwrap();
+    fabric.bus.service_credential(Service::Registry, "shared").write(&creds).unwrap();
     let signers = fabric.bus.kluster().registry_folder();
-    let (url, creds, signers) = (
-        fabric.bus.url(),
-        creds.to_string_lossy(),
-        signers.to_string_lossy(),
-    );
-    let arguments = [
-        "serve",
-        "registry",
-        "--url",
-        &url,
-        "--creds",
-        &creds,
-        "--signers",
-        &signers,
-    ];
-    let mut serve = Process::start(
-        &folder.path().join("home"),
-        &folder.path().join("serve.err"),
-        &arguments,
-    );
+    let (url, creds, signers) = (fabric.bus.url(), creds.to_string_lossy(), signers.to_string_lossy());
+    let arguments = ["serve", "registry", "--url", &url, "--creds", &creds, "--signers", &signers];
+    let mut serve = Process::start(&folder.path().join("home"), &folder.path().join("serve.err"), &arguments);
     let deadline = || Deadline::in_ms(2_000);
-    let instances = inspect::instances(fabric.operator.bus(), deadline())
-        .await
-        .unwrap();
+    let instances = inspect::instances(fabric.operator.bus(), deadline()).await.unwrap();
     assert_eq!(instances.len(), 2, "{instances:?}");
     assert_ne!(instances[0].id, instances[1].id);
 
     fabric.registry.take().unwrap().drain().await;
-    fabric
-        .operator
-        .call::<call::Whoami>(&Nothing {})
-        .await
-        .expect("the other one answers");
+    fabric.operator.call::<call::Whoami>(&Nothing {}).await.expect("the other one answers");
     serve.signal(Signal::TERM);
     assert_eq!(serve.ended().await.code(), Some(0), "{}", serve.errors());
-    assert_eq!(
-        inspect::instances(fabric.operator.bus(), deadline())
-            .await
-            .unwrap(),
-        []
-    );
+    assert_eq!(inspect::instances(fabric.operator.bus(), deadline()).await.unwrap(), []);
 }
 
 #[test]
 fn serve_without_a_credential_says_where_it_belongs() {
     let folder = TempDir::with_prefix("selvedge-").unwrap();
-    let refused = run(
-        folder.path(),
-        &["serve", "registry", "--url", "nats://127.0.0.1:1"],
-    );
+    let refused = run(folder.path(), &["serve", "registry", "--url", "nats://127.0.0.1:1"]);
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{said}");
-    assert!(
-        said.contains("creds/main/registry.creds") && said.contains("init --provision"),
-        "{said}"
-    );
+    assert!(said.contains("creds/main/registry.creds") && said.contains("init --provision"), "{said}");
 }
 
 struct NatsServer(Child);
@@ -105,25 +67,13 @@ async fn server(folder: &Path) -> (NatsServer, String) {
     fs::write(folder.join("server.conf"), config).unwrap();
     let log = fs::File::create(folder.join("server.log")).unwrap();
     let mut command = Command::new(nats_server_binary());
-    command
-        .args(["--config", "server.conf"])
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(log);
+    command.args(["--config", "server.conf"]).current_dir(folder).stdout(Stdio::null()).stderr(log);
     let child = NatsServer(command.spawn().unwrap());
     let url = until("the server to listen", async || {
-        let file = fs::read_dir(&ports)
-            .unwrap()
-            .flatten()
-            .next()
-            .ok_or("no ports file")?;
-        let ports: Value =
-            serde_json::from_slice(&fs::read(file.path()).map_err(|_| "unreadable")?)
-                .map_err(|_| "half a file")?;
-        ports["nats"][0]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or("no port")
+        let file = fs::read_dir(&ports).unwrap().flatten().next().ok_or("no ports file")?;
+        let ports: Value = serde_json::from_slice(&fs::read(file.path()).map_err(|_| "unreadable")?)
+            .map_err(|_| "half a file")?;
+        ports["nats"][0].as_str().map(str::to_owned).ok_or("no port")
     })
     .await;
     (child, url)
@@ -134,48 +84,25 @@ async fn init_makes_a_fabric_of_somebody_elses_server_in_two_steps() {
     let folder = TempDir::with_prefix("selvedge-").unwrap();
     let (home, out) = (folder.path().join("home"), folder.path().join("servers"));
     for _ in 0..2 {
-        let prepared = run(
-            &home,
-            &["init", "--replicas", "1", "--out", &out.to_string_lossy()],
-        );
+        let prepared = run(&home, &["init", "--replicas", "1", "--out", &out.to_string_lossy()]);
         assert!(prepared.status.success(), "{}", text(&prepared.stderr));
         assert!(text(&prepared.stdout).contains("init --provision"));
     }
     assert!(
-        !fs::read_to_string(out.join("nats-auth.conf"))
-            .unwrap()
-            .contains("SO"),
+        !fs::read_to_string(out.join("nats-auth.conf")).unwrap().contains("SO"),
         "no operator's seed in it"
     );
     let (_server, url) = server(&out).await;
     for _ in 0..2 {
-        let provisioned = run(
-            &home,
-            &["init", "--provision", "--replicas", "1", "--url", &url],
-        );
-        assert!(
-            provisioned.status.success(),
-            "{}",
-            text(&provisioned.stderr)
-        );
+        let provisioned = run(&home, &["init", "--provision", "--replicas", "1", "--url", &url]);
+        assert!(provisioned.status.success(), "{}", text(&provisioned.stderr));
     }
     // From now on the folder knows where its cluster is.
-    let _serve = Process::start(
-        &home,
-        &folder.path().join("serve.err"),
-        &["serve", "registry"],
-    );
+    let _serve = Process::start(&home, &folder.path().join("serve.err"), &["serve", "registry"]);
     let doctor = run(&home, &["doctor"]);
     assert!(doctor.status.success(), "{}", text(&doctor.stdout));
-    assert!(
-        text(&doctor.stdout).contains("WARN  durability"),
-        "it is not known of a foreign server"
-    );
+    assert!(text(&doctor.stdout).contains("WARN  durability"), "it is not known of a foreign server");
     let operator = connect(&url, Login::File(home.join("creds/main/operator.creds"))).await;
-    let whoami = operator
-        .call::<call::Whoami>(&Nothing {})
-        .await
-        .unwrap()
-        .reply;
+    let whoami = operator.call::<call::Whoami>(&Nothing {}).await.unwrap().reply;
     assert_eq!(whoami.owner.unwrap().as_str(), "person:olga");
 }

@@ -29,23 +29,12 @@ use serde_json::Value;
 use crate::process::{Up, connect, gone, kill};
 
 async fn missions(operator: &Client) -> Vec<String> {
-    let reply = operator
-        .call::<call::MissionList>(&MissionList::default())
-        .await
-        .unwrap()
-        .reply;
-    reply
-        .missions
-        .iter()
-        .map(|mission| mission.id.to_string())
-        .collect()
+    let reply = operator.call::<call::MissionList>(&MissionList::default()).await.unwrap().reply;
+    reply.missions.iter().map(|mission| mission.id.to_string()).collect()
 }
 
 async fn create(operator: &Client, mission: &str) {
-    let create = MissionCreate {
-        mission: Mission::new(mission).unwrap(),
-        title: String::new(),
-    };
+    let create = MissionCreate { mission: Mission::new(mission).unwrap(), title: String::new() };
     operator.call::<call::MissionCreate>(&create).await.unwrap();
 }
 
@@ -59,11 +48,7 @@ async fn kill9_of_up_leaves_no_orphan_and_loses_nothing() {
     let operator = up.operator("main").await;
     assert_eq!(missions(&operator).await, ["before", "demo"]);
     create(&operator, "after").await;
-    assert!(
-        up.process.ready["ready_ms"].as_u64().unwrap() < 1_500,
-        "{}",
-        up.process.ready
-    );
+    assert!(up.process.ready["ready_ms"].as_u64().unwrap() < 1_500, "{}", up.process.ready);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,16 +60,10 @@ async fn kill9_of_nats_server_is_survived() {
     let killed = up.nats_pid();
     kill(killed, Signal::KILL);
     let next = until("another nats-server", async || {
-        Some(up.nats_pid())
-            .filter(|pid| *pid != killed)
-            .ok_or("none yet")
+        Some(up.nats_pid()).filter(|pid| *pid != killed).ok_or("none yet")
     })
     .await;
-    assert_eq!(
-        missions(&operator).await,
-        ["before", "demo"],
-        "the same connection answers again"
-    );
+    assert_eq!(missions(&operator).await, ["before", "demo"], "the same connection answers again");
     create(&operator, "after").await;
     // A session that nobody keeps alive is seen dead, whichever of the two saw it born.
     let list = SessionList {
@@ -95,17 +74,8 @@ async fn kill9_of_nats_server_is_survived() {
         limit: None,
     };
     until("the session to be lost", async || {
-        let lost = operator
-            .call::<call::SessionList>(&list)
-            .await
-            .unwrap()
-            .reply
-            .sessions;
-        if lost.iter().any(|lost| lost.id == session) {
-            Ok(())
-        } else {
-            Err(up.process.errors())
-        }
+        let lost = operator.call::<call::SessionList>(&list).await.unwrap().reply.sessions;
+        if lost.iter().any(|lost| lost.id == session) { Ok(()) } else { Err(up.process.errors()) }
     })
     .await;
     assert_eq!(up.nats_pid(), next, "it died once");
@@ -119,11 +89,9 @@ async fn a_nats_server_that_keeps_dying_is_given_up() {
         kill(pid, Signal::KILL);
         gone(pid).await;
         let (state, process) = (up.home().join("up.json"), &mut up.process);
-        until("another nats-server, or the end", async || {
-            match process.is_running() {
-                true if read_pid(&state) == pid => Err("the same"),
-                _ => Ok(()),
-            }
+        until("another nats-server, or the end", async || match process.is_running() {
+            true if read_pid(&state) == pid => Err("the same"),
+            _ => Ok(()),
         })
         .await;
     }
@@ -136,12 +104,8 @@ async fn a_nats_server_that_keeps_dying_is_given_up() {
 }
 
 fn read_pid(state: &std::path::Path) -> u32 {
-    let state: Value =
-        serde_json::from_slice(&std::fs::read(state).unwrap_or_default()).unwrap_or_default();
-    state["nats_pid"]
-        .as_u64()
-        .and_then(|pid| u32::try_from(pid).ok())
-        .unwrap_or(0)
+    let state: Value = serde_json::from_slice(&std::fs::read(state).unwrap_or_default()).unwrap_or_default();
+    state["nats_pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,10 +115,7 @@ async fn what_a_client_is_denied_is_on_the_audit_stream() {
     let key = credential.public_key().unwrap();
     let worker = connect(&up.url(), Login::held(credential)).await;
     let foreign = "sv.fact.demo.agent.x.registered";
-    let denied = worker
-        .bus()
-        .request(foreign, Default::default(), "".into(), soon())
-        .await;
+    let denied = worker.bus().request(foreign, Default::default(), "".into(), soon()).await;
     denied.unwrap_err();
     let caller = key.as_str().to_lowercase();
     let record = audited(&up, &format!("sv.audit.server.main.{caller}.violation")).await;
@@ -174,14 +135,9 @@ async fn audited(up: &Up, subject: &str) -> Value {
     let last = "$JS.API.STREAM.MSG.GET.AUDIT";
     let query = serde_json::json!({ "last_by_subj": subject }).to_string();
     let body = until("the audit record", async || {
-        let asked = operator
-            .bus()
-            .request(last, Default::default(), query.clone().into(), soon());
+        let asked = operator.bus().request(last, Default::default(), query.clone().into(), soon());
         let answer: Value = serde_json::from_slice(&asked.await.unwrap().payload).unwrap();
-        answer["message"]["data"]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or(answer)
+        answer["message"]["data"].as_str().map(str::to_owned).ok_or(answer)
     })
     .await;
     serde_json::from_slice(&data_encoding::BASE64.decode(body.as_bytes()).unwrap()).unwrap()
@@ -194,16 +150,9 @@ fn credential(up: &Up, role: Role, agent: &str, scope: &str) -> Credential {
         agent: Caller::new(agent).unwrap(),
         scope: ScopeId::new(scope).unwrap(),
     };
-    let life = Life {
-        now_ms: now_ms(),
-        expires_at_ms: now_ms() + 60_000,
-    };
+    let life = Life { now_ms: now_ms(), expires_at_ms: now_ms() + 60_000 };
     let kluster = up.keyring().kluster(&"main".parse().unwrap()).unwrap();
-    kluster
-        .signer(role)
-        .unwrap()
-        .credential(&tags, life)
-        .unwrap()
+    kluster.signer(role).unwrap().credential(&tags, life).unwrap()
 }
 
 /// A worker's session in `demo` whose presence lasts five seconds.
@@ -217,12 +166,7 @@ async fn session(up: &Up, operator: &Client) -> ScopeId {
         calls: None,
     };
     let door = door(up, operator).await;
-    door.call::<call::SessionStart>(&start)
-        .await
-        .unwrap()
-        .reply
-        .session
-        .id
+    door.call::<call::SessionStart>(&start).await.unwrap().reply.session.id
 }
 
 /// A fresh agent at its door.
@@ -235,35 +179,13 @@ async fn door(up: &Up, operator: &Client) -> Client {
         ttl_ms: 60_000,
     };
     operator.call::<call::InviteCreate>(&invite).await.unwrap();
-    let account = up
-        .keyring()
-        .kluster(&"main".parse().unwrap())
-        .unwrap()
-        .account();
+    let account = up.keyring().kluster(&"main".parse().unwrap()).unwrap().account();
     let key = KeyPair::new_user();
-    let signer = || {
-        Signer::new(
-            KeyPair::from_seed(&key.seed().unwrap()).unwrap(),
-            account.clone(),
-            None,
-        )
-    };
+    let signer = || Signer::new(KeyPair::from_seed(&key.seed().unwrap()).unwrap(), account.clone(), None);
     let invited = Login::held(credential(up, Role::Join, "invite_01", "invite_01"));
     let joining = connect(&up.url(), invited).await.signing(signer());
-    let join = Join {
-        name: AgentName::new("ada").unwrap(),
-        about: About::default(),
-    };
-    let jwt = joining
-        .call::<call::Join>(&join)
-        .await
-        .unwrap()
-        .reply
-        .door
-        .jwt
-        .unwrap();
+    let join = Join { name: AgentName::new("ada").unwrap(), about: About::default() };
+    let jwt = joining.call::<call::Join>(&join).await.unwrap().reply.door.jwt.unwrap();
     let door = Credential::new(jwt, &key).unwrap();
-    connect(&up.url(), Login::held(door))
-        .await
-        .signing(signer())
+    connect(&up.url(), Login::held(door)).await.signing(signer())
 }

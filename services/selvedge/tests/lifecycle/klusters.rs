@@ -22,22 +22,11 @@ async fn a_kluster_made_while_up_runs_is_served_at_once_and_apart() {
 
     let (here, there) = (up.operator("main").await, up.operator("team-b").await);
     there.call::<call::Whoami>(&Nothing {}).await.unwrap();
-    let create = MissionCreate {
-        mission: Mission::new("secret").unwrap(),
-        title: String::new(),
-    };
+    let create = MissionCreate { mission: Mission::new("secret").unwrap(), title: String::new() };
     there.call::<call::MissionCreate>(&create).await.unwrap();
     let names = async |client: &selvedge_kit::client::Client| {
-        let reply = client
-            .call::<call::MissionList>(&MissionList::default())
-            .await
-            .unwrap()
-            .reply;
-        reply
-            .missions
-            .iter()
-            .map(|mission| mission.id.to_string())
-            .collect::<Vec<_>>()
+        let reply = client.call::<call::MissionList>(&MissionList::default()).await.unwrap().reply;
+        reply.missions.iter().map(|mission| mission.id.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(names(&there).await, ["secret"]);
     assert_eq!(names(&here).await, ["demo"]);
@@ -45,15 +34,9 @@ async fn a_kluster_made_while_up_runs_is_served_at_once_and_apart() {
     let again = up.run(&["kluster", "create", "team-b"]);
     assert_eq!(again.status.code(), Some(4), "{}", text(&again.stderr));
     let listed = text(&up.run(&["kluster", "list"]).stdout);
-    assert!(
-        listed.contains("main") && listed.contains("team-b"),
-        "{listed}"
-    );
+    assert!(listed.contains("main") && listed.contains("team-b"), "{listed}");
 
     let up = up.kill9_and_start_again();
-    assert_eq!(
-        up.process.ready["klusters"],
-        serde_json::json!(["main", "team-b"])
-    );
+    assert_eq!(up.process.ready["klusters"], serde_json::json!(["main", "team-b"]));
     assert_eq!(names(&up.operator("team-b").await).await, ["secret"]);
 }

@@ -26,13 +26,7 @@ use tempfile::TempDir;
 pub(crate) fn selvedge(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
     command.arg("--home").arg(home).args(arguments);
-    for variable in [
-        "NATS_URL",
-        "NATS_CREDS",
-        "NATS_CONTEXT",
-        "SELVEDGE_HOME",
-        "SELVEDGE_KLUSTER",
-    ] {
+    for variable in ["NATS_URL", "NATS_CREDS", "NATS_CONTEXT", "SELVEDGE_HOME", "SELVEDGE_KLUSTER"] {
         command.env_remove(variable);
     }
     command
@@ -64,10 +58,7 @@ impl Process {
     /// Starts it and waits for its first line of JSON.
     pub(crate) fn start(home: &Path, log: &Path, arguments: &[&str]) -> Self {
         let mut command = selvedge(home, arguments);
-        command
-            .args(["--output", "jsonl"])
-            .stdout(Stdio::piped())
-            .stderr(File::create(log).unwrap());
+        command.args(["--output", "jsonl"]).stdout(Stdio::piped()).stderr(File::create(log).unwrap());
         let mut child = command.spawn().unwrap();
         let (tell, told) = mpsc::channel();
         let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -76,17 +67,11 @@ impl Process {
             let _ = output.read_line(&mut line); // an empty line says as much
             let _ = tell.send((line, output)); // nobody waits any more
         });
-        let (line, output) = told
-            .recv_timeout(PATIENCE)
-            .unwrap_or_else(|_| panic!("not ready: {}", read(log)));
+        let (line, output) =
+            told.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("not ready: {}", read(log)));
         let ready = serde_json::from_str(&line)
             .unwrap_or_else(|_| panic!("no ready line but {line:?}: {}", read(log)));
-        Self {
-            child,
-            _output: output,
-            errors: log.to_owned(),
-            ready,
-        }
+        Self { child, _output: output, errors: log.to_owned(), ready }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -108,10 +93,7 @@ impl Process {
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        until("the process to end", async || {
-            child.try_wait().unwrap().ok_or("it runs")
-        })
-        .await
+        until("the process to end", async || child.try_wait().unwrap().ok_or("it runs")).await
     }
 }
 
@@ -166,11 +148,7 @@ impl Up {
 
     fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let arguments = [&["up", "--port", "0"], arguments].concat();
-        let process = Process::start(
-            &folder.path().join("home"),
-            &folder.path().join("up.err"),
-            &arguments,
-        );
+        let process = Process::start(&folder.path().join("home"), &folder.path().join("up.err"), &arguments);
         Self { process, folder }
     }
 
@@ -206,21 +184,13 @@ impl Up {
 
     /// Asks as the operator of a kluster.
     pub(crate) async fn operator(&self, kluster: &str) -> Client {
-        let path = self
-            .home()
-            .join("creds")
-            .join(kluster)
-            .join("operator.creds");
+        let path = self.home().join("creds").join(kluster).join("operator.creds");
         connect(&self.url(), Login::File(path)).await
     }
 }
 
 /// Connects as the kit does.
 pub(crate) async fn connect(url: &str, login: Login) -> Client {
-    let options = bus::Options {
-        url: url.to_owned(),
-        name: "test".to_owned(),
-        connect_timeout_ms: 5_000,
-    };
+    let options = bus::Options { url: url.to_owned(), name: "test".to_owned(), connect_timeout_ms: 5_000 };
     Client::new(Bus::connect(&options, login).await.unwrap())
 }

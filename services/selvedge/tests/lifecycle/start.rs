@@ -20,25 +20,10 @@ async fn up_is_ready_when_it_says_so() {
     assert_eq!(ready["klusters"], serde_json::json!(["main"]));
     assert_eq!(ready["services"], serde_json::json!(["registry"]));
     let operator = up.operator("main").await;
-    let whoami = operator
-        .call::<call::Whoami>(&Nothing {})
-        .await
-        .unwrap()
-        .reply;
+    let whoami = operator.call::<call::Whoami>(&Nothing {}).await.unwrap().reply;
     assert_eq!(whoami.owner.unwrap().as_str(), "person:olga");
-    let missions = operator
-        .call::<call::MissionList>(&MissionList::default())
-        .await
-        .unwrap()
-        .reply
-        .missions;
-    assert_eq!(
-        missions
-            .iter()
-            .map(|mission| mission.id.as_str())
-            .collect::<Vec<_>>(),
-        ["demo"]
-    );
+    let missions = operator.call::<call::MissionList>(&MissionList::default()).await.unwrap().reply.missions;
+    assert_eq!(missions.iter().map(|mission| mission.id.as_str()).collect::<Vec<_>>(), ["demo"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,13 +37,7 @@ async fn missions_that_are_named_are_there() {
         .unwrap()
         .reply
         .missions;
-    assert_eq!(
-        missions
-            .iter()
-            .map(|mission| mission.id.as_str())
-            .collect::<Vec<_>>(),
-        ["auth", "billing"]
-    );
+    assert_eq!(missions.iter().map(|mission| mission.id.as_str()).collect::<Vec<_>>(), ["auth", "billing"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,10 +46,7 @@ async fn a_second_up_is_refused_and_told_of_the_first() {
     let refused = up.run(&["up", "--port", "0"]);
     assert_eq!(refused.status.code(), Some(4));
     let said = text(&refused.stderr);
-    assert!(
-        said.contains(&format!("process {}", up.process.pid())) && said.contains(&up.url()),
-        "{said}"
-    );
+    assert!(said.contains(&format!("process {}", up.process.pid())) && said.contains(&up.url()), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,19 +54,11 @@ async fn sigterm_drains_and_leaves_nothing_behind() {
     let mut up = Up::start();
     let nats_pid = up.nats_pid();
     up.process.signal(Signal::TERM);
-    assert_eq!(
-        up.process.ended().await.code(),
-        Some(0),
-        "{}",
-        up.process.errors()
-    );
+    assert_eq!(up.process.ended().await.code(), Some(0), "{}", up.process.errors());
     gone(nats_pid).await;
     assert!(!up.home().join("up.json").exists());
     let errors = up.process.errors();
-    assert!(
-        errors.contains("stopped") && !errors.contains("calls in flight"),
-        "{errors}"
-    );
+    assert!(errors.contains("stopped") && !errors.contains("calls in flight"), "{errors}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,13 +80,7 @@ async fn doctor_fails_where_a_secret_is_readable_and_nothing_runs() {
     let doctor = up.run(&["doctor"]);
     assert_eq!(doctor.status.code(), Some(1));
     let said = text(&doctor.stdout);
-    for wanted in [
-        "operator.nk",
-        "chmod",
-        "durability",
-        "UNKNOWN",
-        "selvedge up",
-    ] {
+    for wanted in ["operator.nk", "chmod", "durability", "UNKNOWN", "selvedge up"] {
         assert!(said.contains(wanted), "{wanted} is not in\n{said}");
     }
 }
@@ -130,15 +92,9 @@ async fn status_counts_what_there_is() {
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     let main = &status["klusters"][0];
     assert_eq!(main["services"][0]["name"], "registry", "{status:#}");
-    assert_eq!(
-        main["counts"],
-        serde_json::json!({"missions": 1, "agents": 1, "open_sessions": 1})
-    );
+    assert_eq!(main["counts"], serde_json::json!({"missions": 1, "agents": 1, "open_sessions": 1}));
     assert_eq!(main["streams"][0]["name"], "LEDGER");
-    assert_eq!(
-        main["streams"][0]["last_revision"], 4,
-        "agent, key, session, mission"
-    );
+    assert_eq!(main["streams"][0]["last_revision"], 4, "agent, key, session, mission");
 }
 
 #[test]
@@ -149,10 +105,7 @@ fn a_taken_port_is_named_with_the_way_out() {
     let refused = run(&folder.path().join("home"), &["up", "--port", &port]);
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(4), "{said}");
-    assert!(
-        said.contains(&format!("port {port}")) && said.contains("--port 0"),
-        "{said}"
-    );
+    assert!(said.contains(&format!("port {port}")) && said.contains("--port 0"), "{said}");
 }
 
 #[test]
@@ -160,8 +113,5 @@ fn a_folder_that_cannot_be_made_is_named_with_the_way_out() {
     let refused = run(Path::new("/dev/null/fabric"), &["up", "--port", "0"]);
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("/dev/null/fabric") && said.contains("--home"),
-        "{said}"
-    );
+    assert!(said.contains("/dev/null/fabric") && said.contains("--home"), "{said}");
 }

@@ -39,25 +39,13 @@ impl Account<'_> {
     /// # Errors
     /// [`Error::Signing`] if the key has no seed.
     pub fn sign(&self, operator: &KeyPair, iat: u64) -> Result<String, Error> {
-        sign(
-            operator,
-            Subject {
-                name: self.name,
-                key: self.key,
-                exp: 0,
-                iat,
-            },
-            self.claims(),
-        )
+        sign(operator, Subject { name: self.name, key: self.key, exp: 0, iat }, self.claims())
     }
 
     /// What nats-server reads of the token.
     pub fn claims(&self) -> Value {
-        let signing_keys: Vec<Value> = self
-            .signing_keys
-            .iter()
-            .map(|(role, key)| scoped(*role, key))
-            .collect();
+        let signing_keys: Vec<Value> =
+            self.signing_keys.iter().map(|(role, key)| scoped(*role, key)).collect();
         json!({
             "type": "account",
             "version": VERSION,
@@ -111,14 +99,8 @@ mod tests {
         };
         let claims = account.claims();
         let template = &claims["signing_keys"][0]["template"];
-        assert_eq!(
-            template["pub"]["allow"],
-            json!(permission::of(Role::Worker).publish)
-        );
-        assert_eq!(
-            template["sub"]["allow"],
-            json!(permission::of(Role::Worker).subscribe)
-        );
+        assert_eq!(template["pub"]["allow"], json!(permission::of(Role::Worker).publish));
+        assert_eq!(template["sub"]["allow"], json!(permission::of(Role::Worker).subscribe));
         assert_eq!(claims["limits"]["disk_storage"], json!(-1));
     }
 }

@@ -24,16 +24,8 @@ pub struct Tags {
 
 impl Tags {
     fn claims(&self) -> [String; 3] {
-        let Self {
-            mission,
-            agent,
-            scope,
-        } = self;
-        [
-            format!("{MISSION_TAG}:{mission}"),
-            format!("{AGENT_TAG}:{agent}"),
-            format!("{SCOPE_TAG}:{scope}"),
-        ]
+        let Self { mission, agent, scope } = self;
+        [format!("{MISSION_TAG}:{mission}"), format!("{AGENT_TAG}:{agent}"), format!("{SCOPE_TAG}:{scope}")]
     }
 }
 
@@ -71,21 +63,12 @@ pub fn scoped_user(
 ///
 /// # Errors
 /// [`Error::Signing`] if the account's key has no seed.
-pub fn full_user(
-    account: &KeyPair,
-    tags: &Tags,
-    user: &PublicKey,
-    life: Life,
-) -> Result<String, Error> {
+pub fn full_user(account: &KeyPair, tags: &Tags, user: &PublicKey, life: Life) -> Result<String, Error> {
     let nats = json!({
         "type": "user", "version": VERSION, "tags": tags.claims(), "pub": {}, "sub": {},
         "subs": UNLIMITED, "data": UNLIMITED, "payload": UNLIMITED,
     });
-    sign(
-        account,
-        user_subject(&user_name(Role::Operator, tags), user, life),
-        nats,
-    )
+    sign(account, user_subject(&user_name(Role::Operator, tags), user, life), nats)
 }
 
 /// Holder, role and scope in one name, from which a holder reads its role.
@@ -96,12 +79,7 @@ fn user_name(role: Role, tags: &Tags) -> String {
 fn user_subject<'a>(name: &'a str, user: &'a PublicKey, life: Life) -> Subject<'a> {
     // 0 would mean "for ever".
     let exp = seconds(life.expires_at_ms).max(1);
-    Subject {
-        name,
-        key: user.as_str(),
-        exp,
-        iat: seconds(life.now_ms),
-    }
+    Subject { name, key: user.as_str(), exp, iat: seconds(life.now_ms) }
 }
 
 #[cfg(test)]
@@ -125,10 +103,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_scoped_user_brings_no_rights_of_its_own() {
-        let (_, token) = user_token(Life {
-            now_ms: 1_000,
-            expires_at_ms: 2_000,
-        });
+        let (_, token) = user_token(Life { now_ms: 1_000, expires_at_ms: 2_000 });
         let nats = decode(&token).unwrap().nats;
         assert_eq!(nats["pub"], json!({}));
         assert_eq!(nats["sub"], json!({}));
@@ -138,10 +113,7 @@ pub(super) mod tests {
 
     #[test]
     fn no_life_makes_a_token_that_never_ends() {
-        let (_, token) = user_token(Life {
-            now_ms: 0,
-            expires_at_ms: 0,
-        });
+        let (_, token) = user_token(Life { now_ms: 0, expires_at_ms: 0 });
         assert_eq!(decode(&token).unwrap().expires_at_ms(), Some(1_000));
     }
 }

@@ -22,10 +22,7 @@ fn target(file: &str, home: &Path, more: &[(&str, &str)]) -> Result<Target, Erro
     let settings = home.join("selvedge.toml");
     fs::write(&settings, file).unwrap();
     let none = Environment::default();
-    Config::load(Some(&settings), home, &none)
-        .unwrap()
-        .nats
-        .target(&environment)
+    Config::load(Some(&settings), home, &none).unwrap().nats.target(&environment)
 }
 
 #[test]
@@ -35,17 +32,9 @@ fn a_setting_wins_over_a_variable_and_that_over_the_context() {
     let set = target("[nats]\nurl = \"nats://set\"", home.path(), &variables).unwrap();
     let from_setting = Origin::Setting;
     let creds = Some(PathBuf::from("/env.creds"));
-    let expected = Target {
-        url: "nats://set".into(),
-        creds,
-        origin: from_setting,
-    };
+    let expected = Target { url: "nats://set".into(), creds, origin: from_setting };
     assert_eq!(set, expected);
-    let from_variable = Target {
-        url: "nats://env".into(),
-        origin: Origin::Variable,
-        ..set
-    };
+    let from_variable = Target { url: "nats://env".into(), origin: Origin::Variable, ..set };
     assert_eq!(target("", home.path(), &variables).unwrap(), from_variable);
     let context = target("", home.path(), &[]).unwrap();
     assert_eq!(context.url, "nats://ctx:4222");
@@ -67,10 +56,7 @@ fn a_server_named_elsewhere_never_gets_the_credentials_of_the_context() {
 fn without_a_context_it_is_this_machine() {
     let empty = tempfile::tempdir().unwrap();
     let found = target("", empty.path(), &[]).unwrap();
-    assert_eq!(
-        (found.url.as_str(), found.creds),
-        ("nats://127.0.0.1:4222", None)
-    );
+    assert_eq!((found.url.as_str(), found.creds), ("nats://127.0.0.1:4222", None));
     assert_eq!(found.origin, Origin::Default);
     assert_eq!(
         Config::load(None, empty.path(), &Environment::default())
@@ -88,53 +74,26 @@ fn nats_context_and_xdg_config_home_are_respected() {
     let home = home();
     let bare = target("", home.path(), &[("NATS_CONTEXT", "bare")]).unwrap();
     assert_eq!(bare.url, "nats://127.0.0.1:4222");
-    assert_eq!(
-        bare.origin,
-        Origin::Context {
-            name: "bare".into()
-        }
-    );
+    assert_eq!(bare.origin, Origin::Context { name: "bare".into() });
     let config = home.path().join(".config");
-    let elsewhere = [
-        ("HOME", "/nowhere"),
-        ("XDG_CONFIG_HOME", config.to_str().unwrap()),
-    ];
-    assert_eq!(
-        target("", home.path(), &elsewhere).unwrap().url,
-        "nats://ctx:4222"
-    );
+    let elsewhere = [("HOME", "/nowhere"), ("XDG_CONFIG_HOME", config.to_str().unwrap())];
+    assert_eq!(target("", home.path(), &elsewhere).unwrap().url, "nats://ctx:4222");
 }
 
 #[test]
 fn a_context_that_cannot_be_used_is_named() {
     let home = home();
-    let refusal = |name| {
-        target("", home.path(), &[("NATS_CONTEXT", name)])
-            .unwrap_err()
-            .to_string()
-    };
-    let path = |name: &str| {
-        home.path()
-            .join(format!(".config/nats/context/{name}.json"))
-    };
+    let refusal = |name| target("", home.path(), &[("NATS_CONTEXT", name)]).unwrap_err().to_string();
+    let path = |name: &str| home.path().join(format!(".config/nats/context/{name}.json"));
     let missing = path("missing");
     assert_eq!(
         refusal("missing"),
-        format!(
-            "cannot read the nats context `missing` in {}",
-            missing.display()
-        )
+        format!("cannot read the nats context `missing` in {}", missing.display())
     );
     let broken = path("broken");
     assert_eq!(
         refusal("broken"),
-        format!(
-            "the nats context `broken` in {} is not as expected",
-            broken.display()
-        )
+        format!("the nats context `broken` in {} is not as expected", broken.display())
     );
-    assert_eq!(
-        refusal("../local"),
-        "`../local` cannot be the name of a nats context"
-    );
+    assert_eq!(refusal("../local"), "`../local` cannot be the name of a nats context");
 }

@@ -51,25 +51,12 @@ impl Creds {
             // Somebody sends heartbeats now, so the session can be missed soon.
             wanted.presence = wanted.presence.or(Some(DEFAULT_PRESENCE_TTL_MS));
         }
-        let sessions = Sessions {
-            context,
-            agent,
-            mission,
-            role: None,
-            path,
-            wanted,
-        };
+        let sessions = Sessions { context, agent, mission, role: None, path, wanted };
         if self.keep {
-            let at_end = if self.no_end {
-                AtEnd::Leave
-            } else {
-                AtEnd::End
-            };
+            let at_end = if self.no_end { AtEnd::Leave } else { AtEnd::End };
             return Keeper { sessions, at_end }.run(&stop::on_signal()?).await;
         }
-        context
-            .output
-            .print(&sessions.open().await?, |opened| opened.human())?;
+        context.output.print(&sessions.open().await?, |opened| opened.human())?;
         Ok(())
     }
 }

@@ -78,12 +78,7 @@ impl Invite {
     pub(super) async fn run(self, context: &Context) -> Done {
         let mut token = create(context, &self.offer, self.ttl).await?;
         token.url = self.url.unwrap_or(token.url);
-        let JoinToken {
-            mission,
-            role,
-            expires_at_ms,
-            ..
-        } = token.clone();
+        let JoinToken { mission, role, expires_at_ms, .. } = token.clone();
         let text = token.to_string();
         hint(&format!(
             "good once, until {}, for a {role} in {mission}; on the other machine: selvedge agent register NAME --join FILE (or - , or {})",
@@ -93,26 +88,16 @@ impl Invite {
         match (self.out, context.output) {
             (Some(path), _) => files::write(&path, &format!("{text}\n"))?,
             (None, Format::Human) => say(&text)?,
-            (None, format) => format.print(
-                &Shown {
-                    token: text,
-                    mission,
-                    role,
-                    expires_at_ms,
-                },
-                |_| String::new(),
-            )?,
+            (None, format) => {
+                format.print(&Shown { token: text, mission, role, expires_at_ms }, |_| String::new())?
+            }
         }
         Ok(())
     }
 }
 
 /// Records an invite and mints the credential that redeems it.
-pub(super) async fn create(
-    context: &Context,
-    offer: &Offer,
-    ttl_ms: u64,
-) -> Result<JoinToken, Failure> {
+pub(super) async fn create(context: &Context, offer: &Offer, ttl_ms: u64) -> Result<JoinToken, Failure> {
     let (_, kluster) = context.keys()?;
     let operator = context.operator().await?;
     let owner = match &offer.owner {
@@ -122,32 +107,16 @@ pub(super) async fn create(
     let Offer { role, mission, .. } = offer.clone();
     let text = format!("invite_{:016x}", rand::random::<u64>());
     let id = InviteId::new(&text).map_err(|error| Fault::internal(error.to_string()))?;
-    let wanted = InviteCreate {
-        id,
-        mission: mission.clone(),
-        role,
-        owner,
-        ttl_ms,
-    };
-    let expires_at_ms = operator
-        .call::<call::InviteCreate>(&wanted)
-        .await?
-        .reply
-        .invite
-        .expires_at_ms;
+    let wanted = InviteCreate { id, mission: mission.clone(), role, owner, ttl_ms };
+    let expires_at_ms = operator.call::<call::InviteCreate>(&wanted).await?.reply.invite.expires_at_ms;
     let name = |error: selvedge_contracts::id::InvalidToken| Fault::internal(error.to_string());
     let tags = Tags {
         mission: mission.clone(),
         agent: Caller::new(&text).map_err(name)?,
         scope: ScopeId::new(&text).map_err(name)?,
     };
-    let credential = kluster.signer(Role::Join)?.credential(
-        &tags,
-        Life {
-            now_ms: now_ms(),
-            expires_at_ms,
-        },
-    )?;
+    let credential =
+        kluster.signer(Role::Join)?.credential(&tags, Life { now_ms: now_ms(), expires_at_ms })?;
     Ok(JoinToken {
         v: JoinToken::VERSION,
         url: context.url()?,
@@ -163,7 +132,5 @@ pub(super) async fn create(
 
 async fn own_owner(operator: &Client) -> Result<Owner, Failure> {
     let me = operator.call::<call::Whoami>(&Nothing {}).await?.reply;
-    me.owner.ok_or_else(|| {
-        Failure::usage("the operator has no owner of its own: say --owner person:NAME")
-    })
+    me.owner.ok_or_else(|| Failure::usage("the operator has no owner of its own: say --owner person:NAME"))
 }

@@ -80,29 +80,17 @@ impl Keeper<'_> {
     /// Keeps the session alive; gives the reason why it cannot any more.
     async fn hold(&self, client: &Client, mut session: Session) -> Fault {
         let mut missed = 0;
-        let mut renew_at_ms = renewal(
-            now_ms(),
-            session.expires_at_ms,
-            rand::random_range(0.0..1.0),
-        );
+        let mut renew_at_ms = renewal(now_ms(), session.expires_at_ms, rand::random_range(0.0..1.0));
         loop {
-            let pause_ms =
-                beat_ms(session.presence_ttl_ms).min(renew_at_ms.saturating_sub(now_ms()));
+            let pause_ms = beat_ms(session.presence_ttl_ms).min(renew_at_ms.saturating_sub(now_ms()));
             tokio::time::sleep(jittered(pause_ms)).await;
             let kept = if now_ms() >= renew_at_ms {
                 self.renew(client).await.map(|renewed| {
-                    renew_at_ms = renewal(
-                        now_ms(),
-                        renewed.expires_at_ms,
-                        rand::random_range(0.0..1.0),
-                    );
+                    renew_at_ms = renewal(now_ms(), renewed.expires_at_ms, rand::random_range(0.0..1.0));
                     session = renewed;
                 })
             } else {
-                client
-                    .call::<call::Heartbeat>(&Nothing {})
-                    .await
-                    .map(|_| ())
+                client.call::<call::Heartbeat>(&Nothing {}).await.map(|_| ())
             };
             if let ControlFlow::Break(fault) = judge(kept, &mut missed) {
                 return fault;
@@ -111,19 +99,12 @@ impl Keeper<'_> {
     }
 
     async fn renew(&self, client: &Client) -> Result<Session, Fault> {
-        let renewed = self
-            .sessions
-            .renew(client)
-            .await
-            .map_err(|failure| match failure {
-                Failure::Fault(fault) => fault,
-                other => Fault::unavailable(other.to_string()),
-            })?;
+        let renewed = self.sessions.renew(client).await.map_err(|failure| match failure {
+            Failure::Fault(fault) => fault,
+            other => Fault::unavailable(other.to_string()),
+        })?;
         client.bus().reconnect().await;
-        hint(&format!(
-            "credential renewed until {}",
-            instant(renewed.session.expires_at_ms)
-        ));
+        hint(&format!("credential renewed until {}", instant(renewed.session.expires_at_ms)));
         Ok(renewed.session)
     }
 
@@ -139,14 +120,8 @@ impl Keeper<'_> {
         if self.at_end == AtEnd::Leave {
             return Ok(());
         }
-        let options = Options {
-            timeout_ms: Some(GOODBYE_MS),
-            ..Options::default()
-        };
-        let end = SessionEnd {
-            reason: Some("its keeper stopped".to_owned()),
-            ..SessionEnd::default()
-        };
+        let options = Options { timeout_ms: Some(GOODBYE_MS), ..Options::default() };
+        let end = SessionEnd { reason: Some("its keeper stopped".to_owned()), ..SessionEnd::default() };
         match client.call_with::<call::SessionEnd>(&end, &options).await {
             Ok(ended) => hint(&format!("session {} ended", ended.reply.session.id)),
             // Somebody else was first.
@@ -169,8 +144,7 @@ async fn patiently<T>(
             Err(failure) if failure.is_retryable() => hint(&format!("{failure}; trying again")),
             settled => return settled.map(Some),
         }
-        stop.run_until_cancelled(tokio::time::sleep(jittered(pause_ms)))
-            .await;
+        stop.run_until_cancelled(tokio::time::sleep(jittered(pause_ms))).await;
         pause_ms = (pause_ms * 2).min(LONGEST_PAUSE_MS);
     }
     Ok(None)

@@ -38,11 +38,7 @@ impl Says {
             description: self.description.or(before.description),
             program: self.program.or(before.program),
             model: self.model.or(before.model),
-            capabilities: if self.capabilities.is_empty() {
-                before.capabilities
-            } else {
-                self.capabilities
-            },
+            capabilities: if self.capabilities.is_empty() { before.capabilities } else { self.capabilities },
         }
     }
 }
@@ -63,26 +59,14 @@ impl Known {
         key: Option<&Path>,
     ) -> Result<Self, Failure> {
         if let Some(path) = key {
-            return Ok(Self {
-                key: UserKey::read_or_create(path)?,
-                pending: None,
-                about: About::default(),
-            });
+            return Ok(Self { key: UserKey::read_or_create(path)?, pending: None, about: About::default() });
         }
         if !AgentFolder::meant(home, kluster, name.as_str())?.is_empty() {
             let folder = AgentFolder::find(home, kluster, name.as_str())?;
-            return Ok(Self {
-                key: folder.identity()?,
-                pending: None,
-                about: folder.record.about,
-            });
+            return Ok(Self { key: folder.identity()?, pending: None, about: folder.record.about });
         }
         let pending = pending_key(home, kluster, name);
-        Ok(Self {
-            key: UserKey::read_or_create(&pending)?,
-            pending: Some(pending),
-            about: About::default(),
-        })
+        Ok(Self { key: UserKey::read_or_create(&pending)?, pending: Some(pending), about: About::default() })
     }
 
     pub(super) fn forget_pending(&self) {
@@ -103,29 +87,17 @@ mod tests {
     fn an_interrupted_registration_goes_on_with_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::find(Some(folder.path()), folder.path());
-        let (kluster, name) = (
-            KlusterName::new("main").unwrap(),
-            AgentName::new("ada").unwrap(),
-        );
+        let (kluster, name) = (KlusterName::new("main").unwrap(), AgentName::new("ada").unwrap());
         let key = || Known::find(&home, &kluster, &name, None).unwrap();
         let first = key().key.public().unwrap();
         let again = key();
         assert_eq!(again.key.public().unwrap(), first);
         let id = AgentId::new("ada-1a2b3c4d").unwrap();
-        let record = Record {
-            id,
-            name: name.clone(),
-            url: String::new(),
-            about: About::default(),
-        };
+        let record = Record { id, name: name.clone(), url: String::new(), about: About::default() };
         AgentFolder::keep(&home, &kluster, record, &again.key).unwrap();
         again.forget_pending();
         assert!(!pending_key(&home, &kluster, &name).exists());
-        assert_eq!(
-            key().key.public().unwrap(),
-            first,
-            "the agent's folder has the key now"
-        );
+        assert_eq!(key().key.public().unwrap(), first, "the agent's folder has the key now");
     }
 
     #[test]
@@ -135,19 +107,9 @@ mod tests {
             capabilities: vec!["rust".to_owned()],
             ..About::default()
         };
-        let says = Says {
-            description: Some("d".to_owned()),
-            program: None,
-            model: None,
-            capabilities: vec![],
-        };
+        let says =
+            Says { description: Some("d".to_owned()), program: None, model: None, capabilities: vec![] };
         let after = says.over(before.clone());
-        assert_eq!(
-            after,
-            About {
-                description: Some("d".to_owned()),
-                ..before
-            }
-        );
+        assert_eq!(after, About { description: Some("d".to_owned()), ..before });
     }
 }

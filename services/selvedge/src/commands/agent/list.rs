@@ -35,23 +35,14 @@ impl List {
     pub(super) async fn run(self, context: &Context) -> Done {
         let operator = context.operator().await?;
         let ask = async |after| {
-            let wanted = AgentList {
-                mission: self.mission.clone(),
-                role: self.role,
-                after,
-                limit: None,
-            };
+            let wanted = AgentList { mission: self.mission.clone(), role: self.role, after, limit: None };
             let reply = operator.call::<call::AgentList>(&wanted).await?.reply;
             Ok((reply.agents, reply.more))
         };
         let agents = paging::all(|agent: &Agent| agent.id.clone(), ask).await?;
         context.output.print_all(&agents, |agents| {
             let rows: Vec<_> = agents.iter().map(row).collect();
-            table(
-                ["agent", "status", "owner", "roles", "description"],
-                &rows,
-                "no agents",
-            )
+            table(["agent", "status", "owner", "roles", "description"], &rows, "no agents")
         })?;
         Ok(())
     }
@@ -68,12 +59,7 @@ fn row(agent: &Agent) -> [String; 5] {
 }
 
 fn roles(agent: &Agent) -> String {
-    agent
-        .roles
-        .iter()
-        .map(|(mission, role)| format!("{role} in {mission}"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    agent.roles.iter().map(|(mission, role)| format!("{role} in {mission}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Show one agent.
@@ -90,10 +76,7 @@ impl Show {
     pub(super) async fn run(self, context: &Context) -> Done {
         let agent = AgentFolder::id_meant(&context.home, &context.kluster, &self.agent)?;
         let operator = context.operator().await?;
-        let reply = operator
-            .call::<call::AgentShow>(&AgentShow { agent })
-            .await?
-            .reply;
+        let reply = operator.call::<call::AgentShow>(&AgentShow { agent }).await?.reply;
         context.output.print(&reply.agent, human)?;
         Ok(())
     }

@@ -82,20 +82,11 @@ impl Register {
         if !token.role.is_signed_by_registry() {
             context.keys()?; // before anything is used up: only the operator's keys sign for these roles
         }
-        let known = Known::find(
-            &context.home,
-            &context.kluster,
-            &self.name,
-            self.key.as_deref(),
-        )?;
+        let known = Known::find(&context.home, &context.kluster, &self.name, self.key.as_deref())?;
         let about = self.about.over(known.about.clone());
         let joined = redeem(context, &token, &self.name, &about, &known.key).await?;
-        let record = Record {
-            id: joined.agent.id.clone(),
-            name: joined.agent.name.clone(),
-            url: token.url,
-            about,
-        };
+        let record =
+            Record { id: joined.agent.id.clone(), name: joined.agent.name.clone(), url: token.url, about };
         let folder = AgentFolder::keep(&context.home, &context.kluster, record, &known.key)?;
         let door = joined
             .door
@@ -103,45 +94,24 @@ impl Register {
             .ok_or_else(|| Fault::internal("the registry answered without a door credential"))?;
         folder.keep_door(&joined.mission, &known.key.credential(door)?)?;
         known.forget_pending();
-        let path = self
-            .out
-            .unwrap_or_else(|| folder.creds_path(&joined.mission));
+        let path = self.out.unwrap_or_else(|| folder.creds_path(&joined.mission));
         let (mission, role) = (joined.mission, Some(joined.role));
-        let sessions = Sessions {
-            context,
-            agent: &folder,
-            mission,
-            role,
-            path,
-            wanted: self.session,
-        };
+        let sessions = Sessions { context, agent: &folder, mission, role, path, wanted: self.session };
         let opened = sessions.open().await?;
-        context.output.print(
-            &Registered {
-                agent: joined.agent,
-                opened,
-            },
-            |made| made.opened.human(),
-        )?;
+        context.output.print(&Registered { agent: joined.agent, opened }, |made| made.opened.human())?;
         Ok(())
     }
 
     /// The token that came, or one for an invite of our own.
     async fn token(&self, context: &Context) -> Result<JoinToken, Failure> {
         if let (Some(role), Some(mission)) = (self.role, self.mission.clone()) {
-            let offer = Offer {
-                role,
-                mission,
-                owner: self.owner.clone(),
-            };
+            let offer = Offer { role, mission, owner: self.owner.clone() };
             return invite::create(context, &offer, OWN_INVITE_MS).await;
         }
         match (&self.join, context.environment.get(VARIABLE)) {
-            (Some(path), _) if JoinToken::is_token(&path.to_string_lossy()) => {
-                Err(Failure::usage(format!(
-                    "a token on the command line is seen by everyone on this machine: put it in a file, a pipe (--join -) or {VARIABLE}"
-                )))
-            }
+            (Some(path), _) if JoinToken::is_token(&path.to_string_lossy()) => Err(Failure::usage(format!(
+                "a token on the command line is seen by everyone on this machine: put it in a file, a pipe (--join -) or {VARIABLE}"
+            ))),
             (Some(path), _) => JoinToken::parse(&input::text(path)?),
             (None, Some(token)) => JoinToken::parse(token),
             (None, None) => Err(Failure::usage(format!(
@@ -159,13 +129,7 @@ async fn redeem(
     key: &UserKey,
 ) -> Result<JoinReply, Failure> {
     let login = Login::held(token.credential());
-    let client = context
-        .connect_at(Some(&token.url), login)
-        .await?
-        .signing(key.signer(&token.account)?);
-    let join = Join {
-        name: name.clone(),
-        about: about.clone(),
-    };
+    let client = context.connect_at(Some(&token.url), login).await?.signing(key.signer(&token.account)?);
+    let join = Join { name: name.clone(), about: about.clone() };
     Ok(client.call::<call::Join>(&join).await?.reply)
 }

@@ -43,34 +43,19 @@ impl Retire {
     pub(super) async fn run(self, context: &Context) -> Done {
         let agent = meant(context, &self.agent)?;
         let operator = context.operator().await?;
-        let wanted = AgentRetire {
-            agent: agent.clone(),
-            reason: self.reason,
-        };
-        let retired = operator
-            .call::<call::AgentRetire>(&wanted)
-            .await?
-            .reply
-            .agent;
+        let wanted = AgentRetire { agent: agent.clone(), reason: self.reason };
+        let retired = operator.call::<call::AgentRetire>(&wanted).await?.reply.agent;
         let revoked = if context.home.authority().exists() {
             Some(revoke::agent(context, &operator, &agent).await?)
         } else {
             hint("its live connections are not closed: the operator's keys are not in this folder");
             None
         };
-        context.output.print(
-            &Retired {
-                agent: retired,
-                revoked,
-            },
-            |done| {
-                let taken = done
-                    .revoked
-                    .as_ref()
-                    .map_or_else(String::new, |revoked| format!("; {}", human(revoked)));
-                format!("{} is retired{taken}", done.agent.id)
-            },
-        )?;
+        context.output.print(&Retired { agent: retired, revoked }, |done| {
+            let taken =
+                done.revoked.as_ref().map_or_else(String::new, |revoked| format!("; {}", human(revoked)));
+            format!("{} is retired{taken}", done.agent.id)
+        })?;
         Ok(())
     }
 }
@@ -93,20 +78,14 @@ impl Revoke {
         let agent = meant(context, &self.agent)?;
         let operator = context.operator().await?;
         let revoked = revoke::agent(context, &operator, &agent).await?;
-        context
-            .output
-            .print(&revoked, |revoked| format!("{agent}: {}", human(revoked)))?;
+        context.output.print(&revoked, |revoked| format!("{agent}: {}", human(revoked)))?;
         Ok(())
     }
 }
 
 fn human(revoked: &Revoked) -> String {
     let Revoked { keys, servers } = revoked;
-    format!(
-        "credentials of {} keys revoked on {}",
-        keys.len(),
-        servers.join(", ")
-    )
+    format!("credentials of {} keys revoked on {}", keys.len(), servers.join(", "))
 }
 
 fn meant(context: &Context, text: &str) -> Result<AgentId, Failure> {

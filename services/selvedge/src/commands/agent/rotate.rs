@@ -44,12 +44,7 @@ impl Rotate {
         let next = UserKey::read_or_create(&agent.next_identity_path())?;
         let wanted = wanted(&agent, &next)?;
         let reply = if self.operator {
-            context
-                .operator()
-                .await?
-                .call::<call::AgentRekey>(&wanted)
-                .await?
-                .reply
+            context.operator().await?.call::<call::AgentRekey>(&wanted).await?.reply
         } else {
             rotate(context, &agent, &next, &wanted).await?
         };
@@ -64,24 +59,10 @@ impl Rotate {
 /// An agent from another machine, to which the new key must be carried.
 async fn adopt(context: &Context, text: &str) -> Result<AgentFolder, Failure> {
     let agent = AgentFolder::id_meant(&context.home, &context.kluster, text)?;
-    let agent = context
-        .operator()
-        .await?
-        .call::<call::AgentShow>(&AgentShow { agent })
-        .await?
-        .reply
-        .agent;
-    let record = Record {
-        id: agent.id,
-        name: agent.name,
-        url: context.url()?,
-        about: agent.about,
-    };
+    let agent = context.operator().await?.call::<call::AgentShow>(&AgentShow { agent }).await?.reply.agent;
+    let record = Record { id: agent.id, name: agent.name, url: context.url()?, about: agent.about };
     let folder = AgentFolder::adopt(&context.home, &context.kluster, record)?;
-    hint(&format!(
-        "the new key lies in {}",
-        folder.identity_path().display()
-    ));
+    hint(&format!("the new key lies in {}", folder.identity_path().display()));
     Ok(folder)
 }
 
@@ -100,23 +81,13 @@ async fn rotate(
     wanted: &AgentRotate,
 ) -> Result<RotateReply, Failure> {
     let first: Option<Mission> = agent.missions()?.into_iter().next();
-    let mission = first.ok_or_else(|| {
-        Failure::usage(format!(
-            "{} has no door here; register it again",
-            agent.record.id
-        ))
-    })?;
+    let mission = first
+        .ok_or_else(|| Failure::usage(format!("{} has no door here; register it again", agent.record.id)))?;
     let login = || Ok::<_, Failure>(Login::held(agent.door(&mission)?));
-    let client = context
-        .connect_signing(&agent.record.url, login()?, &agent.identity()?)
-        .await?;
+    let client = context.connect_signing(&agent.record.url, login()?, &agent.identity()?).await?;
     match client.call::<call::AgentRotate>(wanted).await {
-        Err(Fault {
-            code: Code::Denied, ..
-        }) => {
-            let client = context
-                .connect_signing(&agent.record.url, login()?, next)
-                .await?;
+        Err(Fault { code: Code::Denied, .. }) => {
+            let client = context.connect_signing(&agent.record.url, login()?, next).await?;
             Ok(client.call::<call::AgentRotate>(wanted).await?.reply)
         }
         answer => Ok(answer?.reply),

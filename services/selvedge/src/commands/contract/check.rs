@@ -33,30 +33,15 @@ pub(crate) struct Check {
 impl Check {
     pub(super) async fn run(self, context: &Context) -> Done {
         let ContractReference { name, version } = self.contract;
-        let wanted = ContractCheck {
-            name,
-            version,
-            document: input::json(&self.file)?,
-        };
-        let verdict = context
-            .operator()
-            .await?
-            .call::<call::ContractCheck>(&wanted)
-            .await?
-            .reply;
-        context
-            .output
-            .print(&verdict, |verdict: &ContractVerdict| match verdict.valid {
-                true => format!("valid {}/{}", verdict.name, verdict.version),
-                false => lines(&verdict.violations),
-            })?;
+        let wanted = ContractCheck { name, version, document: input::json(&self.file)? };
+        let verdict = context.operator().await?.call::<call::ContractCheck>(&wanted).await?.reply;
+        context.output.print(&verdict, |verdict: &ContractVerdict| match verdict.valid {
+            true => format!("valid {}/{}", verdict.name, verdict.version),
+            false => lines(&verdict.violations),
+        })?;
         if verdict.valid {
             return Ok(());
         }
-        Err(Fault::invalid(format!(
-            "the document does not fit {}/{}",
-            verdict.name, verdict.version
-        ))
-        .into())
+        Err(Fault::invalid(format!("the document does not fit {}/{}", verdict.name, verdict.version)).into())
     }
 }

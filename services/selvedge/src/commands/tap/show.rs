@@ -26,18 +26,10 @@ pub(super) fn line(seen: &Seen, paint: Paint) -> String {
     let time = instant_ms(seen.at_ms);
     let (kind, colour, rest) = match &seen.what {
         What::Fact(fact) => ("fact", 32, fact_line(fact)),
-        What::Request {
-            request,
-            envelope,
-            is_signed,
-        } => {
+        What::Request { request, envelope, is_signed } => {
             let signed = if *is_signed { "  signed" } else { "" };
             let key = &envelope.idempotency_key;
-            let key = if key.is_empty() {
-                String::new()
-            } else {
-                format!("  key {key}")
-            };
+            let key = if key.is_empty() { String::new() } else { format!("  key {key}") };
             (
                 "request",
                 36,
@@ -47,12 +39,9 @@ pub(super) fn line(seen: &Seen, paint: Paint) -> String {
                 ),
             )
         }
-        What::Refusal(Refusal {
-            code,
-            message,
-            subject,
-            ..
-        }) => ("refused", 31, format!("{code}: {message}  {subject}")),
+        What::Refusal(Refusal { code, message, subject, .. }) => {
+            ("refused", 31, format!("{code}: {message}  {subject}"))
+        }
         What::Unreadable { reason } => ("unreadable", 33, format!("{}: {reason}", seen.subject)),
     };
     let kind = match paint {
@@ -63,18 +52,9 @@ pub(super) fn line(seen: &Seen, paint: Paint) -> String {
 }
 
 fn fact_line(fact: &FactRecord) -> String {
-    let FactRecord {
-        revision,
-        fact,
-        envelope,
-        ..
-    } = fact;
+    let FactRecord { revision, fact, envelope, .. } = fact;
     let entity = &fact.entity;
-    let root = if envelope.root.is_empty() {
-        String::new()
-    } else {
-        format!("  under {}", envelope.root)
-    };
+    let root = if envelope.root.is_empty() { String::new() } else { format!("  under {}", envelope.root) };
     format!(
         "{}  {}  {}  by {}  revision {revision}{root}",
         entity.mission, envelope.kind, entity.id, envelope.sender
@@ -82,20 +62,12 @@ fn fact_line(fact: &FactRecord) -> String {
 }
 
 fn whole(seen: &Seen) -> Value {
-    let Seen {
-        subject,
-        at_ms,
-        what,
-    } = seen;
+    let Seen { subject, at_ms, what } = seen;
     match what {
         What::Fact(fact) => {
             json!({ "seen": "fact", "subject": subject, "at_ms": at_ms, "revision": fact.revision, "envelope": envelope(&fact.envelope) })
         }
-        What::Request {
-            envelope: sent,
-            is_signed,
-            ..
-        } => {
+        What::Request { envelope: sent, is_signed, .. } => {
             json!({ "seen": "request", "subject": subject, "at_ms": at_ms, "signed": is_signed, "envelope": envelope(sent) })
         }
         What::Refusal(refusal) => {
@@ -109,9 +81,5 @@ fn whole(seen: &Seen) -> Value {
 
 fn envelope(envelope: &Envelope) -> Value {
     // One whose payload is no JSON is shown as absent: it will be refused, and the refusal says why.
-    envelope
-        .to_json()
-        .ok()
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default()
+    envelope.to_json().ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
