@@ -129,7 +129,7 @@ fn perform(cli: Cli) -> Done {
 
 const LOG_VARIABLE: &str = "SELVEDGE_TELEMETRY__LOG";
 /// What `deploy/selvedge.toml` says of `telemetry.log`.
-const DEFAULT_LOG: &str = "info";
+const DEFAULT_LOG: &str = "info,async_nats=warn";
 
 #[cfg(test)]
 mod tests {
