@@ -155,6 +155,18 @@ impl AgentFolder {
         self.home.session_creds(&self.kluster, &self.record.id, mission)
     }
 
+    /// Removes the credentials of its sessions: they are about to end, and must not be renewed before.
+    pub(crate) fn forget_sessions(&self) -> Result<(), Failure> {
+        let paths = self
+            .missions()?
+            .into_iter()
+            .map(|mission| self.creds_path(&mission));
+        for path in paths.filter(|path| path.exists()) {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        Ok(())
+    }
+
     /// Missions in which it may start sessions.
     pub(crate) fn missions(&self) -> Result<Vec<Mission>, Failure> {
         let names = files::names(&self.path())?;

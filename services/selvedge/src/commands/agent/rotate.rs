@@ -50,6 +50,7 @@ impl Rotate {
         };
         keep_doors(&agent, &next, &reply)?;
         agent.promote_next_identity()?;
+        agent.forget_sessions()?;
         hint("its sessions have ended; `selvedge agent creds` starts one");
         context.output.print(&reply.agent, list::human)?;
         Ok(())
