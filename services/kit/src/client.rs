@@ -51,7 +51,8 @@ pub struct Options {
     pub at_least: u64,
 }
 
-/// How many sendings a deadline leaves time for when every reply is lost.
+/// A sending is given up after this part of the call's own limit: a reply may be lost, or the replica that
+/// was asked may have stalled, and another sending finds another one.
 const SENDINGS: u64 = 4;
 
 impl Client {
@@ -156,7 +157,7 @@ impl Client {
     async fn ask(&self, call: &Call, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
         let subject = self.subject(call).to_string();
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
-        let attempt_ms = u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX) / SENDINGS + 1;
+        let attempt_ms = call.deadline_ms / SENDINGS;
         let mut attempt = 0;
         loop {
             let headers = self.headers(call, &subject, &body)?;

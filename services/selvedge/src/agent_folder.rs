@@ -157,10 +157,7 @@ impl AgentFolder {
 
     /// Removes the credentials of its sessions: they are about to end, and must not be renewed before.
     pub(crate) fn forget_sessions(&self) -> Result<(), Failure> {
-        let paths = self
-            .missions()?
-            .into_iter()
-            .map(|mission| self.creds_path(&mission));
+        let paths = self.missions()?.into_iter().map(|mission| self.creds_path(&mission));
         for path in paths.filter(|path| path.exists()) {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }

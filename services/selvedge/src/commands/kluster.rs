@@ -20,11 +20,13 @@ pub(crate) struct Klusters {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Makes a kluster: an account, its streams, its operator.
+    #[command(after_help = "Example:\n  selvedge kluster create team-b")]
     Create {
         /// Its name: lower-case words joined by `-`.
         name: KlusterName,
     },
     /// Lists the klusters whose keys are here.
+    #[command(after_help = "Example:\n  selvedge kluster list -o json")]
     List,
 }
 
