@@ -1,5 +1,5 @@
 //! A wire with a valve, between a client and nats-server: it can hold back the replies that a service
-//! sends after it recorded a fact, stall what the server sends, and cut the connection. So a test
+//! sends after it recorded a fact, lose what the server sends, and cut the connection. So a test
 //! decides at which instant a fault strikes, and the code under test knows nothing of it.
 
 use std::{
@@ -34,7 +34,8 @@ struct State {
     trigger: Mutex<Option<String>>,
     is_triggered: AtomicBool,
     held: AtomicUsize,
-    is_stalled: watch::Sender<bool>,
+    /// First letters of the messages to the client that are lost.
+    lost: Mutex<Option<String>>,
     cuts: watch::Sender<u64>,
 }
 
@@ -48,7 +49,7 @@ impl Valve {
             trigger: Mutex::default(),
             is_triggered: AtomicBool::default(),
             held: AtomicUsize::default(),
-            is_stalled: watch::Sender::new(false),
+            lost: Mutex::default(),
             cuts: watch::Sender::new(0),
         });
         let shared = Arc::clone(&state);
@@ -76,9 +77,9 @@ impl Valve {
         self.state.held.load(Ordering::SeqCst)
     }
 
-    /// Whether what the server sends is kept from the client.
-    pub fn stall(&self, is_stalled: bool) {
-        self.state.is_stalled.send_replace(is_stalled);
+    /// Loses what the server sends on subjects that begin with `prefix`; nothing any more if there is none.
+    pub fn lose(&self, prefix: Option<&str>) {
+        *self.state.lost.lock().expect("no panic meanwhile") = prefix.map(str::to_owned);
     }
 
     /// Cuts every connection; the client may connect again.
@@ -112,30 +113,42 @@ async fn connect(client: TcpStream, target: SocketAddr, state: Arc<State>) {
 /// Passes on what the client sends, operation by operation.
 async fn to_server(from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
     let mut from = BufReader::new(from);
-    let mut operation = Vec::new();
-    loop {
-        operation.clear();
-        if from.read_until(b'\n', &mut operation).await? == 0 {
-            return Ok(());
+    while let Some((subject, operation)) = next(&mut from).await? {
+        if !subject.is_some_and(|subject| state.holds(&subject)) {
+            to.write_all(&operation).await?;
         }
-        let line = String::from_utf8_lossy(&operation).trim().to_owned();
-        let mut words = line.split(' ');
-        let is_publish = matches!(words.next(), Some("PUB" | "HPUB"));
-        let subject = words.next().unwrap_or_default();
-        if is_publish {
-            let size: usize = line.rsplit(' ').next().and_then(|size| size.parse().ok()).unwrap_or_default();
-            let start = operation.len();
-            operation.resize(start + size + 2, 0);
-            from.read_exact(&mut operation[start..]).await?;
-            if state.holds(subject) {
-                continue;
-            }
-        }
-        to.write_all(&operation).await?;
     }
+    Ok(())
+}
+
+/// The next operation of the NATS protocol, whole, and the subject of the message in it.
+async fn next(from: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Option<(Option<String>, Vec<u8>)>> {
+    let mut operation = Vec::new();
+    if from.read_until(b'\n', &mut operation).await? == 0 {
+        return Ok(None);
+    }
+    let line = String::from_utf8_lossy(&operation).trim().to_owned();
+    let mut words = line.split(' ');
+    if !matches!(words.next(), Some("PUB" | "HPUB" | "MSG" | "HMSG")) {
+        return Ok(Some((None, operation)));
+    }
+    let subject = words.next().map(str::to_owned);
+    let size: usize = line.rsplit(' ').next().and_then(|size| size.parse().ok()).unwrap_or_default();
+    let start = operation.len();
+    operation.resize(start + size + 2, 0);
+    from.read_exact(&mut operation[start..]).await?;
+    Ok(Some((subject, operation)))
 }
 
 impl State {
+    fn loses(&self, subject: &str) -> bool {
+        self.lost
+            .lock()
+            .expect("no panic meanwhile")
+            .as_ref()
+            .is_some_and(|prefix| subject.starts_with(prefix))
+    }
+
     fn holds(&self, subject: &str) -> bool {
         let mut trigger = self.trigger.lock().expect("no panic meanwhile");
         if trigger.as_ref().is_some_and(|prefix| subject.starts_with(prefix)) {
@@ -150,15 +163,12 @@ impl State {
     }
 }
 
-async fn to_client(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
-    let mut is_stalled = state.is_stalled.subscribe();
-    let mut buffer = vec![0; 64 * 1_024];
-    loop {
-        let size = from.read(&mut buffer).await?;
-        if size == 0 {
-            return Ok(());
+async fn to_client(from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
+    let mut from = BufReader::new(from);
+    while let Some((subject, operation)) = next(&mut from).await? {
+        if !subject.is_some_and(|subject| state.loses(&subject)) {
+            to.write_all(&operation).await?;
         }
-        let _ = is_stalled.wait_for(|is_stalled| !is_stalled).await; // the sender lives as long as we do
-        to.write_all(&buffer[..size]).await?;
     }
+    Ok(())
 }

@@ -49,15 +49,16 @@ async fn a_leaders_death_loses_no_acknowledged_write() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_history_read_right_after_a_write_holds_it() {
     let fabric = Fabric::start_with(Options::CLUSTER).await;
+    let _replicas = [fabric.registry_replica("r2").await, fabric.registry_replica("r3").await];
     let (agent, working) = fabric.worker("ada").await;
     let long = Asking { timeout_ms: Some(20_000), ..Asking::default() };
-    for round in 0..60 {
+    for round in 0..150 {
         let about = Register { about: About { model: Some(format!("m{round}")), ..About::default() } };
         let written = working.client.call_with::<call::Register>(&about, &long).await.unwrap();
         let ask = History {
             entity: EntityName::Agent,
             id: EntityId::from(&agent.record.id),
-            after: 0,
+            after: written.as_of - 1,
             limit: None,
         };
         let read = working.client.call_with::<call::History>(&ask, &long).await.unwrap();

@@ -76,7 +76,7 @@ impl Scene {
 
 async fn keyed<C: CallType>(client: &Client, request: &C::Request) -> Answered<C::Reply> {
     let options =
-        Options { idempotency_key: Some("k".to_owned()), timeout_ms: Some(20_000), ..Options::default() };
+        Options { idempotency_key: Some("k".to_owned()), timeout_ms: Some(8_000), ..Options::default() };
     client.call_with::<C>(request, &options).await.expect("an answer in the end")
 }
 

@@ -84,6 +84,35 @@ async fn an_invite_is_redeemed_once() {
     assert!(invite[0].envelope.attestation.is_some(), "the signature is kept");
 }
 
+/// Somebody left as many batches open as nats-server keeps: what needs one may be asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_finds_no_room_for_its_batch_may_be_sent_again() {
+    const MOST_OPEN: usize = 50;
+    let fabric = Fabric::start().await;
+    let invite = fabric.invite(Role::Worker, "person:olga").await;
+    let key = KeyPair::new_user();
+    let signer = Signer::new(copy(&key), fabric.bus.kluster().account(), None);
+    let client = fabric.connect(&invite).await.signing(signer);
+    let root = fabric.bus.connect_as_root().await;
+    for n in 0..MOST_OPEN {
+        let (batch, subject) = (format!("open-{n}"), format!("sv.fact.demo.request.request_{n}.opened"));
+        let headers =
+            selvedge_tests::raw::header_map(&[("Nats-Batch-Id", &batch), ("Nats-Batch-Sequence", "1")]);
+        root.publish_with_headers(subject, headers, "{}".into()).await.unwrap();
+    }
+    root.flush().await.unwrap();
+    let join = Join { name: AgentName::new("ada").unwrap(), about: About::default() };
+    let options = selvedge_kit::client::Options { timeout_ms: Some(1_000), ..Default::default() };
+    let refused = client.call_with::<call::Join>(&join, &options).await.unwrap_err();
+    assert!(refused.is_retryable(), "{refused}");
+    // nats-server gives up on them after ten seconds.
+    let joined = wait::until("room for a batch", async || {
+        client.call::<call::Join>(&join).await.map_err(|fault| fault.to_string())
+    })
+    .await;
+    assert_eq!(joined.reply.agent.key.as_str(), key.public_key());
+}
+
 /// A join is an atomic batch, and nats-server keeps no more than 50 of them open on a stream.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_agents_join_at_once() {
