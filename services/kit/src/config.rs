@@ -88,9 +88,6 @@ pub struct Service {
     /// Most requests handled at once.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub max_in_flight: usize,
-    /// Most requests waiting for their turn.
-    #[serde(deserialize_with = "setting::at_least_1")]
-    pub queue_depth: usize,
     /// Longest wait for requests in flight at a stop.
     pub drain_ms: u64,
     /// Most times a write is decided anew after a conflict.

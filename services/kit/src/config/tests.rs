@@ -41,7 +41,7 @@ fn the_defaults_alone_are_settings() {
     assert_eq!(config.server.host.to_string(), "127.0.0.1");
     assert_eq!(config.server.sync_interval, SyncInterval::Always);
     assert_eq!(config.server.max_store_bytes, None);
-    assert_eq!(config.service.max_in_flight, 256);
+    assert_eq!(config.service.max_in_flight, 1024);
     assert_eq!(config.telemetry.log_format, LogFormat::Human);
     assert_eq!(config.telemetry.listen, None);
 }
@@ -84,10 +84,10 @@ fn every_setting_has_its_sentence() {
 
 #[test]
 fn a_file_lies_over_the_defaults_and_variables_over_the_file() {
-    let file = "[service]\nqueue_depth = 7\ndrain_ms = 8\n";
+    let file = "[service]\nwrite_attempts = 7\ndrain_ms = 8\n";
     let config = load(file, &[("SELVEDGE_SERVICE__DRAIN_MS", "9")]).unwrap();
-    assert_eq!(config.service.max_in_flight, 256);
-    assert_eq!(config.service.queue_depth, 7);
+    assert_eq!(config.service.max_in_flight, 1024);
+    assert_eq!(config.service.write_attempts, 7);
     assert_eq!(config.service.drain_ms, 9);
 }
 
@@ -143,8 +143,8 @@ fn an_unknown_key_is_refused_with_where_it_stands_and_what_exists() {
 #[test]
 fn a_value_of_the_wrong_type_is_refused_with_what_is_expected_and_found() {
     let cases = [
-        ("service.queue_depth = \"many\"", "a whole number that fits usize, found \"many\""),
-        ("service.queue_depth = 0", "at least 1, found 0"),
+        ("service.max_in_flight = \"many\"", "a whole number that fits usize, found \"many\""),
+        ("service.max_in_flight = 0", "at least 1, found 0"),
         ("service.drain_ms = -1", "a whole number that fits u64, found -1"),
         ("server.port = 70000", "a whole number that fits u16, found 70000"),
         ("server.host = \"localhost\"", "an IP address, found \"localhost\""),
