@@ -71,19 +71,19 @@ pub async fn install_operator(bus: Bus, operator: &Operator, now_ms: u64) -> Res
         }
         let joined = Joined { mission: Mission::kluster(), role: Role::Operator };
         let key_entity = in_kluster(EntityName::Key, EntityId::from(&operator.key));
-        Ok(vec![
-            Draft::new(
-                &agents,
-                entity.clone(),
-                Change::new(&AGENT_REGISTERED, &joined, agent(operator, now_ms)?),
-            )?,
-            Draft::new(&keys, key_entity, Change::new(&KEY_BOUND, &Nothing {}, key(operator, now_ms)))?,
-            Draft::new(
-                &sessions,
-                session_entity(&Mission::kluster(), &operator.session),
-                Change::new(&SESSION_STARTED, &Nothing {}, session(operator, now_ms)),
-            )?,
-        ])
+        let session_entity = session_entity(&Mission::kluster(), &operator.session);
+        let drafts = [
+            Draft::decide(&agents, entity.clone(), |_| {
+                Ok(Change::new(&AGENT_REGISTERED, &joined, agent(operator, now_ms)?).into())
+            })?,
+            Draft::decide(&keys, key_entity, |_| {
+                Ok(Change::new(&KEY_BOUND, &Nothing {}, key(operator, now_ms)).into())
+            })?,
+            Draft::decide(&sessions, session_entity, |_| {
+                Ok(Change::new(&SESSION_STARTED, &Nothing {}, session(operator, now_ms)).into())
+            })?,
+        ];
+        Ok(drafts.into_iter().flatten().collect())
     };
     writer.record_all(&entity, drafts).await
 }

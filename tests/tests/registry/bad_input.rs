@@ -304,3 +304,23 @@ async fn no_bytes_stop_the_service() {
     }
     assert_eq!(bench.raw.bare("whoami", &json!({})).await.json()["agent"], bench.raw.me.agent.as_str());
 }
+
+/// One worker asks more than its share at once, for a revision from the future each time.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_agent_cannot_shut_out_the_others() {
+    let fabric = Fabric::start().await;
+    let (_, eve) = fabric.worker("eve").await;
+    let (_, ada) = fabric.worker("ada").await;
+    let raw = Raw::connect(&fabric.bus, &eve.credential).await;
+    let body = json!({"kind": "registry.agent_list/1", "payload": {}, "at_least": u64::MAX}).to_string();
+    for index in 0..1_100 {
+        let reply = format!("{}.x{index}", raw.me.inbox_prefix());
+        raw.client.publish_with_reply(raw.subject("agent_list"), reply, body.clone().into()).await.unwrap();
+    }
+    raw.client.flush().await.unwrap();
+    let direct = Raw::connect(&fabric.bus, &ada.credential).await;
+    let plain = direct.bare("register", &json!({"about": {"model": "n"}})).await;
+    assert_eq!(plain.json()["agent"]["about"]["model"], "n", "{:?}", plain.json());
+    let future = raw.ask("agent_list", &[("Sv-At-Least", "18446744073709551615")], "{}").await;
+    assert_eq!(future.fault().details[0].at, "at_least", "a revision that does not exist is not waited for");
+}

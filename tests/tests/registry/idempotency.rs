@@ -3,7 +3,7 @@
 use nkeys::KeyPair;
 use selvedge_contracts::{
     call::{self, CallType},
-    fault::Fault,
+    fault::{Code, Fault},
     id::Mission,
     payload::{
         agent::{About, AgentRotate, AgentShow, Register},
@@ -211,15 +211,13 @@ async fn a_reader_may_demand_what_was_just_written_from_any_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revision_from_the_future_is_unavailable_by_the_deadline() {
+async fn a_revision_from_the_future_is_not_waited_for() {
     let fabric = Fabric::start().await;
     let (agent, working) = fabric.worker("ada").await;
     let raw = Raw::connect(&fabric.bus, &working.credential).await;
-    let body = json!({"kind": "registry.agent_show/1", "payload": {"agent": agent.record.id}, "at_least": 1_000_000, "deadline_at_ms": now_ms() + 300});
-    let started = std::time::Instant::now();
+    let body = json!({"kind": "registry.agent_show/1", "payload": {"agent": agent.record.id}, "at_least": 1_000_000});
     let fault = raw.bare("agent_show", &body).await.fault();
-    assert!(fault.is_retryable() && fault.message.contains("1000000"), "{fault}");
-    assert!((250..1_500).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
+    assert!(fault.code == Code::Invalid && fault.message.contains("1000000"), "{fault}");
     let by_header = raw
         .ask("agent_show", &[("Sv-At-Least", "soon")], json!({"agent": agent.record.id}).to_string())
         .await

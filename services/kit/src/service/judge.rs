@@ -28,6 +28,7 @@ use crate::{
     identity::Standing,
     signature::{self, Verified},
     telemetry::trace_context::TraceParent,
+    view::Feed,
 };
 
 /// A request that may be handled.
@@ -134,6 +135,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
                 self.prepare_now(work, directory.known_standing(&work.subject, now_ms())?)?;
             is_repetition_of_its_agent(&call).await?;
         }
+        exists(&call, feed).await?;
         if !feed.reaches(call.envelope.at_least, call.deadline()).await {
             let message = format!(
                 "revision {} is not known here yet (at {})",
@@ -178,6 +180,21 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             verified => Ok(verified),
         }
     }
+}
+
+/// Refuses to wait for a revision that the ledger has not reached: it may never come.
+async fn exists(call: &Call, feed: &Feed) -> Result<(), Fault> {
+    let wanted = call.envelope.at_least;
+    if wanted <= feed.watermark() {
+        return Ok(());
+    }
+    let last = call.ledger().last_revision(call.deadline()).await;
+    let last = last.map_err(|error| Fault::unavailable(error.to_string()))?;
+    if wanted <= last {
+        return Ok(());
+    }
+    let message = format!("revision {wanted} does not exist: the ledger's last one is {last}");
+    Err(Fault::invalid(message).at("at_least", "expected a revision that a reply or fact has named"))
 }
 
 /// Refuses an envelope that says what its credential does not.

@@ -11,6 +11,7 @@ mod precondition;
 mod route;
 mod run;
 mod runtime;
+mod slots;
 mod write;
 
 pub use call::Call;

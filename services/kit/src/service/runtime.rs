@@ -2,13 +2,14 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
-use futures::{StreamExt as _, stream::SelectAll};
+use futures::{FutureExt as _, StreamExt as _, stream::SelectAll};
 use selvedge_contracts::{
     call::{CALLS, Call as CallRow},
     envelope::{Form, header},
@@ -16,11 +17,17 @@ use selvedge_contracts::{
     subject::{self, Request},
 };
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span, debug, debug_span, warn};
 
-use super::{Call, ServiceError, Setup, answer, call::Names, discovery::Introduction, judge, route::Handler};
+use super::{
+    Call, ServiceError, Setup, answer,
+    call::Names,
+    discovery::Introduction,
+    judge,
+    route::Handler,
+    slots::{Slot, Slots},
+};
 use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics, telemetry::trace_context};
 
 /// A service at work: its tables, compiled, and what they share.
@@ -30,7 +37,7 @@ pub(super) struct Runtime<S> {
     stats: Vec<CallMetrics>,
     index: HashMap<&'static str, usize>,
     pub(super) rows: Vec<(&'static CallRow, Arc<Names>)>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     audit: Audit,
     pub(super) introduction: Introduction,
 }
@@ -71,7 +78,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
                 .iter()
                 .map(|route| setup.metrics.call(setup.service, route.row.name))
                 .collect(),
-            slots: Arc::new(Semaphore::new(setup.limits.concurrency)),
+            slots: Slots::new(setup.limits.concurrency),
             schemas,
             index,
             rows,
@@ -122,8 +129,9 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         match self.prepare(&work, None) {
             Ok(judge::Prepared::Ready { call, payload, form }) => match &self.handler(route) {
                 Some(Handler::Read(handler)) => {
-                    let answer = span_of(&work, call.traceparent.as_deref())
-                        .in_scope(|| handler(&self.setup.state, &call, payload));
+                    let span = span_of(&work, call.traceparent.as_deref());
+                    let answer = || span.in_scope(|| handler(&self.setup.state, &call, payload));
+                    let answer = unbroken(std::panic::catch_unwind(AssertUnwindSafe(answer)));
                     self.finish(&work, &call, form, answer).await;
                 }
                 _ => self.spawn(tasks, work, Some((call, payload, form))).await,
@@ -151,12 +159,9 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     }
 
     async fn spawn(self: &Arc<Self>, tasks: &TaskTracker, work: Work, ready: Option<(Call, Value, Form)>) {
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            let fault = Fault::busy(format!(
-                "{} calls are in flight; try again in a moment",
-                self.setup.limits.concurrency
-            ));
-            return self.fail(&work, &fault).await;
+        let slot = match self.slots.take(&work.subject.caller) {
+            Ok(slot) => slot,
+            Err(fault) => return self.fail(&work, &fault).await,
         };
         let runtime = Arc::clone(self);
         let traceparent = work.message.headers.as_ref().and_then(|headers| headers.get(header::TRACEPARENT));
@@ -164,7 +169,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         tasks.spawn(async move { runtime.work(work, ready, slot).await }.instrument(span));
     }
 
-    async fn work(&self, work: Work, ready: Option<(Call, Value, Form)>, _slot: OwnedSemaphorePermit) {
+    async fn work(&self, work: Work, ready: Option<(Call, Value, Form)>, _slot: Slot) {
         let prepared = match ready {
             Some(ready) => Ok(ready),
             None => self.prepare_slowly(&work).await,
@@ -176,9 +181,12 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let deadline = call.deadline();
         let call = Arc::new(call);
         let answer = match self.handler(work.route) {
-            Some(Handler::Read(handler)) => handler(&self.setup.state, &call, payload),
+            Some(Handler::Read(handler)) => unbroken(std::panic::catch_unwind(AssertUnwindSafe(|| {
+                handler(&self.setup.state, &call, payload)
+            }))),
             Some(Handler::Wait(handler)) => {
                 let pending = handler(Arc::clone(&self.setup.state), Arc::clone(&call), payload);
+                let pending = AssertUnwindSafe(pending).catch_unwind().map(unbroken);
                 tokio::time::timeout(deadline.remaining(), pending).await.unwrap_or_else(|_| {
                     Err(Fault::unavailable(
                         "the deadline passed; the outcome is unknown: send the same request again",
@@ -249,6 +257,11 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             }
         }
     }
+}
+
+/// A handler's answer, also if it broke off: a bug must not leave its caller waiting.
+fn unbroken<T>(answer: std::thread::Result<Result<T, Fault>>) -> Result<T, Fault> {
+    answer.unwrap_or_else(|_| Err(Fault::internal("the handler broke off; this is a bug of the service")))
 }
 
 /// The span of one call, under the caller's trace if it sent one. Spans are made only where a trace is

@@ -49,16 +49,26 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A draft of `change`, guarded by the revision that `view` has.
+    /// What `decide` makes of the entity's current state, guarded by the revision of that very state;
+    /// nothing if there is nothing to record.
     ///
     /// # Errors
-    /// `internal` if the state cannot be written as JSON.
-    pub fn new<S: State>(view: &Arc<View<S>>, entity: Entity, change: Change<S>) -> Result<Self, Fault> {
-        let expected = view.get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision);
+    /// The refusal of `decide`; `internal` if the state cannot be written as JSON.
+    pub fn decide<S: State>(
+        view: &Arc<View<S>>,
+        entity: Entity,
+        decide: impl FnOnce(Option<&S>) -> Result<Verdict<S>, Fault>,
+    ) -> Result<Option<Self>, Fault> {
+        // Read once: a second reading could be of a newer state, which nobody judged.
+        let current = view.get(&entity.mission, &entity.id);
+        let expected = current.as_ref().map_or(0, |entry| entry.revision);
+        let Verdict::Changed(change) = decide(current.as_ref().map(|entry| entry.state.as_ref()))? else {
+            return Ok(None);
+        };
         let (payload, state) = (payload_of(&change)?, Arc::new(change.state));
         let (view, about) = (Arc::clone(view), entity.clone());
         let put = Box::new(move |revision, request| view.put(&about, revision, Arc::clone(&state), request));
-        Ok(Self { entity, fact: change.fact, payload, expected, put })
+        Ok(Some(Self { entity, fact: change.fact, payload, expected, put }))
     }
 }
 
@@ -140,7 +150,10 @@ impl Writer {
                     None => self.deadline.back_off(attempt).await,
                 },
                 settled if is_confirmed => return self.settle(settled, current),
-                _ => is_confirmed = true,
+                _ => {
+                    is_confirmed = true;
+                    self.catch_up().await?;
+                }
             }
             if self.deadline.has_passed() {
                 break;
@@ -183,6 +196,7 @@ impl Writer {
                 Err(refusal) if is_confirmed => return Err(refusal),
                 _ => {
                     is_confirmed = true;
+                    self.catch_up().await?;
                     self.refresh(first).await?;
                 }
             }
@@ -191,6 +205,18 @@ impl Writer {
             }
         }
         Err(self.gave_up(first))
+    }
+
+    /// Waits until the views hold all that the ledger's leader holds now: a rule may rest on more
+    /// entities than the one that is written.
+    async fn catch_up(&self) -> Result<(), Fault> {
+        let last = self.ledger.last_revision(self.attempt_deadline()).await.map_err(unreadable)?;
+        if self.feed.reaches(last, self.attempt_deadline()).await {
+            return Ok(());
+        }
+        // A feed that lags is not waited for: what is written is read from the leader, and guarded.
+        debug!(last, at = self.feed.watermark(), "views lag");
+        Ok(())
     }
 
     fn settle<S>(
@@ -371,4 +397,50 @@ fn state_after<S: State>(fact: &FactRecord) -> Result<Recorded<S>, Fault> {
     let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)
         .map_err(|error| Fault::internal(format!("revision {}: {error}", fact.revision)))?;
     Ok(Recorded { revision: fact.revision, state: Arc::new(state) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use selvedge_contracts::{
+        fact::{EntityName, MISSION_CREATED},
+        id::{EntityId, Mission},
+        payload::{Nothing, mission::Mission as Named},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_draft_is_guarded_by_the_revision_that_was_decided_on() {
+        let entity = Entity {
+            mission: Mission::kluster(),
+            name: EntityName::Mission,
+            id: EntityId::new("a").unwrap(),
+        };
+        let at = |revision| {
+            Arc::new(Named { id: Mission::new("a").unwrap(), title: String::new(), created_at_ms: revision })
+        };
+        let view: Arc<View<Named>> = Arc::default();
+        view.put(&entity, 1, at(1), None);
+        let stop = Arc::new(AtomicBool::new(false));
+        let feed = std::thread::spawn({
+            let (view, entity, stop) = (Arc::clone(&view), entity.clone(), Arc::clone(&stop));
+            move || {
+                (2..)
+                    .take_while(|_| !stop.load(Ordering::Relaxed))
+                    .for_each(|n| view.put(&entity, n, at(n), None))
+            }
+        });
+        for _ in 0..20_000 {
+            let mut decided_on = 0;
+            let draft = Draft::decide(&view, entity.clone(), |current| {
+                decided_on = current.unwrap().created_at_ms; // its revision, as `at` made it
+                Ok(Change::new(&MISSION_CREATED, &Nothing {}, current.unwrap().clone()).into())
+            });
+            assert_eq!(draft.unwrap().unwrap().expected, decided_on);
+        }
+        stop.store(true, Ordering::Relaxed);
+        feed.join().unwrap();
+    }
 }

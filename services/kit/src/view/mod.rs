@@ -6,9 +6,9 @@ mod feed;
 pub use feed::{Feed, FeedError};
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     ops::Bound,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use selvedge_contracts::{
@@ -32,14 +32,38 @@ pub struct Entry<S> {
     pub revision: u64,
     /// Its state after that fact.
     pub state: Arc<S>,
-    /// Short digests of the requests that led to its facts; a hit is verified in the ledger.
-    requests: Vec<u64>,
+    /// The requests that led to its facts.
+    requests: Arc<Requests>,
+}
+
+/// Short digests of the requests that led to an entity's last facts; a hit is verified in the ledger.
+#[derive(Default)]
+struct Requests(Mutex<VecDeque<u64>>);
+
+impl Requests {
+    /// Facts of one entity after which a repeated request is no longer recognised.
+    const KEPT: usize = 1_024;
+
+    fn holds(&self, request: RequestDigest) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&request.short())
+    }
+
+    fn add(&self, request: RequestDigest) {
+        let mut digests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if digests.contains(&request.short()) {
+            return;
+        }
+        if digests.len() == Self::KEPT {
+            digests.pop_front();
+        }
+        digests.push_back(request.short());
+    }
 }
 
 impl<S> Entry<S> {
     /// Whether the entity's history probably holds a fact of this request.
     pub(crate) fn may_hold(&self, request: RequestDigest) -> bool {
-        self.requests.contains(&request.short())
+        self.requests.holds(request)
     }
 }
 
@@ -124,10 +148,10 @@ impl<S: State> View<S> {
         let entry = entities.entry(key).or_insert_with(|| Entry {
             revision,
             state: Arc::clone(&state),
-            requests: vec![],
+            requests: Arc::default(),
         });
-        if let Some(request) = request.filter(|request| !entry.may_hold(*request)) {
-            entry.requests.push(request.short());
+        if let Some(request) = request {
+            entry.requests.add(request);
         }
         if revision > entry.revision {
             entry.revision = revision;

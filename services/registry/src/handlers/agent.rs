@@ -81,23 +81,19 @@ fn draft_join(
 ) -> Answer<Vec<Draft>> {
     let invited = invite_of(&state.invites, invite)?;
     let id = agent_id_for(state, key, request)?;
-    let redeemed = invite_rule::redeem(&invited, &id, key, call.now_ms)?;
-    let Verdict::Changed(redeemed) = redeemed else {
+    let redeemed = Draft::decide(&state.invites, invite.clone(), |current| {
+        invite_rule::redeem(current.unwrap_or(&invited), &id, key, call.now_ms)
+    })?;
+    let Some(redeemed) = redeemed else {
         return Ok(vec![]);
     };
+    let joined = Draft::decide(&state.directory.agents, agent_entity(&id), |current| {
+        rule::join(current, &id, key, &invited, &request.about, &request.name, call.now_ms)
+    })?;
     let key_entity = in_kluster(EntityName::Key, EntityId::from(key));
-    let bound = state.keys.state(&Mission::kluster(), &key_entity.id);
-    let mut drafts = vec![Draft::new(&state.invites, invite.clone(), redeemed)?];
-    let agent = state.directory.agent(&id).map(|entry| entry.state);
-    if let Verdict::Changed(change) =
-        rule::join(agent.as_deref(), &id, key, &invited, &request.about, &request.name, call.now_ms)?
-    {
-        drafts.push(Draft::new(&state.directory.agents, agent_entity(&id), change)?);
-    }
-    if let Verdict::Changed(change) = rule::bind_key(bound.as_deref(), key, &id, call.now_ms)? {
-        drafts.push(Draft::new(&state.keys, key_entity, change)?);
-    }
-    Ok(drafts)
+    let bound =
+        Draft::decide(&state.keys, key_entity, |current| rule::bind_key(current, key, &id, call.now_ms))?;
+    Ok([redeemed].into_iter().chain(joined).chain(bound).collect())
 }
 
 /// The agent that holds the key, or the first id for it that no other key holds.
@@ -159,22 +155,20 @@ async fn replace_key(state: &Registry, call: &Call, request: &AgentRotate) -> An
     prove(agent, key, proof)?;
     let (entity, key_entity) = (agent_entity(agent), in_kluster(EntityName::Key, EntityId::from(key)));
     let drafts = || {
-        let mut drafts = vec![];
-        let bound = state.keys.state(&Mission::kluster(), &key_entity.id);
-        let current = agent_of(state, agent)?;
-        if call.role() == Role::Door
-            && call.signature.as_ref().is_none_or(|signature| signature.key != current.state.key)
-        {
-            // Judged by a view that was behind: whoever signed holds the key no more.
-            return Err(Fault::denied(format!("the signature is not by {agent}'s identity key")));
-        }
-        if let Verdict::Changed(change) = rule::bind_key(bound.as_deref(), key, agent, call.now_ms)? {
-            drafts.push(Draft::new(&state.keys, key_entity.clone(), change)?);
-        }
-        if let Verdict::Changed(change) = rule::rotate(&current.state, key)? {
-            drafts.push(Draft::new(&state.directory.agents, entity.clone(), change)?);
-        }
-        Ok(drafts)
+        let rotated = Draft::decide(&state.directory.agents, entity.clone(), |current| {
+            let current = current.ok_or_else(|| no_agent(agent))?;
+            let is_signed_by =
+                |key: &PublicKey| call.signature.as_ref().is_some_and(|signature| signature.key == *key);
+            if call.role() == Role::Door && !is_signed_by(&current.key) {
+                // Judged by a view that was behind: whoever signed holds the key no more.
+                return Err(Fault::denied(format!("the signature is not by {agent}'s identity key")));
+            }
+            rule::rotate(current, key)
+        })?;
+        let bound = Draft::decide(&state.keys, key_entity.clone(), |current| {
+            rule::bind_key(current, key, agent, call.now_ms)
+        })?;
+        Ok(bound.into_iter().chain(rotated).collect())
     };
     call.writer.record_all(&entity, drafts).await?;
     let agent = agent_of(state, agent)?.state;

@@ -12,7 +12,6 @@ use selvedge_contracts::{
     },
 };
 use selvedge_kit::{
-    rule::Verdict,
     service::{Answer, Call, Draft},
     view::Entry,
 };
@@ -41,14 +40,19 @@ pub(super) async fn add(
         in_kluster(EntityName::Contract, request.name.version_id(latest_version(&state, &request.name) + 1))
     };
     let drafts = || {
-        let latest = latest(&state, &request.name);
         if versions(&state, &request.name).any(|entry| call.has_recorded(&entry)) {
             return Ok(vec![]);
         }
-        match rule::add(latest.as_ref().map(|entry| entry.state.as_ref()), &request, &digest, call.now_ms)? {
-            Verdict::Same => Ok(vec![]),
-            Verdict::Changed(change) => Ok(vec![Draft::new(&state.contracts, next(), change)?]),
-        }
+        let version = latest_version(&state, &request.name);
+        let latest = version_of(&state, &request.name, version);
+        let next = in_kluster(EntityName::Contract, request.name.version_id(version + 1));
+        let added = Draft::decide(&state.contracts, next, |current| match current {
+            Some(_) => Err(Fault::busy("another version was added just now; try again")),
+            None => {
+                rule::add(latest.as_ref().map(|entry| entry.state.as_ref()), &request, &digest, call.now_ms)
+            }
+        })?;
+        Ok(added.into_iter().collect())
     };
     call.writer.record_all(&next(), drafts).await?;
     let added = with_digest(&state, &request.name, &digest)
