@@ -15,18 +15,33 @@ pub use record::{FactRecord, RequestDigest, Unreadable};
 
 pub use crate::jetstream::AppendError;
 
-use crate::bus::Bus;
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::{bus::Bus, clock::Deadline};
 
 /// The ledger of one kluster.
 #[derive(Clone)]
 pub struct Ledger {
     bus: Bus,
+    batches: Arc<Semaphore>,
 }
+
+/// Batches that one process has open at once. nats-server keeps 50 open on a stream, for all processes
+/// together, and stores them one after the other in milliseconds each: more at once only wait longer, and
+/// those that wait too long are sent again and make it worse.
+const OPEN_BATCHES: usize = 8;
 
 impl Ledger {
     /// The ledger behind this connection.
     pub fn new(bus: Bus) -> Self {
-        Self { bus }
+        Self { bus, batches: Arc::new(Semaphore::new(OPEN_BATCHES)) }
+    }
+
+    /// Waits for the right to open a batch; nothing if that takes until the deadline.
+    pub(crate) async fn room_for_batch(&self, deadline: Deadline) -> Option<SemaphorePermit<'_>> {
+        tokio::time::timeout(deadline.remaining(), self.batches.acquire()).await.ok()?.ok()
     }
 
     /// The connection it uses.

@@ -269,7 +269,10 @@ impl Writer {
             .collect();
         let appended = match facts.as_slice() {
             [(fact, expected)] => self.ledger.append(fact, *expected, self.attempt_deadline()).await,
-            several => self.ledger.append_batch(several, self.attempt_deadline()).await,
+            several => {
+                let Some(_room) = self.ledger.room_for_batch(self.deadline).await else { return Ok(None) };
+                self.ledger.append_batch(several, self.attempt_deadline()).await
+            }
         };
         match appended {
             Ok(last) => {
