@@ -72,7 +72,7 @@ async fn a_trace_goes_through_and_what_is_none_does_not() {
     let raw = Raw::connect(&fabric.bus, &working.credential).await;
     let root = fabric.bus.connect_as_root().await;
     let mut live = root.subscribe(format!("sv.live._.agent.{}.updated", agent.record.id)).await.unwrap();
-    root.flush().await.unwrap();
+    root.request("$JS.API.INFO", "".into()).await.unwrap(); // so the subscription stands
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let register = |model: &str| json!({"about": {"model": model}}).to_string();
     let answer = raw.ask("register", &[("traceparent", trace)], register("a")).await;

@@ -100,7 +100,13 @@ async fn a_join_that_finds_no_room_for_its_batch_may_be_sent_again() {
             selvedge_tests::raw::header_map(&[("Nats-Batch-Id", &batch), ("Nats-Batch-Sequence", "1")]);
         root.publish_with_headers(subject, headers, "{}".into()).await.unwrap();
     }
-    root.flush().await.unwrap();
+    // Behind them in the stream's queue; its guard fails, so that nothing is stored.
+    let guard = selvedge_tests::raw::header_map(&[("Nats-Expected-Last-Subject-Sequence", "1")]);
+    let answer = root
+        .request_with_headers("sv.fact.demo.request.request_mark.opened", guard, "{}".into())
+        .await
+        .unwrap();
+    assert!(answer.payload.starts_with(b"{\"error\""), "{:?}", answer.payload);
     let join = Join { name: AgentName::new("ada").unwrap(), about: About::default() };
     let options = selvedge_kit::client::Options { timeout_ms: Some(1_000), ..Default::default() };
     let refused = client.call_with::<call::Join>(&join, &options).await.unwrap_err();

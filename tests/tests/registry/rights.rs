@@ -183,7 +183,8 @@ async fn a_reply_cannot_be_steered_into_another_agents_inbox() {
     let raw = Raw::connect(&fabric.bus, &mallory.credential).await;
     let prefix = |raw: &Raw| raw.me.inbox_prefix();
     let mut inbox = victim_raw.client.subscribe(format!("{}.>", prefix(&victim_raw))).await.unwrap();
-    victim_raw.client.flush().await.unwrap();
+    victim_raw.bare("whoami", &json!({})).await.json();
+    inbox.next().await.unwrap(); // so the subscription stands
     let ledger = ledger(&fabric.bus).await;
     let recorded = count(&ledger, ">").await;
     let targets = [
@@ -215,7 +216,7 @@ async fn a_reply_cannot_be_steered_into_another_agents_inbox() {
     let first = inbox.next().await.unwrap();
     assert!(
         !first.subject.as_str().ends_with(".stolen"),
-        "the victim's first message is its own answer: {}",
+        "the victim's next message is its own answer: {}",
         first.subject
     );
     assert_eq!(count(&ledger, ">").await, recorded, "nothing was done");
@@ -285,6 +286,6 @@ async fn an_agent_cannot_make_up_a_fact() {
         let subject = format!("{prefix}.demo.session.{}.ended", ada.session.id);
         raw.client.publish(subject, "{}".into()).await.unwrap();
     }
-    raw.client.flush().await.unwrap();
+    raw.bare("whoami", &json!({})).await.json(); // the server has judged them
     ada.client.call::<call::Whoami>(&Nothing {}).await.expect("its session goes on");
 }
