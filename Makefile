@@ -42,7 +42,8 @@ test: prerequisites python ## all tests, against a real nats-server
 .PHONY: bench
 bench: prerequisites ## measure, with raw NATS beside it
 	nats=$$($(nats_server)) && export SELVEDGE_NATS_SERVER="$$nats" && \
-	cargo run $(locked) --release -p selvedge-bench
+	cargo build $(locked) --release -p selvedge -p selvedge-bench && \
+	target/release/selvedge-bench
 
 .PHONY: lint
 lint: prerequisites ## formatting, clippy and docs; a warning is an error

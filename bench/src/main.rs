@@ -12,8 +12,8 @@
 mod calls;
 mod follow;
 mod load;
-mod memory;
 mod report;
+mod up;
 
 use clap::Parser;
 use selvedge_tests::{Options, Sync};
@@ -56,7 +56,7 @@ async fn run(arguments: &Arguments) {
             follow::measure(name, options, arguments.rounds).await;
         }
     }
-    if wants("memory") {
-        memory::measure().await;
+    if wants("up") {
+        up::measure().await;
     }
 }
