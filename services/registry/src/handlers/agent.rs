@@ -230,7 +230,7 @@ pub(super) fn show(state: &Registry, _: &Call, request: AgentShow) -> Answer<Age
     agent_of(state, &request.agent).map(reply)
 }
 
-pub(super) fn list(state: &Registry, _: &Call, request: AgentList) -> Answer<Agents> {
+pub(super) async fn list(state: Arc<Registry>, _: Arc<Call>, request: AgentList) -> Answer<Agents> {
     let AgentList { mission, role, after, limit } = request;
     let keep = |agent: &Agent| {
         let mut roles =

@@ -149,7 +149,7 @@ pub(super) async fn end(state: Arc<Registry>, call: Arc<Call>, request: SessionE
     Ok(SessionEnded { session })
 }
 
-pub(super) fn list(state: &Registry, call: &Call, request: SessionList) -> Answer<Sessions> {
+pub(super) async fn list(state: Arc<Registry>, call: Arc<Call>, request: SessionList) -> Answer<Sessions> {
     let SessionList { mission, agent, status, after, limit } = request;
     let mission = mission.unwrap_or_else(|| call.mission().clone());
     if mission != *call.mission() && call.role() != Role::Operator {
