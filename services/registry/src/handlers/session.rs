@@ -93,8 +93,8 @@ async fn opened(state: &Registry, call: &Call, session: &Session) -> Answer<Sess
     Ok(SessionReply { session: session.clone(), credential })
 }
 
-/// Ends the session again if its agent was retired, or the key that signed for it replaced, before it
-/// was recorded: the view may have been behind, and the follower of that fact has passed by.
+/// Ends the session again if its agent was retired, or its role or the key that signed for it replaced,
+/// before it was recorded: the view may have been behind, and the follower of that fact has passed by.
 async fn hold_to_its_agent(state: &Registry, call: &Call, session: &Session) -> Answer<()> {
     call.writer.refresh(&agent_entity(&session.agent)).await?;
     let agent = agent_of(state, &session.agent)?.state;
@@ -102,6 +102,9 @@ async fn hold_to_its_agent(state: &Registry, call: &Call, session: &Session) -> 
     let why = match (agent.status, signed_by) {
         (AgentStatus::Retired, _) => "the agent is retired",
         (AgentStatus::Active, Some(key)) if *key != agent.key => "the agent's key was replaced",
+        (AgentStatus::Active, _) if agent.roles.get(&session.mission) != Some(&session.role) => {
+            "the agent's role was replaced"
+        }
         (AgentStatus::Active, _) => return Ok(()),
     };
     let decide =
