@@ -49,7 +49,11 @@ pub(super) async fn start(
         call.writer.refresh(&agent_entity(&agent)).await?;
     }
     let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
-    opened(&state, &call, &recorded.state).await
+    let opened = opened(&state, &call, &recorded.state).await?;
+    // Only now is it known that the key that signed is still the agent's.
+    let key = call.signature.as_ref().map(|signature| &signature.key);
+    let door = key.map(|key| state.door(call.mission(), &agent, key, call.now_ms)).transpose()?;
+    Ok(SessionReply { door, ..opened })
 }
 
 pub(super) async fn grant(state: Arc<Registry>, call: Arc<Call>, request: TaskGrant) -> Answer<SessionReply> {
@@ -90,7 +94,7 @@ async fn opened(state: &Registry, call: &Call, session: &Session) -> Answer<Sess
     let life = Life { now_ms: call.now_ms, expires_at_ms: session.expires_at_ms };
     let Session { role, mission, agent, id, credential_key, .. } = session;
     let credential = state.credential(*role, mission, agent, id, credential_key, life)?;
-    Ok(SessionReply { session: session.clone(), credential })
+    Ok(SessionReply { session: session.clone(), credential, door: None })
 }
 
 /// Ends the session again if its agent was retired, or its role or the key that signed for it replaced,
