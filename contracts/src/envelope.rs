@@ -25,9 +25,11 @@ pub const MAX_PRECONDITIONS: usize = 100;
 pub mod header {
     /// Media type of the body.
     pub const CONTENT_TYPE: &str = "Content-Type";
-    /// Idempotency key of a bare payload (IETF draft-ietf-httpapi-idempotency-key-header).
+    /// Idempotency key of a bare payload (IETF draft-ietf-httpapi-idempotency-key-header). Does not count
+    /// on a signed message, whose signature does not cover it: that one is known by its nonce, or by the
+    /// key in its envelope.
     pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-    /// Id of a bare request.
+    /// Id of a bare request; does not count on a signed message.
     pub const MESSAGE_ID: &str = "Nats-Msg-Id";
     /// Trace context (W3C).
     pub const TRACEPARENT: &str = "traceparent";

@@ -2,7 +2,7 @@
 //! service ever does.
 
 use crate::{
-    fact::{AGENT_RETIRED, AGENT_ROTATED, FactKind, INVITE_CREATED},
+    fact::{AGENT_JOINED, AGENT_RETIRED, AGENT_ROTATED, FactKind, INVITE_CREATED},
     role::Service,
     subject,
 };
@@ -79,11 +79,11 @@ impl Follower {
     }
 }
 
-/// Ends the sessions of an agent that was retired or whose key was replaced.
+/// Ends the sessions of an agent that was retired, or whose key or role was replaced.
 pub const REGISTRY_ENDS: Follower = Follower {
     service: Service::Registry,
     name: "ends",
-    source: Source::Facts(&[AGENT_RETIRED.kind, AGENT_ROTATED.kind]),
+    source: Source::Facts(&[AGENT_JOINED.kind, AGENT_RETIRED.kind, AGENT_ROTATED.kind]),
 };
 /// Arms the timers of invites.
 pub const REGISTRY_TIMERS: Follower =

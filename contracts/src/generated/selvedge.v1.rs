@@ -38,7 +38,8 @@ pub struct Envelope {
     /// Contract of the artifact asked for: `research.summary/2`.
     #[prost(string, tag = "12")]
     pub expects: ::prost::alloc::string::String,
-    /// Makes a repeated request the same request; at most 128 bytes.
+    /// Makes a repeated request the same request; at most 128 bytes. The payload is not compared: what is
+    /// sent under a key that the caller has used for this call is answered with what that request did.
     #[prost(string, tag = "13")]
     pub idempotency_key: ::prost::alloc::string::String,
     /// Media type of the payload; `application/json` if empty.

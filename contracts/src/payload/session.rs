@@ -151,6 +151,11 @@ pub struct SessionReply {
     pub session: Session,
     /// Its credential.
     pub credential: Credential,
+    /// A fresh `door` credential of the identity key that signed, to be stored in place of the one in use:
+    /// an agent that starts a session now and then keeps its way in. In the reply of
+    /// `registry.session_start` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<Credential>,
 }
 
 /// `registry.credential_renew`: a fresh credential for the session in use. Signed with the identity key.

@@ -121,21 +121,30 @@ impl Directory {
                 "session {scope} is over; start a new one with registry.session_start"
             )));
         }
-        let agent = self.agent(&session.agent).map(|entry| (entry.state, entry.revision));
-        // The follower ends a retired agent's sessions, but nobody waits for it.
-        if agent.as_ref().is_some_and(|(agent, _)| agent.status == AgentStatus::Retired) {
-            return Err(Fault::denied(format!("agent {} is retired", session.agent)));
+        let agent = self.active(&session.agent)?;
+        // The registry ends the sessions of a retired agent and of a role that was replaced, but nobody
+        // waits for it.
+        if agent.state.roles.get(&session.mission) != Some(&session.role) {
+            return Err(Fault::denied(format!(
+                "{} is no longer a {role} in the mission {}; start a new session",
+                session.agent, session.mission
+            )));
         }
-        Ok(Standing { session: Some(session), agent })
+        Ok(Standing { session: Some(session), agent: Some((agent.state, agent.revision)) })
     }
 
     fn door(&self, request: &Request) -> Result<Standing, Fault> {
         let id = AgentId::new(request.caller.as_str()).map_err(|error| Fault::denied(error.to_string()))?;
-        let agent = self.agent(&id).ok_or_else(|| Fault::denied(format!("there is no agent {id}")))?;
-        if agent.state.status == AgentStatus::Retired {
-            return Err(Fault::denied(format!("agent {id} is retired")));
-        }
+        let agent = self.active(&id)?;
         Ok(Standing { session: None, agent: Some((agent.state, agent.revision)) })
+    }
+
+    fn active(&self, id: &AgentId) -> Result<Entry<Agent>, Fault> {
+        let agent = self.agent(id).ok_or_else(|| Fault::denied(format!("there is no agent {id}")))?;
+        match agent.state.status {
+            AgentStatus::Active => Ok(agent),
+            AgentStatus::Retired => Err(Fault::denied(format!("agent {id} is retired"))),
+        }
     }
 }
 

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use selvedge_contracts::{
     fact::{AGENT_JOINED, AGENT_REGISTERED, AGENT_RETIRED, AGENT_ROTATED, AGENT_UPDATED, KEY_BOUND},
     fault::Fault,
-    id::{AgentId, AgentName, PublicKey},
+    id::{AgentId, AgentName, Mission, PublicKey},
     payload::{
         Nothing,
         agent::{About, Agent, AgentStatus, Joined, Key, Reason, Rotated},
         invite::Invite,
     },
+    role::Role,
 };
 use selvedge_kit::rule::{Change, Verdict};
 
@@ -73,6 +74,24 @@ fn join_again(agent: &Agent, invite: &Invite, about: &About) -> Verdict<Agent> {
 
 fn joined(invite: &Invite) -> Joined {
     Joined { mission: invite.mission.clone(), role: invite.role }
+}
+
+/// Whether the agent acts under this identity key and in this role in the mission, now.
+///
+/// # Errors
+/// Denied if it is retired, or if its key or its role there was replaced.
+pub(crate) fn check_role(
+    current: &Agent,
+    key: &PublicKey,
+    mission: &Mission,
+    role: Role,
+) -> Result<(), Fault> {
+    match current.roles.get(mission) {
+        _ if current.status == AgentStatus::Retired => Err(retired(current)),
+        _ if current.key != *key => Err(key_replaced(current)),
+        Some(held) if *held == role => Ok(()),
+        _ => Err(role_replaced(current, mission, role)),
+    }
 }
 
 /// Notes what the agent now says of itself.
@@ -157,6 +176,14 @@ fn bound_elsewhere(bound: &Key) -> Fault {
         "the key {} is bound to agent {} for ever; use that agent, or make a new key pair",
         bound.key, bound.agent
     ))
+}
+
+fn key_replaced(agent: &Agent) -> Fault {
+    Fault::denied(format!("the key of {} was replaced by another one", agent.id))
+}
+
+fn role_replaced(agent: &Agent, mission: &Mission, role: Role) -> Fault {
+    Fault::denied(format!("agent {} is no longer a {role} in the mission {mission}", agent.id))
 }
 
 fn retired(agent: &Agent) -> Fault {

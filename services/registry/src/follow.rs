@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use selvedge_contracts::{
-    fact::EntityName,
+    fact::{AGENT_JOINED, EntityName},
     fault::Fault,
     id::{AgentId, Mission, ScopeId},
     payload::{
+        agent::Joined,
         invite::Invite,
         session::{Session, SessionStatus},
     },
@@ -16,7 +17,7 @@ use selvedge_kit::{
     bucket::Expect,
     clock::{Deadline, now_ms},
     follow::{self, Delivery},
-    ledger::{AppendError, Ledger},
+    ledger::{AppendError, FactRecord, Ledger},
     timer::{Due, entity_of},
     view::Feed,
 };
@@ -68,15 +69,24 @@ pub(crate) fn start(
     });
 }
 
-/// Ends the open sessions of an agent that was retired or whose key was replaced.
+/// Ends the open sessions of an agent that was retired or whose key was replaced; of one that joined, those
+/// in that mission in another role.
 async fn end_sessions(state: &Registry, delivery: &Delivery) -> Result<(), Fault> {
     let fact = delivery.fact().map_err(|error| Fault::invalid(error.to_string()))?;
     let agent =
         AgentId::new(fact.fact.entity.id.as_str()).map_err(|error| Fault::invalid(error.to_string()))?;
-    let reason = format!("the agent was {}", fact.fact.kind);
+    let joined = (fact.fact.kind == AGENT_JOINED.kind.name).then(|| change_of(&fact)).transpose()?;
+    let reason = match &joined {
+        Some(Joined { mission, role }) => format!("the agent became a {role} in the mission {mission}"),
+        None => format!("the agent was {}", fact.fact.kind),
+    };
+    let is_concerned = |session: &Session| {
+        let is_replaced = |to: &Joined| session.mission == to.mission && session.role != to.role;
+        session.agent == agent && joined.as_ref().is_none_or(is_replaced)
+    };
     delivery.is_in_view().await?;
     // By revision, not by time: replicas' clocks differ. A session recorded later was checked then.
-    for open in open_sessions(state, |session, revision| session.agent == agent && revision < fact.revision) {
+    for open in open_sessions(state, |session, revision| is_concerned(session) && revision < fact.revision) {
         let entity = session_entity(&open.mission, &open.id);
         let writer = delivery.writer(&open.mission, &fact.envelope.id, &fact.envelope.root);
         let decide = |current: Option<&Session>| {
@@ -85,6 +95,16 @@ async fn end_sessions(state: &Registry, delivery: &Delivery) -> Result<(), Fault
         writer.record(&state.directory.sessions, &entity, decide).await?;
     }
     Ok(())
+}
+
+/// What changed, as a fact of joining says it.
+fn change_of(fact: &FactRecord) -> Result<Joined, Fault> {
+    #[derive(serde::Deserialize)]
+    struct Changed {
+        change: Joined,
+    }
+    let read = serde_json::from_slice::<Changed>(&fact.envelope.payload);
+    read.map(|Changed { change }| change).map_err(|error| Fault::invalid(error.to_string()))
 }
 
 fn open_sessions(state: &Registry, keep: impl Fn(&Session, u64) -> bool) -> Vec<Arc<Session>> {

@@ -81,6 +81,18 @@ pub(crate) fn redeem(
     }
 }
 
+/// The agent for which this key used the invite up.
+///
+/// # Errors
+/// Denied if another key used it, or none did.
+pub(crate) fn redeemed_by<'a>(current: &'a Invite, key: &PublicKey) -> Result<&'a AgentId, Fault> {
+    match &current.status {
+        InviteStatus::Redeemed { agent, key: used_by } if used_by == key => Ok(agent),
+        InviteStatus::Redeemed { .. } => Err(used(current)),
+        InviteStatus::Open | InviteStatus::Expired => Err(not_redeemed(current)),
+    }
+}
+
 /// Marks an open invite whose time ran out.
 pub(crate) fn expire(current: &Invite, now_ms: u64) -> Verdict<Invite> {
     if current.status != InviteStatus::Open || now_ms < current.expires_at_ms {
@@ -122,6 +134,10 @@ fn used(invite: &Invite) -> Fault {
         "the invite {} was already used by another key; an invite is good for one agent, ask for a new one",
         invite.id
     ))
+}
+
+fn not_redeemed(invite: &Invite) -> Fault {
+    Fault::denied(format!("the invite {} was not used by this key; ask for a new one", invite.id))
 }
 
 fn expired(invite: &Invite) -> Fault {

@@ -53,7 +53,8 @@ pub enum RegistryError {
     NoSigner(PathBuf),
 }
 
-/// How long a `door` credential lasts, in milliseconds: 90 days. It is renewed with every session.
+/// How long a `door` credential lasts, in milliseconds: 90 days. Every start of a session answers
+/// with a fresh one.
 const DOOR_LIFE_MS: u64 = 90 * 86_400_000;
 
 /// What the handlers share.

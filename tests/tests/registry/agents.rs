@@ -8,7 +8,8 @@ use selvedge_contracts::{
     payload::{
         Nothing,
         agent::{About, AgentList, AgentReply, AgentRetire, AgentRotate, AgentShow, AgentStatus, Register},
-        session::SessionStatus,
+        request::RequestOpen,
+        session::{CredentialRenew, SessionStatus},
     },
     role::Role,
 };
@@ -263,4 +264,37 @@ async fn every_session_of_a_retired_agent_ends_once_on_two_replicas() {
     };
     let sessions = fabric.operator.call::<call::SessionList>(&list).await.unwrap().reply.sessions;
     assert_eq!(sessions.iter().filter(|session| session.status == SessionStatus::Ended).count(), SESSIONS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_was_replaced_is_worth_nothing() {
+    let fabric = Fabric::start().await;
+    fabric.mission("other").await;
+    let agent = fabric.agent("pia", Role::Planner).await;
+    let planning = fabric.session(&agent, plain_session()).await.unwrap();
+    let elsewhere = fabric.invite_to("other", Role::Planner, "person:olga").await;
+    let elsewhere = fabric.join(&elsewhere, "pia", &agent.key).await.unwrap();
+    let elsewhere = fabric.session(&elsewhere, plain_session()).await.unwrap();
+    let lesser = fabric.invite(Role::Worker, "person:olga").await;
+    let worker = fabric.join(&lesser, "pia", &agent.key).await.unwrap();
+    assert_eq!(worker.record.roles.get(&agent.mission), Some(&Role::Worker));
+    // At once: nobody has to wait for the follower that ends the session.
+    let open = RequestOpen { title: "still a planner".to_owned(), text: String::new() };
+    let opened = planning.client.call::<call::RequestOpen>(&open).await.expect_err("no planner any more");
+    assert_eq!(opened.code, Code::Denied, "{opened}");
+    let renew = CredentialRenew { credential_key: public(&KeyPair::new_user()), ttl_ms: None };
+    let renewed = planning.client.call::<call::CredentialRenew>(&renew).await.expect_err("nor renewed");
+    assert_eq!(renewed.code, Code::Denied, "{renewed}");
+    let ledger = ledger(&fabric.bus).await;
+    let ended = wait::until("the session to end", async || match facts(&ledger, "*.session.*.ended").await {
+        ended if ended.is_empty() => Err("none ended"),
+        ended => Ok(ended),
+    })
+    .await;
+    let ended: Vec<_> = ended.iter().map(|fact| fact.fact.entity.id.as_str()).collect();
+    assert_eq!(ended, [planning.session.id.as_str()], "that one alone");
+    elsewhere.client.call::<call::RequestOpen>(&open).await.expect("a planner in the other mission");
+    let working = fabric.session(&worker, plain_session()).await.expect("a session in the new role");
+    assert_eq!(working.session.role, Role::Worker);
+    working.client.call::<call::Whoami>(&Nothing {}).await.expect("a worker");
 }

@@ -11,7 +11,7 @@ use selvedge_contracts::{
     },
     role::Role,
 };
-use selvedge_kit::signature::Signer;
+use selvedge_kit::{client::Options, signature::Signer};
 use selvedge_tests::{
     fabric::{Fabric, copy},
     raw::{count, facts, ledger},
@@ -241,4 +241,29 @@ async fn an_invite_is_made_once_and_only_where_it_leads_somewhere() {
     assert_eq!(ask(create("demo", Role::Worker, 60_000)).await.unwrap(), made, "the same once more");
     assert_eq!(ask(create("demo", Role::Planner, 60_000)).await.unwrap_err().code, Code::Conflict);
     assert_eq!(count(&ledger(&fabric.bus).await, "demo.invite.>").await, 1);
+}
+
+/// A repetition is known by the invite and the idempotency key; who signed it must be looked at too.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_cannot_repeat_a_join() {
+    let fabric = Fabric::start().await;
+    fabric.mission("other").await;
+    let bob = fabric.agent("bob", Role::Worker).await;
+    let invite = fabric.invite_to("other", Role::Planner, "person:olga").await;
+    let options = Options { idempotency_key: Some("k".into()), ..Options::default() };
+    let join = Join { name: AgentName::new("ada").unwrap(), about: About::default() };
+    let signer = |key: &KeyPair| Signer::new(copy(key), fabric.bus.kluster().account(), None);
+    let key = KeyPair::new_user();
+    let ada = fabric.connect(&invite).await.signing(signer(&key));
+    let joined = ada.call_with::<call::Join>(&join, &options).await.unwrap().reply;
+    let thief = fabric.connect(&invite).await.signing(signer(&bob.key));
+    let refused = thief.call_with::<call::Join>(&join, &options).await.expect_err("it is not bob's");
+    assert_eq!(refused.code, Code::Denied, "{refused}");
+    let again = ada.call_with::<call::Join>(&join, &options).await.expect("her own success").reply;
+    assert_eq!((again.agent, again.role), (joined.agent, Role::Planner));
+    // After the role was replaced, the repetition opens no door to the one that was.
+    let lesser = fabric.invite_to("other", Role::Worker, "person:olga").await;
+    fabric.join(&lesser, "ada", &key).await.unwrap();
+    let late = ada.call_with::<call::Join>(&join, &options).await.expect_err("no planner any more");
+    assert_eq!(late.code, Code::Denied, "{late}");
 }

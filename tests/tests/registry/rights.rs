@@ -289,3 +289,17 @@ async fn an_agent_cannot_make_up_a_fact() {
     raw.bare("whoami", &json!({})).await.json(); // the server has judged them
     ada.client.call::<call::Whoami>(&Nothing {}).await.expect("its session goes on");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_message_does_not_count_anew_under_a_key_that_nobody_signed() {
+    let fabric = Fabric::start().await;
+    let agent = fabric.agent("ada", selvedge_contracts::role::Role::Worker).await;
+    let Signed { raw, subject, body, header } = signed(&fabric, &agent, now_ms()).await;
+    let mut sessions = std::collections::BTreeSet::new();
+    for added in [("Idempotency-Key", "a"), ("Idempotency-Key", "b"), ("Nats-Msg-Id", "c")] {
+        let answer = raw.ask_on(&subject, &[(HEADER, &header), added], body.clone()).await.json();
+        sessions.insert(answer["session"]["id"].to_string());
+    }
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+    assert_eq!(count(&ledger(&fabric.bus).await, "demo.session.*.started").await, 1);
+}

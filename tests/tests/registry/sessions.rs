@@ -14,10 +14,10 @@ use selvedge_contracts::{
     },
     role::Role,
 };
-use selvedge_kit::{client::Client, credential::Login, service::Running};
+use selvedge_kit::{client::Client, credential::Login, service::Running, signature::Signer};
 use selvedge_tests::{
     Credential,
-    fabric::{Fabric, Working, connect_bus, plain_session, public},
+    fabric::{Fabric, Working, connect_bus, copy, plain_session, public},
     now_ms,
     raw::{Raw, count, facts, ledger},
     wait,
@@ -316,4 +316,27 @@ async fn an_expired_credential_is_refused_by_the_server() {
     let expired = fabric.bus.credential_for(Role::Worker, "demo", id, session, life);
     let error = fabric.bus.try_connect_as(&expired).await.expect_err("it is expired");
     assert!(error.to_string().to_lowercase().contains("authorization"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_start_of_a_session_renews_the_door() {
+    let fabric = Fabric::start().await;
+    let agent = fabric.agent("ada", Role::Worker).await;
+    let start = |client: Client| async move {
+        client.call::<call::SessionStart>(&plain_session()).await.expect("a session").reply
+    };
+    let first = start(agent.door.clone()).await;
+    let door = first.door.expect("a fresh door");
+    let held_until_ms = agent.door_credential.claims().unwrap().expires_at_ms().unwrap();
+    assert!(door.expires_at_ms + 1_000 > held_until_ms, "{} after {held_until_ms}", door.expires_at_ms);
+    let fresh = Credential::new(door.jwt.expect("signed by the registry"), &agent.key).unwrap();
+    assert_eq!(fresh.identity().unwrap(), agent.door_credential.identity().unwrap(), "the same door");
+    let signer = || Signer::new(copy(&agent.key), fabric.bus.kluster().account(), None);
+    let through_it = start(fabric.connect(&fresh).await.signing(signer())).await;
+    assert!(through_it.door.is_some());
+    // A renewal is asked for under the session, which may be narrower than its agent.
+    let working = fabric.session(&agent, plain_session()).await.unwrap();
+    let renew = CredentialRenew { credential_key: public(&KeyPair::new_user()), ttl_ms: None };
+    let renewed = working.client.call::<call::CredentialRenew>(&renew).await.unwrap().reply;
+    assert_eq!(renewed.door, None);
 }

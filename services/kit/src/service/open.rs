@@ -5,6 +5,7 @@ use async_nats::HeaderMap;
 use selvedge_contracts::{
     envelope::{Envelope, Form, MAX_IDEMPOTENCY_KEY_BYTES, MAX_PRECONDITIONS, digest, header},
     fault::{Code, Detail, Fault},
+    sender::{self, AgentSender, Parsed},
     subject::Request,
 };
 use serde_json::Value;
@@ -26,11 +27,14 @@ pub(super) fn open(body: &[u8], headers: &HeaderMap) -> Result<Opened, Fault> {
     let (mut envelope, form) =
         Envelope::read(body, content_type(headers)).map_err(|error| Fault::invalid(error.to_string()))?;
     let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
+    // A signature covers the body and no other header: whoever saw a signed message could send it again
+    // under a key of its own, and it would count anew.
+    let unsigned = |name: &str| text(name).filter(|_| !is_signed(headers));
     if envelope.id.is_empty() {
-        envelope.id = text(header::MESSAGE_ID).unwrap_or_default();
+        envelope.id = unsigned(header::MESSAGE_ID).unwrap_or_default();
     }
     if envelope.idempotency_key.is_empty() {
-        envelope.idempotency_key = text(header::IDEMPOTENCY_KEY).unwrap_or_default();
+        envelope.idempotency_key = unsigned(header::IDEMPOTENCY_KEY).unwrap_or_default();
     }
     if let Some(at_least) = text(header::AT_LEAST) {
         envelope.at_least = at_least.parse().map_err(|_| {
@@ -39,6 +43,12 @@ pub(super) fn open(body: &[u8], headers: &HeaderMap) -> Result<Opened, Fault> {
         })?;
     }
     Ok(Opened { envelope, form })
+}
+
+/// Whether a signature is there that will be verified. One that cannot be read is refused later.
+fn is_signed(headers: &HeaderMap) -> bool {
+    let header = headers.get(sender::HEADER).map(|value| AgentSender::parse(value.as_str()));
+    header.is_some_and(|parsed| !matches!(parsed, Ok(Parsed::OtherVersion)))
 }
 
 /// Every contradiction between the envelope and what its subject proves, and every bound it breaks.
@@ -94,7 +104,8 @@ fn broken_bounds(envelope: &Envelope) -> Vec<Detail> {
 }
 
 /// What a repetition of the request is known by: its idempotency key, else its id, else the nonce of
-/// its signature; nothing for a bare payload without any.
+/// its signature; nothing for a bare payload without any. Of a signed request these are what was signed:
+/// [`open`] takes none from its headers.
 pub(super) fn request_digest(
     envelope: &Envelope,
     subject: &Request,
@@ -175,5 +186,26 @@ mod tests {
             request_digest(&by_id, &subject(), row, None),
             request_digest(&by_key, &subject(), row, None)
         );
+    }
+
+    #[test]
+    fn a_signature_covers_no_key_in_a_header() {
+        let keys = |signature: Option<&str>, body: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, selvedge_contracts::envelope::JSON);
+            headers.insert(header::IDEMPOTENCY_KEY, "k");
+            headers.insert(header::MESSAGE_ID, "i");
+            if let Some(signature) = signature {
+                headers.insert(sender::HEADER, signature);
+            }
+            let envelope = open(body, &headers).unwrap().envelope;
+            (envelope.idempotency_key, envelope.id)
+        };
+        let of = |key: &str, id: &str| (key.to_owned(), id.to_owned());
+        let enveloped = br#"{"kind": "registry.whoami/1", "payload": {}, "idempotency_key": "own"}"#;
+        assert_eq!(keys(None, b"{}"), of("k", "i"));
+        assert_eq!(keys(Some("unreadable"), b"{}"), of("", ""));
+        assert_eq!(keys(Some("unreadable"), enveloped), of("own", ""));
+        assert_eq!(keys(Some(r#"{"v":2}"#), b"{}"), of("k", "i"), "another version counts as absent");
     }
 }

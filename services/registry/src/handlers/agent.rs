@@ -58,17 +58,37 @@ pub(super) async fn join(state: Arc<Registry>, call: Arc<Call>, request: Join) -
         Entity { mission: call.mission().clone(), name: EntityName::Invite, id: EntityId::from(&id) };
     let drafts = || draft_join(&state, &call, &invite, &key, &request);
     call.writer.record_all(&invite, drafts).await?;
-    let invited = invite_of(&state.invites, &invite)?;
-    let bound = state.keys.state(&Mission::kluster(), &EntityId::from(&key));
-    let bound = bound.ok_or_else(|| Fault::internal("the key was not bound"))?;
-    let agent = agent_of(&state, &bound.agent)?;
-    let door = state.door(&invited.mission, &agent.state.id, &key, call.now_ms)?;
+    let (invited, agent) = admitted(&state, &call, &invite, &key).await?;
+    let door = state.door(&invited.mission, &agent.id, &key, call.now_ms)?;
     Ok(JoinReply {
-        agent: agent.state.as_ref().clone(),
+        agent: agent.as_ref().clone(),
         mission: invited.mission.clone(),
         role: invited.role,
         door,
     })
+}
+
+/// The invite and the agent that this very key got in by. A repetition is known by the invite's holder
+/// and the idempotency key, which others may know too: it says nothing of who signed.
+async fn admitted(
+    state: &Registry,
+    call: &Call,
+    invite: &Entity,
+    key: &PublicKey,
+) -> Answer<(Arc<Invite>, Arc<Agent>)> {
+    let known = || {
+        let invited = invite_of(&state.invites, invite)?;
+        let agent = agent_of(state, invite_rule::redeemed_by(&invited, key)?)?.state;
+        rule::check_role(&agent, key, &invited.mission, invited.role)?;
+        Ok((invited, agent))
+    };
+    if let Ok(known) = known() {
+        return Ok(known);
+    }
+    call.writer.refresh(invite).await?;
+    let invited = invite_of(&state.invites, invite)?;
+    call.writer.refresh(&agent_entity(invite_rule::redeemed_by(&invited, key)?)).await?;
+    known()
 }
 
 /// The facts of a join: the agent made or changed, its key bound, the invite redeemed. All or none.
@@ -224,7 +244,7 @@ pub(super) fn show(state: &Registry, _: &Call, request: AgentShow) -> Answer<Age
     agent_of(state, &request.agent).map(reply)
 }
 
-pub(super) fn list(state: &Registry, _: &Call, request: AgentList) -> Answer<Agents> {
+pub(super) async fn list(state: Arc<Registry>, _: Arc<Call>, request: AgentList) -> Answer<Agents> {
     let AgentList { mission, role, after, limit } = request;
     let keep = |agent: &Agent| {
         let mut roles =

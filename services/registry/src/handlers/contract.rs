@@ -136,7 +136,7 @@ pub(super) async fn check(
     })
 }
 
-pub(super) fn list(state: &Registry, _: &Call, request: ContractList) -> Answer<Contracts> {
+pub(super) async fn list(state: Arc<Registry>, _: Arc<Call>, request: ContractList) -> Answer<Contracts> {
     let ContractList { name, after, limit } = request;
     let keep = |contract: &Contract| name.as_ref().is_none_or(|name| contract.name == *name);
     let after: Option<EntityId> = after.map(|after| after.name.version_id(after.version));

@@ -18,13 +18,14 @@ use serde::Serialize;
 
 use crate::state::Registry;
 
-/// Which handler serves which call.
+/// Which handler serves which call. A list whose filter matches little looks at every entity of its
+/// mission, so lists do not run on the loop that receives: they take a slot, as writes do.
 pub(crate) fn routes() -> Routes<Registry> {
     vec![
         Route::read::<call::Whoami>(agent::whoami),
         Route::wait::<call::Join, _>(agent::join),
         Route::wait::<call::Register, _>(agent::register),
-        Route::read::<call::AgentList>(agent::list),
+        Route::wait::<call::AgentList, _>(agent::list),
         Route::read::<call::AgentShow>(agent::show),
         Route::wait::<call::AgentRotate, _>(agent::rotate),
         Route::wait::<call::AgentRekey, _>(agent::rekey),
@@ -33,16 +34,16 @@ pub(crate) fn routes() -> Routes<Registry> {
         Route::wait::<call::CredentialRenew, _>(session::renew),
         Route::wait::<call::Heartbeat, _>(session::heartbeat),
         Route::wait::<call::SessionEnd, _>(session::end),
-        Route::read::<call::SessionList>(session::list),
+        Route::wait::<call::SessionList, _>(session::list),
         Route::wait::<call::TaskGrant, _>(session::grant),
         Route::wait::<call::InviteCreate, _>(invite::create),
         Route::wait::<call::MissionCreate, _>(mission::create),
         Route::read::<call::MissionList>(mission::list),
         Route::wait::<call::RequestOpen, _>(request::open),
         Route::wait::<call::RequestClose, _>(request::close),
-        Route::read::<call::RequestList>(request::list),
+        Route::wait::<call::RequestList, _>(request::list),
         Route::wait::<call::ContractAdd, _>(contract::add),
-        Route::read::<call::ContractList>(contract::list),
+        Route::wait::<call::ContractList, _>(contract::list),
         Route::read::<call::ContractShow>(contract::show),
         Route::wait::<call::ContractCheck, _>(contract::check),
         Route::wait::<call::History, _>(history::history),

@@ -52,7 +52,7 @@ fn reply(recorded: Recorded<UserRequest>) -> RequestReply {
     RequestReply { request: recorded.state.as_ref().clone(), revision: recorded.revision }
 }
 
-pub(super) fn list(state: &Registry, call: &Call, request: RequestList) -> Answer<Requests> {
+pub(super) async fn list(state: Arc<Registry>, call: Arc<Call>, request: RequestList) -> Answer<Requests> {
     let RequestList { status, after, limit } = request;
     let after = after.as_ref().map(EntityId::from);
     let keep = |request: &UserRequest| status.is_none_or(|status| status == request.status);

@@ -49,7 +49,11 @@ pub(super) async fn start(
         call.writer.refresh(&agent_entity(&agent)).await?;
     }
     let recorded = call.writer.record(&state.directory.sessions, &entity, decide).await?;
-    opened(&state, &call, &recorded.state).await
+    let opened = opened(&state, &call, &recorded.state).await?;
+    // Only now is it known that the key that signed is still the agent's.
+    let key = call.signature.as_ref().map(|signature| &signature.key);
+    let door = key.map(|key| state.door(call.mission(), &agent, key, call.now_ms)).transpose()?;
+    Ok(SessionReply { door, ..opened })
 }
 
 pub(super) async fn grant(state: Arc<Registry>, call: Arc<Call>, request: TaskGrant) -> Answer<SessionReply> {
@@ -90,11 +94,11 @@ async fn opened(state: &Registry, call: &Call, session: &Session) -> Answer<Sess
     let life = Life { now_ms: call.now_ms, expires_at_ms: session.expires_at_ms };
     let Session { role, mission, agent, id, credential_key, .. } = session;
     let credential = state.credential(*role, mission, agent, id, credential_key, life)?;
-    Ok(SessionReply { session: session.clone(), credential })
+    Ok(SessionReply { session: session.clone(), credential, door: None })
 }
 
-/// Ends the session again if its agent was retired, or the key that signed for it replaced, before it
-/// was recorded: the view may have been behind, and the follower of that fact has passed by.
+/// Ends the session again if its agent was retired, or its role or the key that signed for it replaced,
+/// before it was recorded: the view may have been behind, and the follower of that fact has passed by.
 async fn hold_to_its_agent(state: &Registry, call: &Call, session: &Session) -> Answer<()> {
     call.writer.refresh(&agent_entity(&session.agent)).await?;
     let agent = agent_of(state, &session.agent)?.state;
@@ -102,6 +106,9 @@ async fn hold_to_its_agent(state: &Registry, call: &Call, session: &Session) -> 
     let why = match (agent.status, signed_by) {
         (AgentStatus::Retired, _) => "the agent is retired",
         (AgentStatus::Active, Some(key)) if *key != agent.key => "the agent's key was replaced",
+        (AgentStatus::Active, _) if agent.roles.get(&session.mission) != Some(&session.role) => {
+            "the agent's role was replaced"
+        }
         (AgentStatus::Active, _) => return Ok(()),
     };
     let decide =
@@ -149,7 +156,7 @@ pub(super) async fn end(state: Arc<Registry>, call: Arc<Call>, request: SessionE
     Ok(SessionEnded { session })
 }
 
-pub(super) fn list(state: &Registry, call: &Call, request: SessionList) -> Answer<Sessions> {
+pub(super) async fn list(state: Arc<Registry>, call: Arc<Call>, request: SessionList) -> Answer<Sessions> {
     let SessionList { mission, agent, status, after, limit } = request;
     let mission = mission.unwrap_or_else(|| call.mission().clone());
     if mission != *call.mission() && call.role() != Role::Operator {
