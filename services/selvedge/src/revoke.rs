@@ -39,9 +39,9 @@ pub(crate) async fn agent(context: &Context, operator: &Client, agent: &AgentId)
     let (keyring, kluster) = context.keys()?;
     let keys: Vec<PublicKey> = keys_of(operator, agent).await?.into_iter().collect();
     let now_ms = now_ms();
-    let token = keyring.revoke(&kluster, &keys, now_ms)?;
+    keyring.revoke(&kluster, &keys, now_ms)?;
     let system = keyring.system_credential(Life { now_ms, expires_at_ms: now_ms + SYSTEM_LIFE_MS })?;
-    let pushed = push::account(&context.url()?, &system, &token, PUSH_TIMEOUT).await;
+    let pushed = push::newest(&context.url()?, &system, &kluster, PUSH_TIMEOUT).await;
     let servers = pushed
         .context("nats-server could not be told of the revoked keys; run it again, or restart nats-server")?;
     Ok(Revoked { keys, servers })
