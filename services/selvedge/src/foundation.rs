@@ -81,10 +81,10 @@ pub(crate) async fn push_account(
     kluster: &Kluster,
 ) -> Result<Vec<String>, Failure> {
     let now_ms = now_ms();
-    let token = keyring.refresh(kluster, now_ms).context("cannot renew the account's token")?;
+    keyring.refresh(kluster, now_ms).context("cannot renew the account's token")?;
     let life = Life { now_ms, expires_at_ms: now_ms + PUSH_MS };
     let system = keyring.system_credential(life).context("cannot make a credential of the system account")?;
-    let pushed = push::account(url, &system, &token, PUSH_TIMEOUT).await;
+    let pushed = push::newest(url, &system, kluster, PUSH_TIMEOUT).await;
     let hint = || {
         format!(
             "the servers at {url} did not take kluster {}; do they run with the nats-auth.conf of this folder?",

@@ -66,6 +66,29 @@ async fn a_replica_that_was_cut_off_catches_up() {
     second.drain().await;
 }
 
+/// More facts than are read at once, of one sort among others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_starts_late_reads_page_after_page() {
+    const FACTS: usize = 1_100;
+    let mut fabric = Fabric::start().await;
+    let (agent, working) = fabric.worker("ada").await;
+    for batch in (0..FACTS).collect::<Vec<_>>().chunks(16) {
+        let register = async |n: &usize| {
+            let about = about(&format!("m{n}"));
+            working.client.call::<call::Register>(&about).await.unwrap();
+        };
+        futures::future::join_all(batch.iter().map(register)).await;
+    }
+    let last = working.client.call::<call::Register>(&about("last")).await.unwrap().as_of;
+    let second = fabric.registry_replica("r2").await;
+    fabric.registry.take().unwrap().drain().await;
+    let at_least = Asking { at_least: last, ..Asking::default() };
+    let show = AgentShow { agent: agent.record.id.clone() };
+    let shown = working.client.call_with::<call::AgentShow>(&show, &at_least).await.unwrap();
+    assert_eq!(shown.reply.agent.about.model.as_deref(), Some("last"));
+    second.drain().await;
+}
+
 /// A fabric with a second replica that does not hear of new facts.
 struct Deaf {
     fabric: Fabric,

@@ -66,6 +66,15 @@ async fn a_write_by_hand_is_answered_with_its_own_revision() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_history_after_the_last_of_all_revisions_is_empty() {
+    let fabric = Fabric::start().await;
+    let (agent, working) = fabric.worker("ada").await;
+    let raw = Raw::connect(&fabric.bus, &working.credential).await;
+    let history = json!({"entity": "agent", "id": agent.record.id, "after": u64::MAX});
+    assert_eq!(raw.bare("history", &history).await.json()["facts"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trace_goes_through_and_what_is_none_does_not() {
     let fabric = Fabric::start().await;
     let (agent, working) = fabric.worker("ada").await;

@@ -10,7 +10,7 @@ pub enum Error {
     /// A file or folder could not be used.
     #[error("cannot {action} {}", path.display())]
     File {
-        /// What was tried: "read", "write", "create".
+        /// What was tried: "read", "write", "create", "open", "lock".
         action: &'static str,
         /// Which file.
         path: PathBuf,

@@ -43,6 +43,17 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     move_to(&scratch, path)
 }
 
+/// Locks the file, which is made if it is not there, until the answer is dropped. Waits for others.
+///
+/// # Errors
+/// [`Error::File`].
+pub(super) fn lock(path: &Path) -> Result<File, Error> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
+    let file = opened.map_err(failed("open", path))?;
+    file.lock().map_err(failed("lock", path))?;
+    Ok(file)
+}
+
 /// Gives a finished file or folder its name.
 ///
 /// # Errors

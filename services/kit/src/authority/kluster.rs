@@ -3,6 +3,7 @@
 //! ```text
 //! klusters/<name>/account.nk         the account
 //! klusters/<name>/account.jwt        its token: limits, signing keys, templates, revocations
+//! klusters/<name>/account.lock       locked by whoever writes that token or makes a role's key
 //! klusters/<name>/roles/<role>.nk    one scoped signing key for each role
 //! klusters/<name>/registry/          what the registry gets: account.pub and the keys of the roles it
 //!                                    may sign for (copies)
@@ -11,6 +12,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    fs::File,
     path::{Path, PathBuf},
 };
 
@@ -127,6 +129,7 @@ impl Kluster {
     }
 
     pub(super) fn refresh(&self, operator: &KeyPair, now_ms: u64) -> Result<String, Error> {
+        let _lock = self.lock()?;
         let token = self.jwt()?;
         let claims = jwt::decode(&token)?;
         let revocations = revocations(&claims, now_ms);
@@ -141,11 +144,19 @@ impl Kluster {
         keys: &[PublicKey],
         now_ms: u64,
     ) -> Result<String, Error> {
+        let _lock = self.lock()?;
         let mut revocations = revocations(&jwt::decode(&self.jwt()?)?, now_ms);
         revocations.extend(keys.iter().map(|key| (key.to_string(), jwt::seconds(now_ms))));
         self.store(operator, revocations, now_ms)
     }
 
+    /// From reading the token to writing the next: of two who did it at once, one would undo what the
+    /// other took back. Held for a few file writes, and freed by the system if its holder dies.
+    fn lock(&self) -> Result<File, Error> {
+        files::lock(&self.folder.join("account.lock"))
+    }
+
+    /// Signs and writes the next token; the lock must be held.
     fn store(
         &self,
         operator: &KeyPair,
@@ -318,6 +329,23 @@ mod tests {
             assert_ne!(keyring.refresh(kluster, NOW_MS + 5_000).unwrap(), before);
             assert!(roles.join("approver.nk").exists());
             assert_eq!(std::fs::read_to_string(roles.join("worker.nk")).unwrap(), worker);
+        });
+    }
+
+    #[test]
+    fn revocations_made_at_once_all_hold() {
+        with_kluster(|folder, _, kluster| {
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        let keyring = Keyring::open(folder).unwrap();
+                        let kluster = keyring.kluster(kluster.name()).unwrap();
+                        keyring.revoke(&kluster, &[fresh_key()], NOW_MS).unwrap();
+                    });
+                }
+            });
+            let now = jwt::decode(&kluster.jwt().unwrap()).unwrap();
+            assert_eq!(revocations(&now, NOW_MS).len(), 8, "a revoked key is good again");
         });
     }
 }

@@ -6,18 +6,21 @@ use async_nats::ConnectOptions;
 use futures::StreamExt as _;
 use serde::Deserialize;
 
-use super::{Credential, Error};
+use super::{Credential, Error, Kluster};
 
 const UPDATE_SUBJECT: &str = "$SYS.REQ.CLAIMS.UPDATE";
 /// After the first server's answer, how long to wait for one more. Those that are late learn the token
 /// from the others.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// How often a token may change while servers are told of it.
+const MOST_ROUNDS: usize = 32;
+
 /// Why an account's token was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
-    /// The system account's credential cannot be used.
-    #[error("the system account's credential cannot be used")]
+    /// The system account's credential or the account's token cannot be used.
+    #[error("the system account's credential or the account's token cannot be used")]
     Credential(#[from] Error),
     /// No server could be reached.
     #[error("cannot connect to nats-server at {servers}")]
@@ -38,6 +41,9 @@ pub enum PushError {
         /// What it said.
         reason: String,
     },
+    /// Others wrote it anew each time that it was told.
+    #[error("the account's token changed {MOST_ROUNDS} times while servers were told of it")]
+    Changing,
     /// No server answered in time.
     #[error(
         "no nats-server answered within {timeout_ms} ms: does the credential belong to its system account?"
@@ -62,6 +68,31 @@ pub fn connect_options(credential: &Credential) -> Result<ConnectOptions, Error>
         Ok(identity) => options.custom_inbox_prefix(identity.inbox_prefix()),
         Err(_) => options, // neither the system's nor provisioning's has a prefix
     })
+}
+
+/// Tells the servers of a kluster's account as it stands in the key folder. Gives their names.
+///
+/// A server takes whatever token comes last, so of two who tell it at once the slower could undo what
+/// the faster took back: whoever told it looks again afterwards, and tells what is newer.
+///
+/// # Errors
+/// As [`account`]; [`PushError::Changing`] if the token kept changing.
+pub async fn newest(
+    servers: &str,
+    system: &Credential,
+    kluster: &Kluster,
+    timeout: Duration,
+) -> Result<Vec<String>, PushError> {
+    let mut token = kluster.jwt()?;
+    for _ in 0..MOST_ROUNDS {
+        let taken = account(servers, system, &token, timeout).await?;
+        let now = kluster.jwt()?;
+        if now == token {
+            return Ok(taken);
+        }
+        token = now;
+    }
+    Err(PushError::Changing)
 }
 
 /// Tells the servers of an account's token and waits until they took it. Gives their names.

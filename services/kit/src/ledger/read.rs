@@ -42,8 +42,10 @@ impl Ledger {
         after: u64,
         deadline: Deadline,
     ) -> Result<Option<FactRecord>, ReadError> {
-        let body = json!({ "seq": after + 1, "next_by_subj": entity.filter() });
-        self.get(body, deadline).await
+        let Some(first) = after.checked_add(1) else {
+            return Ok(None); // the end of all revisions
+        };
+        self.get(json!({ "seq": first, "next_by_subj": entity.filter() }), deadline).await
     }
 
     /// The entity's last fact, from the stream's leader.
@@ -160,10 +162,13 @@ impl Ledger {
     ) -> Result<u64, ReadError> {
         let (mut read, mut last) = (0, after);
         while read < limit {
+            let Some(first) = last.checked_add(1) else {
+                break; // the end of all revisions
+            };
             let count = SCAN_BATCH.min(limit - read);
             let inbox = self.bus.client().new_inbox();
             let mut answers = self.bus.subscribe(&inbox, None).await?;
-            let query = json!({ "seq": last + 1, "batch": count, "next_by_subj": filter }).to_string();
+            let query = json!({ "seq": first, "batch": count, "next_by_subj": filter }).to_string();
             let subject = format!("$JS.API.DIRECT.GET.{LEDGER}");
             let asked = self.bus.client().publish_with_reply(subject, inbox, query.into()).await;
             asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;

@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::{Message, Subscriber};
@@ -55,8 +55,12 @@ pub enum FeedError {
 /// How often a feed that hears nothing asks the leader whether it missed something, in milliseconds: a
 /// stream that changes its leader may store a fact and not republish it.
 const RECHECK_MS: u64 = 5_000;
-/// Longest wait until the views have caught up, in milliseconds.
-const READ_MS: u64 = 30_000;
+/// Longest that a catch-up goes on without getting any further, in milliseconds.
+const SILENCE_MS: u64 = 30_000;
+/// Facts after which a catch-up has got further: what a scan asks for at once.
+const PAGE: usize = 500;
+/// How often a long catch-up says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(3);
 /// Longest wait for one answer meanwhile, in milliseconds: one that was lost must not cost the rest.
 const STEP_MS: u64 = 2_000;
 
@@ -125,8 +129,8 @@ impl Feed {
     ) -> Result<(), FeedError> {
         let live = self.0.ledger.bus().subscribe(&format!("{LIVE_PREFIX}.>"), None).await?;
         // The subscription must stand before the last revision is asked for, or facts in between are missed.
-        self.0.ledger.bus().flush(Deadline::in_ms(READ_MS)).await;
-        self.catch_up(Deadline::in_ms(READ_MS)).await?;
+        self.0.ledger.bus().flush(Deadline::in_ms(SILENCE_MS)).await;
+        self.catch_up().await?;
         let feed = self.clone();
         tasks.spawn(async move { feed.run(live, stop).await });
         Ok(())
@@ -150,7 +154,9 @@ impl Feed {
             tokio::select! {
                 () = stop.cancelled() => return,
                 message = live.next() => match message {
-                    Some(message) => self.hear(&message).await,
+                    Some(message) => {
+                        let _ = stop.run_until_cancelled(self.hear(&message)).await;
+                    }
                     None => return,
                 },
                 Ok(()) = connects.changed() => self.catch_up_until(&stop).await,
@@ -180,7 +186,7 @@ impl Feed {
         if revision <= known {
             return;
         }
-        if revision > known + 1 {
+        if revision - known > 1 {
             debug!(known, revision, "missed facts");
             self.catch_up_or_warn().await;
             if self.watermark() >= revision {
@@ -214,31 +220,32 @@ impl Feed {
 
     async fn catch_up_or_warn(&self) {
         self.0.current.store(false, Ordering::Relaxed);
-        if let Err(error) = self.catch_up(Deadline::in_ms(READ_MS)).await {
+        if let Err(error) = self.catch_up().await {
             warn!(error = error_chain(&error), "views are behind the ledger");
         }
     }
 
     /// Reads everything from the watermark to the leader's last revision. Right after a connection is
-    /// made, or while the stream elects a leader, nobody may answer yet: it asks until the deadline.
-    async fn catch_up(&self, deadline: Deadline) -> Result<(), ReadError> {
-        let mut attempt = 0;
+    /// made, or while the stream elects a leader, nobody may answer yet: it asks on as long as it gets
+    /// further now and then, however long the ledger is.
+    async fn catch_up(&self) -> Result<(), ReadError> {
+        let mut progress = Progress::from(self.watermark(), self.0.views.len());
+        let mut attempt = 0_u32;
         loop {
-            match self.read_what_is_missing(deadline).await {
-                Err(ReadError::Unavailable(reason)) if !deadline.has_passed() => {
+            match self.read_what_is_missing(&mut progress).await {
+                Err(ReadError::Unavailable(reason)) if !progress.deadline.has_passed() => {
                     debug!(reason, "reading again")
                 }
                 settled => return settled,
             }
-            deadline.back_off(attempt).await;
-            attempt += 1;
+            progress.deadline.back_off(attempt).await;
+            attempt = attempt.saturating_add(1);
         }
     }
 
-    async fn read_what_is_missing(&self, deadline: Deadline) -> Result<(), ReadError> {
-        let last = self.0.ledger.last_revision(deadline.at_most_ms(STEP_MS)).await?;
-        let from = self.watermark();
-        if from < last && !self.read_up_to(from, last, deadline).await? {
+    async fn read_what_is_missing(&self, progress: &mut Progress) -> Result<(), ReadError> {
+        let last = self.0.ledger.last_revision(progress.deadline.at_most_ms(STEP_MS)).await?;
+        if self.watermark() < last && !self.read_up_to(last, progress).await? {
             return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
         }
         self.0.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
@@ -249,29 +256,68 @@ impl Feed {
         Ok(())
     }
 
-    /// Reads the facts of every view after `from` and says whether they reach up to `last`: a replica
-    /// that lags answers with less than the leader has, so the leader is asked for the last one of each
-    /// sort first.
-    async fn read_up_to(&self, from: u64, last: u64, deadline: Deadline) -> Result<bool, ReadError> {
-        let mut read = 0_u64;
-        for (view, _) in self.0.views.iter() {
+    /// Reads the facts of every view and says whether they reach up to `last`: a replica that lags
+    /// answers with less than the leader has, so the leader is asked for the last one of each sort first.
+    async fn read_up_to(&self, last: u64, progress: &mut Progress) -> Result<bool, ReadError> {
+        for (index, (view, _)) in self.0.views.iter().enumerate() {
             let filter = facts_of(view.entity());
-            let newest = self.0.ledger.last_matching(&filter, deadline.at_most_ms(STEP_MS)).await?;
-            if newest <= from {
-                continue;
-            }
-            let each = |fact| {
-                read += 1;
-                apply(view.as_ref(), &fact);
-            };
-            if self.0.ledger.scan(&filter, from, usize::MAX, deadline, each).await? < newest {
-                return Ok(false);
+            let newest = self.0.ledger.last_matching(&filter, progress.deadline.at_most_ms(STEP_MS)).await?;
+            while progress.read_to(index) < newest {
+                let (after, mut facts) = (progress.read_to(index), 0);
+                let each = |fact| {
+                    facts += 1;
+                    apply(view.as_ref(), &fact);
+                };
+                let at = self.0.ledger.scan(&filter, after, PAGE, progress.deadline, each).await?;
+                if at <= after {
+                    return Ok(false);
+                }
+                progress.advance(index, at, facts, last);
             }
         }
-        if read > 0 {
-            info!(facts = read, from, to = last, "views caught up");
+        if progress.facts > 0 {
+            info!(facts = progress.facts, from = progress.from, to = last, "views caught up");
         }
         Ok(true)
+    }
+}
+
+/// How far one catch-up has got. Each step further renews its deadline: what is bounded is the silence,
+/// not the length of the ledger.
+struct Progress {
+    from: u64,
+    /// Revision up to which each view was read, in the order of the views.
+    read_to: Vec<u64>,
+    facts: u64,
+    deadline: Deadline,
+    told: Instant,
+}
+
+impl Progress {
+    fn from(watermark: u64, views: usize) -> Self {
+        Self {
+            from: watermark,
+            read_to: vec![watermark; views],
+            facts: 0,
+            deadline: Deadline::in_ms(SILENCE_MS),
+            told: Instant::now(),
+        }
+    }
+
+    fn read_to(&self, view: usize) -> u64 {
+        self.read_to.get(view).copied().unwrap_or(self.from)
+    }
+
+    fn advance(&mut self, view: usize, to: u64, facts: u64, last: u64) {
+        if let Some(read_to) = self.read_to.get_mut(view) {
+            *read_to = to;
+        }
+        self.facts += facts;
+        self.deadline = Deadline::in_ms(SILENCE_MS);
+        if self.told.elapsed() >= TELL_EVERY {
+            self.told = Instant::now();
+            info!(facts = self.facts, from = self.from, at = to, to = last, "views are catching up");
+        }
     }
 }
 

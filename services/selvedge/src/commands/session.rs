@@ -12,8 +12,8 @@ use crate::{
     agent_folder::AgentFolder,
     connect::Context,
     exit::Done,
-    output::{instant, name, table},
-    paging,
+    output::{hint, instant, name, table},
+    paging, revoke,
     sessions::{Opened, Sessions, Wanted},
 };
 
@@ -131,7 +131,9 @@ fn row(session: &Record) -> [String; 7] {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge session end session_0a1b2c3d4e5f6071
-  selvedge session end session_0a1b2c3d4e5f6071 --mission demo --reason 'stuck'")]
+  selvedge session end session_0a1b2c3d4e5f6071 --mission demo --reason 'stuck'
+
+With the operator's keys at hand its live connection is closed too.")]
 pub(crate) struct End {
     /// The session.
     session: ScopeId,
@@ -150,6 +152,11 @@ impl End {
         let (mission, _) = paging::find(&operator, self.mission.as_ref(), EntityName::Session, &id).await?;
         let wanted = SessionEnd { session: Some(self.session), mission: Some(mission), reason: self.reason };
         let ended = operator.call::<call::SessionEnd>(&wanted).await?.reply.session;
+        if context.home.authority().exists() {
+            revoke::session(context, &operator, &ended).await?;
+        } else {
+            hint("its live connection is not closed: the operator's keys are not in this folder");
+        }
         let shown =
             |session: &Record| format!("{} of {} is {}", session.id, session.agent, name(&session.status));
         context.output.print(&ended, shown)?;

@@ -39,6 +39,31 @@ async fn an_agent_registers_and_is_seen_in_every_list() {
     assert!(log.contains("session.started/1"), "{log}");
 }
 
+/// Waits until nats-server has closed the connection.
+async fn closed<S: std::fmt::Debug>(state: impl Fn() -> S) {
+    wait::until_within(Duration::from_secs(1), "its connection to be closed", async || match state() {
+        state if format!("{state:?}") == "Connected" => Err("connected"),
+        _ => Ok(()),
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ended_sessions_connections_are_closed_the_renewed_keys_too() {
+    let fabric = Fabric::start().await;
+    let machine = Machine::of_operator(&fabric);
+    let made = machine.worker("ada").await;
+    let connect = async || {
+        fabric.bus.try_connect_as(&Credential::read(Path::new(text(&made, "/creds"))).unwrap()).await.unwrap()
+    };
+    let first = connect().await;
+    machine.run(&["agent", "creds", "ada"]).await.ok();
+    let renewed = connect().await;
+    machine.run(&["session", "end", text(&made, "/session/id")]).await.ok();
+    closed(|| first.connection_state()).await;
+    closed(|| renewed.connection_state()).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retired_agent_is_cut_off_and_denied() {
     let fabric = Fabric::start().await;
@@ -48,13 +73,7 @@ async fn a_retired_agent_is_cut_off_and_denied() {
     let live = fabric.bus.try_connect_as(&Credential::read(creds).unwrap()).await.unwrap();
     let retired = machine.run(&["agent", "retire", "ada", "--reason", "done", "-o", "json"]).await.json();
     assert_eq!(text(&retired, "/agent/status"), "retired");
-    wait::until_within(Duration::from_secs(1), "its connection to be closed", async || {
-        match live.connection_state() {
-            state if format!("{state:?}") == "Connected" => Err("connected"),
-            _ => Ok(()),
-        }
-    })
-    .await;
+    closed(|| live.connection_state()).await;
     for denied in [["call", "registry.whoami", "--as", "ada"].as_slice(), &["agent", "creds", "ada"]] {
         let ran = machine.run(denied).await;
         assert_eq!(ran.code, 5, "{ran:?}");
@@ -123,8 +142,11 @@ async fn a_rotated_agent_goes_on_with_its_new_key() {
     let fabric = Fabric::start().await;
     let machine = Machine::of_operator(&fabric);
     let made = machine.worker("ada").await;
+    let live = Credential::read(Path::new(text(&made, "/creds"))).unwrap();
+    let live = fabric.bus.try_connect_as(&live).await.unwrap();
     let rotated = machine.run(&["agent", "rotate", "ada", "-o", "json"]).await.json();
     assert_ne!(rotated["key"], made["agent"]["key"]);
+    closed(|| live.connection_state()).await;
     let opened = machine.run(&["agent", "creds", "ada", "-o", "json"]).await.json();
     assert_ne!(opened["session"]["id"], made["session"]["id"], "the session before has ended");
     machine.run(&["call", "registry.whoami", "--as", "ada"]).await.ok();
@@ -146,6 +168,8 @@ async fn revoking_closes_what_the_keys_opened_and_a_new_key_opens_again() {
     machine.run(&["agent", "creds", "ada"]).await.ok();
     let revoked = machine.run(&["agent", "revoke", "ada", "-o", "json"]).await.json();
     assert_eq!(revoked["keys"].as_array().unwrap().len(), 3, "identity, first and renewed: {revoked}");
+    let open = machine.run(&["session", "list", "--agent", "ada", "--status", "open", "-o", "json"]).await;
+    assert_eq!(open.json(), serde_json::json!([]), "nothing is left to renew");
     let denied = machine.run(&["call", "registry.whoami", "--as", "ada"]).await;
     assert_eq!(denied.code, 5, "{denied:?}");
     machine.run(&["agent", "rotate", "ada", "--operator"]).await.ok();

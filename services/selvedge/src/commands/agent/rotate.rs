@@ -6,7 +6,7 @@ use selvedge_contracts::{
     call,
     fault::{Code, Fault},
     id::Mission,
-    payload::agent::{AgentRotate, AgentShow, RotateReply},
+    payload::agent::{Agent, AgentRotate, AgentShow, RotateReply},
 };
 use selvedge_kit::{authority::UserKey, credential::Login};
 
@@ -16,6 +16,7 @@ use crate::{
     connect::Context,
     exit::{Done, Failure},
     output::hint,
+    revoke,
 };
 
 /// Replace an agent's identity key; its sessions end.
@@ -26,7 +27,7 @@ use crate::{
 
 The present key signs for the new one. If it is lost, --operator lets the operator say so instead. The
 key before stays beside the new one as identity.nk.old, worth nothing. Afterwards `selvedge agent creds`
-starts a session.")]
+starts a session. With the operator's keys at hand connections under the former keys are closed.")]
 pub(crate) struct Rotate {
     /// The agent: its id, or its name.
     agent: String,
@@ -49,12 +50,23 @@ impl Rotate {
             rotate(context, &agent, &next, &wanted).await?
         };
         keep_doors(&agent, &next, &reply)?;
+        // Before anybody here can start a session with the new key, whose credential would go too.
+        let revoked = revoke_former(context, &reply.agent).await;
         agent.promote_next_identity()?;
         agent.forget_sessions()?;
+        revoked?;
         hint("its sessions have ended; `selvedge agent creds` starts one");
         context.output.print(&reply.agent, list::human)?;
         Ok(())
     }
+}
+
+/// Takes back what was signed for the keys before, if the operator's keys are in this folder.
+async fn revoke_former(context: &Context, agent: &Agent) -> Done {
+    if context.home.authority().exists() {
+        revoke::rotated(context, &context.operator().await?, agent).await?;
+    }
+    Ok(())
 }
 
 /// An agent from another machine, to which the new key must be carried.
