@@ -133,7 +133,11 @@ impl Sessions<'_> {
     }
 
     fn keep(&self, reply: SessionReply, key: &UserKey) -> Result<Opened, Failure> {
-        let SessionReply { session, credential } = reply;
+        let SessionReply { session, credential, door } = reply;
+        if let Some(jwt) = door.and_then(|door| door.jwt) {
+            // Every session renews the door, or an agent would need a new invite one day.
+            self.agent.keep_door(&session.mission, &self.agent.identity()?.credential(jwt)?)?;
+        }
         let jwt = credential.jwt.map_or_else(|| mint(self.context, &session, key), Ok)?;
         key.credential(jwt)?.write(&self.path)?;
         let scope = Scope { role: session.role, id: session.id.clone() };
