@@ -131,13 +131,10 @@ impl AgentFolder {
         Ok(UserKey::read(&self.identity_path())?)
     }
 
-    /// Puts the next identity key in the place of the present one, which stays as `identity.nk.old`.
+    /// Puts the next identity key, which the registry has, in the place of the present one. Of that one
+    /// nothing stays.
     pub(crate) fn promote_next_identity(&self) -> Result<(), Failure> {
-        let (now, old) = (self.identity_path(), self.path().join("identity.nk.old"));
-        if now.exists() {
-            self.identity()?.write(&old)?;
-        }
-        Ok(files::move_to(&self.next_identity_path(), &now)?)
+        Ok(files::move_to(&self.next_identity_path(), &self.identity_path())?)
     }
 
     /// Its right to start sessions in a mission.

@@ -8,7 +8,7 @@ use selvedge_contracts::{
     id::{KlusterName, Mission},
 };
 use selvedge_kit::{
-    authority::{Keyring, Kluster, UserKey},
+    authority::{Keyring, Kluster, UserKey, files},
     bus::{Bus, ConnectError, Options},
     client::Client,
     config::{Config, Environment, Origin},
@@ -57,10 +57,8 @@ impl UpState {
     ///
     /// # Errors
     /// As writing the file.
-    pub fn write(&self, home: &Home) -> std::io::Result<()> {
-        let scratch = home.up_state().with_extension("json.new");
-        std::fs::write(&scratch, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(scratch, home.up_state())
+    pub fn write(&self, home: &Home) -> anyhow::Result<()> {
+        Ok(files::write(&home.up_state(), &serde_json::to_string_pretty(self)?)?)
     }
 }
 

@@ -2,9 +2,10 @@
 //! The file holds its holder's process id, for messages alone.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Seek as _, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::Path,
     time::Duration,
 };
 
@@ -23,6 +24,12 @@ pub(crate) struct Lock {
     _file: File,
 }
 
+/// A folder that somebody made by hand, or copied, may be open to others: it will hold every key.
+fn make_private(folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.permissions().mode();
+    if mode & 0o077 == 0 { Ok(()) } else { fs::set_permissions(folder, fs::Permissions::from_mode(0o700)) }
+}
+
 /// [`is_held`] takes the lock for a moment, shared: whoever wants it tries more than once.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(20);
@@ -36,7 +43,8 @@ impl Lock {
         let folder = home.path();
         let hint = || format!("cannot write to {}; choose a folder with --home", folder.display());
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        let mut file = made.and_then(|()| open(home)).with_context(hint)?;
+        let mut file =
+            made.and_then(|()| make_private(folder)).and_then(|()| open(home)).with_context(hint)?;
         for _ in 0..ATTEMPTS {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {

@@ -19,10 +19,15 @@ use crate::exit::Failure;
 const MOST_ITEMS: usize = 100_000;
 
 /// All items: asks on, after the last item's key, until there are no more.
-pub(crate) async fn all<T, K>(
+///
+/// Not an `AsyncFnMut`: a task could not be made of what awaits one.
+pub(crate) async fn all<T, K, Page>(
     key: impl Fn(&T) -> K,
-    mut ask: impl AsyncFnMut(Option<K>) -> Result<(Vec<T>, bool), Fault>,
-) -> Result<Vec<T>, Fault> {
+    mut ask: impl FnMut(Option<K>) -> Page,
+) -> Result<Vec<T>, Fault>
+where
+    Page: Future<Output = Result<(Vec<T>, bool), Fault>>,
+{
     let mut found: Vec<T> = Vec::new();
     loop {
         let (page, more) = ask(found.last().map(&key)).await?;
@@ -39,7 +44,7 @@ pub(crate) async fn all<T, K>(
 
 /// Every mission.
 pub(crate) async fn missions(client: &Client) -> Result<Vec<NamedMission>, Fault> {
-    let ask = async |after| {
+    let ask = |after| async move {
         let reply = client.call::<call::MissionList>(&MissionList { after, limit: None }).await?.reply;
         Ok((reply.missions, reply.more))
     };
@@ -48,7 +53,7 @@ pub(crate) async fn missions(client: &Client) -> Result<Vec<NamedMission>, Fault
 
 /// The sessions that `wanted` asks for, in one mission.
 pub(crate) async fn sessions(client: &Client, wanted: &SessionList) -> Result<Vec<Session>, Fault> {
-    let ask = async |after| {
+    let ask = |after| async move {
         let wanted = SessionList { after, ..wanted.clone() };
         let reply = client.call::<call::SessionList>(&wanted).await?.reply;
         Ok((reply.sessions, reply.more))
@@ -63,8 +68,8 @@ pub(crate) async fn history(
     entity: EntityName,
     id: &EntityId,
 ) -> Result<Vec<FactLine>, Fault> {
-    let client = client.clone().in_mission(mission.clone());
-    let ask = async |after: Option<u64>| {
+    let client = &client.clone().in_mission(mission.clone());
+    let ask = |after: Option<u64>| async move {
         let wanted = History { entity, id: id.clone(), after: after.unwrap_or(0), limit: None };
         let reply = client.call::<call::History>(&wanted).await?.reply;
         Ok((reply.facts, reply.more))

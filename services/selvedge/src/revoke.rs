@@ -2,7 +2,10 @@
 //! them, within a second. The kit refuses ended sessions by itself; this is for what else a stolen key
 //! could hear.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use selvedge_contracts::{
@@ -17,7 +20,7 @@ use selvedge_contracts::{
     },
 };
 use selvedge_kit::{
-    authority::{jwt::Life, push},
+    authority::{Keyring, Kluster, jwt::Life, push},
     client::Client,
     clock::now_ms,
 };
@@ -86,7 +89,8 @@ pub(crate) async fn session(
     operator: &Client,
     session: &Session,
 ) -> Result<Revoked, Failure> {
-    keys(context, &context.url()?, &keys_of_session(operator, session).await?).await
+    let found = keys_of_session(operator, session).await?.into_keys().collect();
+    keys(context, &context.url()?, &found).await
 }
 
 /// Takes back every credential that was signed for these keys until now, and tells the servers.
@@ -100,13 +104,35 @@ pub(crate) async fn keys(
 ) -> Result<Revoked, Failure> {
     let keys: Vec<PublicKey> = keys.iter().cloned().collect();
     let (keyring, kluster) = context.keys()?;
-    let now_ms = now_ms();
-    keyring.revoke(&kluster, &keys, now_ms)?;
-    let system = keyring.system_credential(Life { now_ms, expires_at_ms: now_ms + SYSTEM_LIFE_MS })?;
-    let pushed = push::newest(url, &system, &kluster, PUSH_TIMEOUT).await;
-    let servers = pushed
-        .context("nats-server could not be told of the revoked keys; run it again, or restart nats-server")?;
+    keyring.revoke(&kluster, &keys, now_ms())?;
+    let servers = tell(url, &keyring, &kluster).await?;
     Ok(Revoked { keys, servers })
+}
+
+/// Takes back what ended sessions hold until it ends by itself, and tells the servers; gives how many
+/// keys are newly revoked.
+///
+/// # Errors
+/// As [`keys`].
+pub(crate) async fn until_they_end(
+    context: &Context,
+    url: &str,
+    keys: &BTreeMap<PublicKey, u64>,
+) -> Result<usize, Failure> {
+    let (keyring, kluster) = context.keys()?;
+    let taken = keyring.revoke_until(&kluster, keys, now_ms())?;
+    if taken > 0 {
+        tell(url, &keyring, &kluster).await?;
+    }
+    Ok(taken)
+}
+
+async fn tell(url: &str, keyring: &Keyring, kluster: &Kluster) -> Result<Vec<String>, Failure> {
+    let now_ms = now_ms();
+    let system = keyring.system_credential(Life { now_ms, expires_at_ms: now_ms + SYSTEM_LIFE_MS })?;
+    let pushed = push::newest(url, &system, kluster, PUSH_TIMEOUT).await;
+    Ok(pushed
+        .context("nats-server could not be told of the revoked keys; run it again, or restart nats-server")?)
 }
 
 /// Ends the agent's open sessions.
@@ -139,13 +165,13 @@ async fn keys_of(operator: &Client, agent: &AgentId) -> Result<BTreeSet<PublicKe
     let mut keys: BTreeSet<PublicKey> = facts.iter().filter_map(|fact| key_at(fact, "/state/key")).collect();
     let wanted = SessionList { agent: Some(agent.clone()), ..SessionList::default() };
     for session in sessions(operator, wanted).await? {
-        keys.extend(keys_of_session(operator, &session).await?);
+        keys.extend(keys_of_session(operator, &session).await?.into_keys());
     }
     Ok(keys)
 }
 
 /// The sessions of all missions.
-async fn sessions(operator: &Client, wanted: SessionList) -> Result<Vec<Session>, Fault> {
+pub(crate) async fn sessions(operator: &Client, wanted: SessionList) -> Result<Vec<Session>, Fault> {
     let mut found = Vec::new();
     for mission in paging::missions_meant(operator, None).await? {
         let wanted = SessionList { mission: Some(mission), ..wanted.clone() };
@@ -154,23 +180,28 @@ async fn sessions(operator: &Client, wanted: SessionList) -> Result<Vec<Session>
     Ok(found)
 }
 
-/// Every key that a credential of the session may still be bound to. One it had before a renewal may last
-/// longer than the present one: as long as any credential may.
+/// Every key that a credential of the session may still be bound to, and when that credential ends. One
+/// from before a renewal may last longer than the present one: as long as any credential may.
 pub(crate) async fn keys_of_session(
     operator: &Client,
     session: &Session,
-) -> Result<BTreeSet<PublicKey>, Fault> {
+) -> Result<BTreeMap<PublicKey, u64>, Fault> {
     if session.expires_at_ms.saturating_add(MAX_CREDENTIAL_TTL_MS) <= now_ms() {
-        return Ok(BTreeSet::new());
+        return Ok(BTreeMap::new());
     }
     let id = EntityId::from(&session.id);
     let facts = paging::history(operator, &session.mission, EntityName::Session, &id).await?;
     let now_ms = now_ms();
-    let is_live = |fact: &&FactLine| {
-        fact.payload.pointer("/state/expires_at_ms").and_then(Value::as_u64).is_none_or(|at| at > now_ms)
-    };
-    let live = facts.iter().filter(is_live);
-    Ok(live.filter_map(|fact| key_at(fact, "/state/credential_key")).collect())
+    let mut keys = BTreeMap::new();
+    for fact in &facts {
+        let ends_at_ms = fact.payload.pointer("/state/expires_at_ms").and_then(Value::as_u64);
+        let ends_at_ms = ends_at_ms.unwrap_or(session.expires_at_ms);
+        if let Some(key) = key_at(fact, "/state/credential_key").filter(|_| ends_at_ms > now_ms) {
+            let latest = keys.entry(key).or_insert(ends_at_ms);
+            *latest = ends_at_ms.max(*latest);
+        }
+    }
+    Ok(keys)
 }
 
 fn key_at(fact: &FactLine, pointer: &str) -> Option<PublicKey> {

@@ -19,3 +19,5 @@ mod klusters;
 mod process;
 #[path = "lifecycle/start.rs"]
 mod start;
+#[path = "lifecycle/warden.rs"]
+mod warden;

@@ -10,6 +10,7 @@
 //! Files have mode 0600, folders 0700; each is made whole or not at all.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
@@ -119,6 +120,21 @@ impl Keyring {
     /// [`Error::File`], [`Error::Key`] or [`Error::Token`].
     pub fn revoke(&self, kluster: &Kluster, keys: &[PublicKey], now_ms: u64) -> Result<String, Error> {
         kluster.revoke(&self.operator, keys, now_ms)
+    }
+
+    /// Takes credentials back until each ends by itself, at the Unix time (in milliseconds) beside its
+    /// key. Says how many keys are new; where none is, the token stays. Bounded: when the token holds
+    /// thousands, no more are taken.
+    ///
+    /// # Errors
+    /// [`Error::File`], [`Error::Key`] or [`Error::Token`].
+    pub fn revoke_until(
+        &self,
+        kluster: &Kluster,
+        keys: &BTreeMap<PublicKey, u64>,
+        now_ms: u64,
+    ) -> Result<usize, Error> {
+        kluster.revoke_until(&self.operator, keys, now_ms)
     }
 
     /// A credential of nats-server's own account, which may tell it of accounts.

@@ -4,6 +4,7 @@
 //! klusters/<name>/account.nk         the account
 //! klusters/<name>/account.jwt        its token: limits, signing keys, templates, revocations
 //! klusters/<name>/account.lock       locked by whoever writes that token or makes a role's key
+//! klusters/<name>/revoked.json       when the credentials of revoked keys end, where that is soon
 //! klusters/<name>/roles/<role>.nk    one scoped signing key for each role
 //! klusters/<name>/registry/          what the registry gets: account.pub and the keys of the roles it
 //!                                    may sign for (copies)
@@ -28,6 +29,11 @@ use super::{
     key::{self, Sort},
     signer::ACCOUNT_FILE,
 };
+
+const ENDS_FILE: &str = "revoked.json";
+/// Revocations up to which keys of ended sessions are added: the token goes to every server each time,
+/// some 70 bytes for each key, and must fit one message.
+const MOST_PASSING: usize = 5_000;
 
 /// One kluster of the key folder.
 pub struct Kluster {
@@ -132,7 +138,7 @@ impl Kluster {
         let _lock = self.lock()?;
         let token = self.jwt()?;
         let claims = jwt::decode(&token)?;
-        let revocations = revocations(&claims, now_ms);
+        let revocations = self.revocations(&claims, now_ms);
         let (account, signing_keys) = (self.account(), signing_keys(&self.folder)?);
         let wanted = account_token(&self.name, &account, signing_keys, revocations.clone());
         if claims.nats == wanted.claims() { Ok(token) } else { self.store(operator, revocations, now_ms) }
@@ -145,9 +151,52 @@ impl Kluster {
         now_ms: u64,
     ) -> Result<String, Error> {
         let _lock = self.lock()?;
-        let mut revocations = revocations(&jwt::decode(&self.jwt()?)?, now_ms);
+        let mut revocations = self.revocations(&jwt::decode(&self.jwt()?)?, now_ms);
         revocations.extend(keys.iter().map(|key| (key.to_string(), jwt::seconds(now_ms))));
         self.store(operator, revocations, now_ms)
+    }
+
+    pub(super) fn revoke_until(
+        &self,
+        operator: &KeyPair,
+        keys: &BTreeMap<PublicKey, u64>,
+        now_ms: u64,
+    ) -> Result<usize, Error> {
+        let _lock = self.lock()?;
+        let mut revocations = self.revocations(&jwt::decode(&self.jwt()?)?, now_ms);
+        let room = MOST_PASSING.saturating_sub(revocations.len());
+        let is_new = |(key, ends_at_ms): &(&PublicKey, &u64)| {
+            **ends_at_ms > now_ms && !revocations.contains_key(key.as_str())
+        };
+        let new: BTreeMap<String, u64> =
+            keys.iter().filter(is_new).take(room).map(|(key, at)| (key.to_string(), *at)).collect();
+        if new.is_empty() {
+            return Ok(0);
+        }
+        revocations.extend(new.keys().map(|key| (key.clone(), jwt::seconds(now_ms))));
+        let taken = new.len();
+        let mut ends = self.ends();
+        ends.retain(|_, at| *at > now_ms);
+        ends.extend(new);
+        // First: a key without an end here is only kept for longer.
+        files::write(&self.folder.join(ENDS_FILE), &serde_json::json!(ends).to_string())?;
+        self.store(operator, revocations, now_ms)?;
+        Ok(taken)
+    }
+
+    /// The revocations in a token, without those whose credentials have ended.
+    fn revocations(&self, claims: &jwt::Claims, now_ms: u64) -> BTreeMap<String, u64> {
+        let ends = self.ends();
+        let mut revocations = revocations(claims, now_ms);
+        revocations.retain(|key, _| ends.get(key).is_none_or(|at| *at > now_ms));
+        revocations
+    }
+
+    /// When the credentials of revoked keys end, where that is known. Without the file all are kept for
+    /// as long as any credential may last.
+    fn ends(&self) -> BTreeMap<String, u64> {
+        let text = files::read(&self.folder.join(ENDS_FILE)).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// From reading the token to writing the next: of two who did it at once, one would undo what the
@@ -329,6 +378,24 @@ mod tests {
             assert_ne!(keyring.refresh(kluster, NOW_MS + 5_000).unwrap(), before);
             assert!(roles.join("approver.nk").exists());
             assert_eq!(std::fs::read_to_string(roles.join("worker.nk")).unwrap(), worker);
+        });
+    }
+
+    #[test]
+    fn a_passing_revocation_is_made_once_and_forgotten_with_its_credential() {
+        with_kluster(|folder, keyring, kluster| {
+            let (soon, past) = (fresh_key(), fresh_key());
+            let keys = [(soon, NOW_MS + 10_000), (past, NOW_MS)].into();
+            assert_eq!(keyring.revoke_until(kluster, &keys, NOW_MS).unwrap(), 1);
+            assert_eq!(keyring.revoke_until(kluster, &keys, NOW_MS).unwrap(), 0, "it is known");
+            keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap();
+            let count = |at_ms| {
+                let token = keyring.refresh(kluster, at_ms).unwrap();
+                revocations(&jwt::decode(&token).unwrap(), at_ms).len()
+            };
+            assert_eq!((count(NOW_MS + 9_999), count(NOW_MS + 10_000)), (2, 1));
+            std::fs::remove_file(folder.join("klusters/main/revoked.json")).unwrap();
+            assert_eq!(count(NOW_MS + 20_000), 1);
         });
     }
 

@@ -58,14 +58,12 @@ fn the_mission_is_the_only_one_unless_it_is_named() {
 }
 
 #[test]
-fn a_promoted_key_leaves_the_one_before_beside_it() {
+fn a_promoted_key_leaves_nothing_of_the_one_before() {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::find(Some(folder.path()), folder.path());
     let agent = keep(&home, "ada-1a2b3c4d");
-    let before = agent.identity().unwrap().public().unwrap();
     let next = UserKey::read_or_create(&agent.next_identity_path()).unwrap().public().unwrap();
     agent.promote_next_identity().unwrap();
     assert_eq!(agent.identity().unwrap().public().unwrap(), next);
-    let old = UserKey::read(&agent.path().join("identity.nk.old")).unwrap();
-    assert_eq!(old.public().unwrap(), before);
+    assert_eq!(files::names(&agent.path()).unwrap(), ["agent.json", "identity.nk"]);
 }

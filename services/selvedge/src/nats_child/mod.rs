@@ -29,7 +29,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use selvedge_kit::authority::{Keyring, server_config::ServerConfig};
+use selvedge_kit::authority::{Keyring, files, server_config::ServerConfig};
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use binary::{Found, find, pinned};
@@ -144,7 +144,7 @@ fn prepare(setup: &Setup, keyring: &Keyring) -> Result<(PathBuf, PathBuf), Error
     fs::create_dir_all(&ports).map_err(failed(&ports))?;
     let folder = fs::canonicalize(&setup.config.folder).map_err(failed(&setup.config.folder))?;
     let config = folder.join("nats.conf");
-    fs::write(&config, setup.config.text(keyring)?).map_err(failed(&config))?;
+    files::write(&config, &setup.config.text(keyring)?)?;
     Ok((folder, config))
 }
 

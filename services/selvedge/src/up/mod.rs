@@ -8,12 +8,14 @@ mod keys;
 mod ready;
 mod server;
 mod supervise;
+mod warden;
 
 use std::time::Instant;
 
 use anyhow::Context as _;
 use selvedge_contracts::id::Mission;
 use selvedge_kit::metrics::Metrics;
+use tokio::task::JoinSet;
 
 use crate::{
     connect::Context, exit::Failure, fleet::Fleet, lock::Lock, services::Place, signals::Signals,
@@ -62,6 +64,8 @@ struct Up {
     place: Place,
     fleet: Fleet,
     watch: Watch,
+    /// One warden for each kluster; they end with it.
+    wardens: JoinSet<()>,
 }
 
 impl Up {
@@ -75,7 +79,8 @@ impl Up {
         let place = Place::new(server.url().to_owned(), &context.config, metrics.clone());
         let watch = Watch::start(&context.config.telemetry, &metrics).await?;
         watch.server_runs(true);
-        let mut up = Self { context, keys, server, place, fleet: Fleet::default(), watch };
+        let mut up =
+            Self { context, keys, server, place, fleet: Fleet::default(), watch, wardens: JoinSet::new() };
         let end = up.server.end();
         tokio::select! {
             scanned = up.rescan() => scanned?,
@@ -90,6 +95,7 @@ impl Up {
 
     /// Ends in order. What cannot reach nats-server any more is not waited for.
     async fn end(self, is_orderly: bool) {
+        drop(self.wardens);
         if is_orderly {
             self.fleet.drain().await;
         }

@@ -18,7 +18,7 @@ use selvedge_kit::{
 use tokio::signal::unix::Signal;
 use tracing::{info, warn};
 
-use super::{Up, denials, keys};
+use super::{Up, denials, keys, warden};
 use crate::{exit::Failure, fleet, foundation, operator};
 
 /// The mission of a first start, if none is named.
@@ -97,6 +97,7 @@ impl Up {
         for (kluster, services) in new.iter().zip(started) {
             info!(kluster = %kluster.name(), services = services.len(), "serving a kluster");
             self.fleet.add(kluster.name().clone(), services, &self.watch);
+            self.wardens.spawn(warden::watch(self.context.in_kluster(kluster.name()), self.place.clone()));
         }
         Ok(())
     }

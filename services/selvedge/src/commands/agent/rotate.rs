@@ -26,8 +26,7 @@ use crate::{
   selvedge agent rotate ada --operator
 
 The present key signs for the new one. If it is lost, --operator lets the operator say so instead. The
-key before stays beside the new one as identity.nk.old, worth nothing. Afterwards `selvedge agent creds`
-starts a session. With the operator's keys at hand connections under the former keys are closed.")]
+key before is deleted. Afterwards `selvedge agent creds` starts a session. With the operator's keys at hand connections under the former keys are closed.")]
 pub(crate) struct Rotate {
     /// The agent: its id, or its name.
     agent: String,
