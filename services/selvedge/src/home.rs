@@ -3,7 +3,7 @@
 //!
 //! | path | what | written by |
 //! |---|---|---|
-//! | `authority/` | operator, account and signing keys (0600) | `up`, `init`, `kluster create` |
+//! | `authority/` | operator, account and signing keys, revocations (0600) | `up`, `init`, `kluster create`, `agent revoke` |
 //! | `creds/<kluster>/operator.creds` | the operator's credential | the same |
 //! | `creds/<kluster>/<service>.creds` | each service's credential | the same |
 //! | `agents/<kluster>/<agent>/identity.nk` | an agent's identity key | `agent register` |

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use selvedge_contracts::{
+    fault::Code,
     id::{Caller, KlusterName},
     subject,
 };
@@ -74,6 +75,9 @@ async fn write(
     for denial in denials {
         let body = json!({
             "at_ms": now_ms,
+            "code": Code::Denied,
+            "message": format!("nats-server denied a {}: {}", what(denial), denial.detail),
+            "subject": denial.detail,
             "what": what(denial),
             "kluster": denial.kluster,
             "credential_key": denial.user,
