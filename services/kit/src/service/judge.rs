@@ -102,9 +102,13 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let attestation =
             signed.map(|(verified, header)| call::attestation(verified, header, &work.subject, &standing));
         let nonce = signature.as_ref().map(|verified| verified.nonce.as_str());
-        let digest = match row.access {
-            Access::Read => None,
-            Access::Write => open::request_digest(&envelope, &work.subject, &names.call, nonce),
+        // What only a write needs is not made for a read.
+        let (digest, origin) = match row.access {
+            Access::Read => (None, Envelope::default()),
+            Access::Write => (
+                open::request_digest(&envelope, &work.subject, &names.call, nonce),
+                call::origin(&envelope, &work.subject, &standing, attestation),
+            ),
         };
         let writer = Writer {
             ledger: self.setup.ledger.clone(),
@@ -112,7 +116,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             attempts: self.setup.limits.write_attempts,
             deadline,
             digest,
-            origin: call::origin(&envelope, &work.subject, &standing, attestation),
+            origin,
             traceparent: traceparent.clone(),
             revision: AtomicU64::new(0),
         };

@@ -99,10 +99,12 @@ impl Warden<'_> {
 
     async fn revoke(&self, sessions: &[Session]) -> Result<(), Failure> {
         let mut keys: BTreeMap<PublicKey, u64> = BTreeMap::new();
-        for session in sessions {
+        // Earlier credentials of a session ended before its last one.
+        let now_ms = now_ms();
+        for session in sessions.iter().filter(|session| session.expires_at_ms > now_ms) {
             keys.extend(self.keys_of(session).await?);
         }
-        keys.retain(|_, ends_at_ms| *ends_at_ms > now_ms());
+        keys.retain(|_, ends_at_ms| *ends_at_ms > now_ms);
         if keys.is_empty() {
             return Ok(());
         }
