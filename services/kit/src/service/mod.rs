@@ -5,6 +5,7 @@
 mod answer;
 mod call;
 mod discovery;
+mod draft;
 mod judge;
 mod open;
 mod precondition;
@@ -15,6 +16,7 @@ mod slots;
 mod write;
 
 pub use call::Call;
+pub use draft::Draft;
 pub use route::{Answer, Route, Routes};
 pub use run::{Health, Limits, Running, ServiceError, Setup, start};
-pub use write::{Draft, Recorded, Writer};
+pub use write::{Recorded, Writer};

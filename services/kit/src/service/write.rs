@@ -14,12 +14,12 @@ use selvedge_contracts::{
     envelope::Envelope,
     fact::{FactKind, State},
     fault::Fault,
-    payload::Recorded as Payload,
     subject::Entity,
 };
 use serde::{Deserialize, de::IgnoredAny};
 use tracing::debug;
 
+use super::draft::{Draft, payload_of};
 use crate::{
     bus::error_chain,
     clock::{Deadline, now_ms},
@@ -37,39 +37,6 @@ pub struct Recorded<S> {
     pub revision: u64,
     /// Its state.
     pub state: Arc<S>,
-}
-
-/// One fact of several that are recorded together, under its own entity's guard.
-pub struct Draft {
-    entity: Entity,
-    fact: FactKind,
-    payload: Vec<u8>,
-    expected: u64,
-    put: Box<dyn Fn(u64, Option<RequestDigest>) + Send + Sync>,
-}
-
-impl Draft {
-    /// What `decide` makes of the entity's current state, guarded by the revision of that very state;
-    /// nothing if there is nothing to record.
-    ///
-    /// # Errors
-    /// The refusal of `decide`; `internal` if the state cannot be written as JSON.
-    pub fn decide<S: State>(
-        view: &Arc<View<S>>,
-        entity: Entity,
-        decide: impl FnOnce(Option<&S>) -> Result<Verdict<S>, Fault>,
-    ) -> Result<Option<Self>, Fault> {
-        // Read once: a second reading could be of a newer state, which nobody judged.
-        let current = view.get(&entity.mission, &entity.id);
-        let expected = current.as_ref().map_or(0, |entry| entry.revision);
-        let Verdict::Changed(change) = decide(current.as_ref().map(|entry| entry.state.as_ref()))? else {
-            return Ok(None);
-        };
-        let (payload, state) = (payload_of(&change)?, Arc::new(change.state));
-        let (view, about) = (Arc::clone(view), entity.clone());
-        let put = Box::new(move |revision, request| view.put(&about, revision, Arc::clone(&state), request));
-        Ok(Some(Self { entity, fact: change.fact, payload, expected, put }))
-    }
 }
 
 /// Writes facts on behalf of one request or one followed message: everything that follows from it
@@ -385,11 +352,6 @@ fn unreadable(error: ReadError) -> Fault {
     Fault::unavailable(format!("{}; try again", error_chain(&error)))
 }
 
-fn payload_of<S: State>(change: &Change<S>) -> Result<Vec<u8>, Fault> {
-    let payload = Payload { change: &change.change, state: &change.state };
-    serde_json::to_vec(&payload).map_err(|error| Fault::internal(format!("cannot write the state: {error}")))
-}
-
 fn state_after<S: State>(fact: &FactRecord) -> Result<Recorded<S>, Fault> {
     #[derive(Deserialize)]
     struct After<S> {
@@ -400,50 +362,4 @@ fn state_after<S: State>(fact: &FactRecord) -> Result<Recorded<S>, Fault> {
     let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)
         .map_err(|error| Fault::internal(format!("revision {}: {error}", fact.revision)))?;
     Ok(Recorded { revision: fact.revision, state: Arc::new(state) })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicBool;
-
-    use selvedge_contracts::{
-        fact::{EntityName, MISSION_CREATED},
-        id::{EntityId, Mission},
-        payload::{Nothing, mission::Mission as Named},
-    };
-
-    use super::*;
-
-    #[test]
-    fn a_draft_is_guarded_by_the_revision_that_was_decided_on() {
-        let entity = Entity {
-            mission: Mission::kluster(),
-            name: EntityName::Mission,
-            id: EntityId::new("a").unwrap(),
-        };
-        let at = |revision| {
-            Arc::new(Named { id: Mission::new("a").unwrap(), title: String::new(), created_at_ms: revision })
-        };
-        let view: Arc<View<Named>> = Arc::default();
-        view.put(&entity, 1, at(1), None);
-        let stop = Arc::new(AtomicBool::new(false));
-        let feed = std::thread::spawn({
-            let (view, entity, stop) = (Arc::clone(&view), entity.clone(), Arc::clone(&stop));
-            move || {
-                (2..)
-                    .take_while(|_| !stop.load(Ordering::Relaxed))
-                    .for_each(|n| view.put(&entity, n, at(n), None))
-            }
-        });
-        for _ in 0..20_000 {
-            let mut decided_on = 0;
-            let draft = Draft::decide(&view, entity.clone(), |current| {
-                decided_on = current.unwrap().created_at_ms; // its revision, as `at` made it
-                Ok(Change::new(&MISSION_CREATED, &Nothing {}, current.unwrap().clone()).into())
-            });
-            assert_eq!(draft.unwrap().unwrap().expected, decided_on);
-        }
-        stop.store(true, Ordering::Relaxed);
-        feed.join().unwrap();
-    }
 }
