@@ -42,7 +42,7 @@ struct Subjects {
 /// Runs one operation alone, for a profiler.
 pub(crate) async fn profile(operation: &str, seconds: f64) {
     let (_fabric, subjects) = start(Options::LAZY).await;
-    let index = ["echo", "publish", "read", "write"]
+    let index = ["echo", "publish", "read", "write", "guarded"]
         .iter()
         .position(|name| *name == operation)
         .expect("an operation");
@@ -53,7 +53,7 @@ pub(crate) async fn profile(operation: &str, seconds: f64) {
 pub(crate) async fn measure(name: &str, options: Options, seconds: f64, rounds: usize) {
     let (_fabric, subjects) = start(options).await;
     for callers in [1, 64] {
-        let mut series: [Series; 4] = Default::default();
+        let mut series: [Series; 5] = Default::default();
         for _ in 0..rounds {
             for (index, series) in series.iter_mut().enumerate() {
                 series.push(subjects.run(index, callers, seconds).await);
@@ -79,10 +79,11 @@ async fn start(options: Options) -> (Fabric, Subjects) {
     (fabric, subjects)
 }
 
-fn print(name: &str, callers: usize, [reply, publish, read, write]: &[Series; 4]) {
+fn print(name: &str, callers: usize, [reply, publish, read, write, guarded]: &[Series; 5]) {
     head(&format!("{name}, {callers} callers"));
     reply.print("raw request-reply");
     publish.print("raw publish with acknowledgement");
+    guarded.print("raw guarded publish into the ledger");
     read.print("read call (`registry.agent_show`)");
     write.print("one-fact write (`registry.request_open`)");
     println!();
@@ -91,6 +92,12 @@ fn print(name: &str, callers: usize, [reply, publish, read, write]: &[Series; 4]
     ratio("read p50 / raw request-reply p50", read.p50_us() / reply.p50_us(), "<= 1.30");
     ratio("read rate / raw request-reply rate", read.rate() / reply.rate(), ">= 0.60");
     ratio("write p50 / (raw request-reply + raw publish) p50", write.p50_us() / parts_p50, "<= 1.25");
+    let floor_rate = 1.0 / (1.0 / reply.rate() + 1.0 / guarded.rate());
+    ratio(
+        "write rate / rate that request-reply and guarded publish allow",
+        write.rate() / floor_rate,
+        "for orientation",
+    );
     ratio("write rate / rate that the raw parts allow", write.rate() / parts_rate, ">= 0.70 at 64 callers");
 }
 
@@ -101,7 +108,8 @@ impl Subjects {
             0 => self.reply(callers, seconds).await,
             1 => self.publish(callers, seconds).await,
             2 => self.read(callers, seconds).await,
-            _ => self.write(callers, seconds).await,
+            3 => self.write(callers, seconds).await,
+            _ => self.guarded(callers, seconds).await,
         }
     }
 
@@ -123,6 +131,24 @@ impl Subjects {
             async move {
                 let ack = js.publish(subject, vec![b'x'; FACT_BYTES].into()).await.expect("published");
                 ack.await.expect("an acknowledgement");
+            }
+        };
+        closed_loop(callers, seconds, operation).await
+    }
+
+    /// What nats-server alone takes for a fact: guarded, stored in the ledger, republished to the service.
+    async fn guarded(&self, callers: usize, seconds: f64) -> Sample {
+        let (js, next) = (self.js.clone(), Arc::clone(&self.next));
+        let operation = move |_| {
+            let (js, entity) =
+                (js.clone(), format!("sv.fact.bench.intent.i{}", next.fetch_add(1, Ordering::Relaxed)));
+            async move {
+                let mut headers = async_nats::HeaderMap::new();
+                headers.insert("Nats-Expected-Last-Subject-Sequence", "0");
+                headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", format!("{entity}.>").as_str());
+                let body = vec![b'x'; FACT_BYTES].into();
+                let ack = js.publish_with_headers(format!("{entity}.executing"), headers, body).await;
+                ack.expect("published").await.expect("an acknowledgement");
             }
         };
         closed_loop(callers, seconds, operation).await
