@@ -136,7 +136,7 @@ impl Subjects {
         closed_loop(callers, seconds, operation).await
     }
 
-    /// What nats-server alone takes for a fact: guarded, stored in the ledger, republished to the service.
+    /// A fact's way through nats-server without the service's work: guarded, stored in the ledger, republished.
     async fn guarded(&self, callers: usize, seconds: f64) -> Sample {
         let (js, next) = (self.js.clone(), Arc::clone(&self.next));
         let operation = move |_| {

@@ -1,6 +1,5 @@
 //! Appending facts. Correctness rests on the guard alone: no `Nats-Msg-Id` rides along, since a repeated
-//! append fails its guard and finds its own fact, and the server's table of ids would cost more than
-//! all else that it does with a fact. Kind and mission stand in the subject, the sender in the body,
+//! append fails its guard and finds its own fact, and the server would keep every id for its window. Kind and mission stand in the subject, the sender in the body,
 //! which is JSON: no header repeats them.
 
 use async_nats::HeaderMap;
