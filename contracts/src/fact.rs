@@ -32,6 +32,10 @@ pub enum EntityName {
     Contract,
     /// What is to be done to the world.
     Intent,
+    /// The right to work on something for a while.
+    Lease,
+    /// A name under which versions of content stand.
+    Artifact,
 }
 
 impl EntityName {
@@ -45,6 +49,8 @@ impl EntityName {
         Self::Request,
         Self::Contract,
         Self::Intent,
+        Self::Lease,
+        Self::Artifact,
     ];
 
     /// The name, as it stands in subjects.
@@ -58,6 +64,8 @@ impl EntityName {
             Self::Request => "request",
             Self::Contract => "contract",
             Self::Intent => "intent",
+            Self::Lease => "lease",
+            Self::Artifact => "artifact",
         }
     }
 }
@@ -106,7 +114,7 @@ impl fmt::Display for EntityName {
 /// A name that is no entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, intent"
+    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, intent, lease, artifact"
 )]
 pub struct UnknownEntity(String);
 
@@ -150,9 +158,13 @@ pub struct FactType<C, S> {
 }
 
 impl<C: JsonSchema, S: JsonSchema> FactType<C, S> {
+    /// A fact of the registry.
     const fn new(entity: EntityName, name: &'static str) -> Self {
-        let kind =
-            FactKind { entity, name, service: Service::Registry, schema: Some(schema::of::<Recorded<C, S>>) };
+        Self::of(Service::Registry, entity, name)
+    }
+
+    const fn of(service: Service, entity: EntityName, name: &'static str) -> Self {
+        let kind = FactKind { entity, name, service, schema: Some(schema::of::<Recorded<C, S>>) };
         Self { kind, types: PhantomData }
     }
 }

@@ -49,7 +49,8 @@ fn inbox(role: Role) -> String {
 /// for any.
 fn requests(role: Role) -> Vec<String> {
     let mission = match role {
-        Role::Operator | Role::Registry | Role::Committer | Role::Dispatcher => "*".to_owned(),
+        Role::Operator | Role::Dispatcher => "*".to_owned(),
+        role if Service::ALL.iter().any(|service| service.role() == role) => "*".to_owned(),
         _ => format!("{{{{tag({MISSION_TAG})}}}}"),
     };
     call::allowed_to(role)

@@ -35,6 +35,10 @@ pub enum Role {
     Committer,
     /// The service `dispatcher`.
     Dispatcher,
+    /// The service `leases`.
+    Leases,
+    /// The service `artifacts`.
+    Artifacts,
 }
 
 impl Role {
@@ -51,6 +55,8 @@ impl Role {
         Self::Registry,
         Self::Committer,
         Self::Dispatcher,
+        Self::Leases,
+        Self::Artifacts,
     ];
 
     /// Roles that take part in a mission, in sessions.
@@ -76,6 +82,8 @@ impl Role {
             Self::Registry => "registry",
             Self::Committer => "committer",
             Self::Dispatcher => "dispatcher",
+            Self::Leases => "leases",
+            Self::Artifacts => "artifacts",
         }
     }
 
@@ -117,11 +125,15 @@ pub enum Service {
     Registry,
     /// Effects, exactly once.
     Committer,
+    /// Who may work on which paths, resources and slots, and until when.
+    Leases,
+    /// Content by its digest, and named versions of it.
+    Artifacts,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: &'static [Self] = &[Self::Registry, Self::Committer];
+    pub const ALL: &'static [Self] = &[Self::Registry, Self::Committer, Self::Leases, Self::Artifacts];
 
     /// The service's name: its queue group, its subject token, its role.
     pub const fn name(self) -> &'static str {
@@ -133,6 +145,8 @@ impl Service {
         match self {
             Self::Registry => Role::Registry,
             Self::Committer => Role::Committer,
+            Self::Leases => Role::Leases,
+            Self::Artifacts => Role::Artifacts,
         }
     }
 }
@@ -153,7 +167,7 @@ impl FromStr for Service {
 
 /// A name that is no service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a service: expected one of registry, committer")]
+#[error("{0:?} is not a service: expected one of registry, committer, leases, artifacts")]
 pub struct UnknownService(String);
 
 /// The credential that was used: a role, and the session, task, invite or service instance it is for.

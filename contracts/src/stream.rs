@@ -104,6 +104,6 @@ pub const TIMED: &[Service] = &[Service::Registry];
 pub fn buckets(service: Service) -> &'static [&'static str] {
     match service {
         Service::Registry => &[PRESENCE],
-        Service::Committer => &[],
+        Service::Committer | Service::Leases | Service::Artifacts => &[],
     }
 }

@@ -73,7 +73,9 @@ impl Place {
                 let started = selvedge_registry::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
-            Service::Committer => Err(Failure::Usage(format!("this build has no service {service}"))),
+            Service::Committer | Service::Leases | Service::Artifacts => {
+                Err(Failure::Usage(format!("this build has no service {service}")))
+            }
         }
     }
 }
