@@ -102,7 +102,7 @@ pub(crate) async fn publish(
     read_ack(answer.payload.as_ref())
 }
 
-fn read_ack(body: &[u8]) -> Result<u64, AppendError> {
+pub(crate) fn read_ack(body: &[u8]) -> Result<u64, AppendError> {
     match serde_json::from_slice(body) {
         Ok(Ack { error: None, seq }) => Ok(seq),
         Ok(Ack { error: Some(error), .. }) => match error.err_code {

@@ -8,6 +8,7 @@ mod append;
 mod read;
 mod record;
 
+pub(crate) use append::MAX_BATCH;
 pub use append::NewFact;
 pub use read::ReadError;
 pub(crate) use record::sequence;

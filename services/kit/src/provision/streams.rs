@@ -35,7 +35,7 @@ const MARKER_TTL: Duration = Duration::from_secs(10 * 60);
 pub(super) fn all(replicas: usize) -> Vec<Config> {
     let buckets: BTreeSet<_> = Service::ALL.iter().flat_map(|service| stream::buckets(*service)).collect();
     let mut all = vec![ledger(replicas), audit(replicas)];
-    all.extend(buckets.into_iter().map(|bucket| match bucket {
+    all.extend(buckets.into_iter().map(|bucket| match *bucket {
         LEASES => leases(replicas, now_us()),
         bucket => self::bucket(bucket, replicas),
     }));
