@@ -11,6 +11,7 @@
 
 mod calls;
 mod follow;
+mod guards;
 mod load;
 mod report;
 mod up;
@@ -54,6 +55,11 @@ async fn run(arguments: &Arguments) {
         }
         if wants(&format!("follow {name}")) {
             follow::measure(name, options, arguments.rounds).await;
+        }
+    }
+    for (name, options) in [("one replica, lazy", Options::LAZY), ("three replicas, lazy", Options::CLUSTER)] {
+        if wants(&format!("guards {name}")) {
+            guards::measure(name, options, arguments.seconds, arguments.rounds).await;
         }
     }
     if wants("up") {

@@ -81,7 +81,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
         let payload = open::payload(&std::mem::take(&mut envelope.payload), schema)?;
         let judged = Judged { envelope, standing, signature, deadline, now_ms };
-        Ok(Prepared::Ready { call: self.call(judged, work, row, names, headers), payload, form })
+        Ok(Prepared::Ready { call: self.call(judged, work, row, names, headers, form), payload, form })
     }
 
     /// The call that a judged request is.
@@ -92,6 +92,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         row: &'static CallRow,
         names: &Arc<Names>,
         headers: &HeaderMap,
+        form: Form,
     ) -> Call {
         let Judged { envelope, standing, signature, deadline, now_ms } = judged;
         let text = |name: &str| headers.get(name).map(|value| value.as_str());
@@ -121,7 +122,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             revision: AtomicU64::new(0),
         };
         let (subject, names) = (work.subject.clone(), Arc::clone(names));
-        Call { row, names, subject, envelope, standing, signature, now_ms, traceparent, writer }
+        let passing = self.passing(&work.message, form, work.is_forwarded);
+        Call { row, names, subject, envelope, standing, signature, now_ms, traceparent, writer, passing }
     }
 
     /// Judges a request that must wait for the views to catch up: with a caller, a revision or a

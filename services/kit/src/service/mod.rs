@@ -6,6 +6,7 @@ mod answer;
 mod call;
 mod discovery;
 mod draft;
+mod forward;
 mod judge;
 mod open;
 mod precondition;
@@ -17,6 +18,7 @@ mod write;
 
 pub use call::Call;
 pub use draft::Draft;
+pub use forward::ForwardError;
 pub use route::{Answer, Route, Routes};
 pub use run::{Health, Limits, Running, ServiceError, Setup, start};
 pub use write::{Recorded, Writer};
