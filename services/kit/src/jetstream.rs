@@ -149,6 +149,29 @@ pub(crate) async fn get(
     }
 }
 
+/// How many copies a stream has, by its leader.
+///
+/// # Errors
+/// A sentence, if it is not there or does not answer within the deadline.
+pub(crate) async fn replicas(bus: &Bus, stream: &str, deadline: Deadline) -> Result<usize, String> {
+    #[derive(Deserialize)]
+    struct Info {
+        config: Option<Config>,
+        error: Option<AckError>,
+    }
+    #[derive(Deserialize)]
+    struct Config {
+        num_replicas: usize,
+    }
+    let subject = format!("$JS.API.STREAM.INFO.{stream}");
+    let answer = bus.request(&subject, HeaderMap::new(), Bytes::new(), deadline).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())? {
+        Info { config: Some(config), .. } => Ok(config.num_replicas),
+        Info { error, .. } => Err(error.map_or_else(|| "no answer".to_owned(), |error| error.description)),
+    }
+}
+
 impl From<BusError> for AppendError {
     fn from(error: BusError) -> Self {
         match error {

@@ -134,9 +134,17 @@ impl Mirror {
 
     /// The keys that begin with `prefix` and their values, in order of the keys.
     pub fn under(&self, prefix: &str) -> Vec<(String, Value)> {
+        self.page(prefix, None, usize::MAX)
+    }
+
+    /// At most `count` of the keys that begin with `prefix`, and their values, in order of the keys, from
+    /// after `after`.
+    pub fn page(&self, prefix: &str, after: Option<&str>, count: usize) -> Vec<(String, Value)> {
         let keys = self.keys();
-        let from = keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        from.take_while(|(key, _)| key.starts_with(prefix))
+        let from = after.filter(|after| *after >= prefix).map_or(Bound::Included(prefix), Bound::Excluded);
+        keys.range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .take(count)
             .map(|(key, value)| (key.to_string(), value.clone()))
             .collect()
     }
