@@ -9,5 +9,14 @@
     reason = "tests stop where they fail"
 )]
 
+mod bad_input;
 mod calls;
+mod endings;
+mod pools;
+mod replicas;
+mod restarts;
 mod scene;
+mod waiting;
+
+/// The service as a process of its own.
+const REPLICA: &str = env!("CARGO_BIN_EXE_replica");
