@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "the rules stand before the handlers that ask them")]
 
 mod area;
+mod automaton;
 mod claim;
 mod decision;
 mod entry;
