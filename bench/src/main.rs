@@ -57,7 +57,8 @@ async fn run(arguments: &Arguments) {
             follow::measure(name, options, arguments.rounds).await;
         }
     }
-    for (name, options) in [("one replica, lazy", Options::LAZY), ("three replicas, lazy", Options::CLUSTER)] {
+    for (name, options) in [("one replica, lazy", Options::LAZY), ("three replicas, lazy", Options::CLUSTER)]
+    {
         if wants(&format!("guards {name}")) {
             guards::measure(name, options, arguments.seconds, arguments.rounds).await;
         }

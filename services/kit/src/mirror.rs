@@ -286,8 +286,7 @@ impl Mirror {
             if is_gone.iter().any(|name| stored.headers.get(*name).is_some()) {
                 keys.remove(key);
             } else {
-                let value =
-                    Value { revision: stored.sequence, bytes: Bytes::copy_from_slice(&stored.body) };
+                let value = Value { revision: stored.sequence, bytes: Bytes::copy_from_slice(&stored.body) };
                 keys.insert(key.into(), value);
             }
         };

@@ -12,6 +12,7 @@ use selvedge_contracts::{
 
 use crate::{
     area::{Area, overlap},
+    automaton::Effort,
     path::Path,
     pattern::Pattern,
 };
@@ -62,14 +63,14 @@ impl Cover {
     }
 
     /// Whether both cover something that not both share.
-    pub(crate) fn clashes(&self, other: &Self) -> bool {
+    pub(crate) fn clashes(&self, other: &Self, effort: &mut Effort) -> bool {
         match (self, other) {
             (Self::Area(..), Self::Area(..)) | (Self::Resource(..), Self::Resource(..))
                 if self.is_shared() && other.is_shared() =>
             {
                 false
             }
-            (Self::Area(area, _), Self::Area(other, _)) => overlap(area, other),
+            (Self::Area(area, _), Self::Area(other, _)) => overlap(area, other, effort),
             (Self::Resource(name, _), Self::Resource(other, _)) => name == other,
             _ => false,
         }

@@ -13,8 +13,6 @@ use selvedge_kit::{
     ledger::{FactRecord, RequestDigest},
     view::{Apply, View},
 };
-use tokio::sync::mpsc;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     decision::Removal,
@@ -27,11 +25,11 @@ enum News {
     Forced(Mission, LeaseId),
 }
 
-/// A view that passes news on once it has taken them in.
+/// A view that acts on news once it has taken them in.
 struct Heard<V> {
     view: Arc<V>,
     news: fn(&Arc<V>, &Entity) -> Option<News>,
-    tell: mpsc::UnboundedSender<News>,
+    leases: Weak<Leases>,
 }
 
 impl<V: Apply> Apply for Heard<V> {
@@ -42,7 +40,7 @@ impl<V: Apply> Apply for Heard<V> {
     fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
         self.view.apply(fact)?;
         if let Some(news) = (self.news)(&self.view, &fact.fact.entity) {
-            let _ = self.tell.send(news); // the service has stopped
+            act(&self.leases, &news);
         }
         Ok(())
     }
@@ -56,30 +54,20 @@ impl<V: Apply> Apply for Heard<V> {
     }
 }
 
-/// The views that the service follows; what the owners must hear is done in a task of its own.
-pub(crate) fn views(
-    state: &Arc<Leases>,
-    tasks: &TaskTracker,
-    stop: CancellationToken,
-) -> Vec<Arc<dyn Apply>> {
-    let (tell, mut news) = mpsc::unbounded_channel();
+/// The views that the service follows. What follows from a fact is decided there and then: it takes no
+/// waiting, only the locks of the spaces.
+pub(crate) fn views(state: &Arc<Leases>) -> Vec<Arc<dyn Apply>> {
     let leases = Arc::downgrade(state);
-    tasks.spawn(async move {
-        while let Some(Some(news)) = stop.run_until_cancelled(news.recv()).await {
-            act(&leases, &news);
-        }
-    });
     let over: fn(&Arc<View<_>>, &Entity) -> _ = |sessions, entity| {
         let session = sessions.state(&entity.mission, &entity.id).filter(|session| has_ended(session))?;
         Some(News::Over(entity.mission.clone(), session.id.clone()))
     };
-    let forced: fn(&Arc<View<_>>, &Entity) -> _ = |_, entity| {
-        Some(News::Forced(entity.mission.clone(), LeaseId::new(entity.id.as_str()).ok()?))
-    };
+    let forced: fn(&Arc<View<_>>, &Entity) -> _ =
+        |_, entity| Some(News::Forced(entity.mission.clone(), LeaseId::new(entity.id.as_str()).ok()?));
     vec![
-        Arc::new(Heard { view: Arc::clone(&state.directory.sessions), news: over, tell: tell.clone() }),
+        Arc::new(Heard { view: Arc::clone(&state.directory.sessions), news: over, leases: leases.clone() }),
         Arc::clone(&state.directory.agents) as Arc<dyn Apply>,
-        Arc::new(Heard { view: Arc::clone(&state.forced), news: forced, tell }),
+        Arc::new(Heard { view: Arc::clone(&state.forced), news: forced, leases }),
     ]
 }
 

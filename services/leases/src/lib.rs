@@ -11,6 +11,7 @@
 #![allow(dead_code, reason = "the rules offer more than the handlers ask")]
 
 mod area;
+mod automaton;
 mod claim;
 mod confirm;
 mod decision;

@@ -5,7 +5,10 @@ use selvedge_contracts::{
     payload::lease::{Lease, LeaseList},
 };
 
-use crate::claim::{Cover, check_claims};
+use crate::{
+    automaton::Effort,
+    claim::{Cover, check_claims},
+};
 
 /// A checked filter of leases; pages and their bounds are the caller's.
 #[derive(Debug, Clone)]
@@ -37,7 +40,8 @@ impl Filter {
 
     fn clashes(&self, lease: &Lease) -> bool {
         let Some(covers) = &self.covers else { return true };
-        let held = lease.claims.iter().map(Cover::of_stored);
-        held.into_iter().any(|held| covers.iter().any(|wanted| wanted.clashes(&held)))
+        let mut effort = Effort::new();
+        let mut held = lease.claims.iter().map(Cover::of_stored);
+        held.any(|held| covers.iter().any(|wanted| wanted.clashes(&held, &mut effort)))
     }
 }

@@ -92,10 +92,7 @@ impl Slot {
     ///
     /// # Errors
     /// [`Miss::Lost`] if this instance does not own the space; the refusal of `decide`.
-    pub(crate) fn with<T>(
-        &self,
-        decide: impl FnOnce(&mut Owned, u64) -> Result<T, Miss>,
-    ) -> Result<T, Miss> {
+    pub(crate) fn with<T>(&self, decide: impl FnOnce(&mut Owned, u64) -> Result<T, Miss>) -> Result<T, Miss> {
         let mut owned = self.lock();
         let decided = decide(owned.as_mut().ok_or(Miss::Lost)?, now_ms());
         if matches!(decided, Err(Miss::Lost)) {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use crate::claim::{Malformed, plain};
 
-/// A path of checked components; none for the root itself. Compared byte by byte: a file system that folds
+/// A path of checked components; empty for the root itself. Compared byte by byte: a file system that folds
 /// case or Unicode forms is the business of whoever names its paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Path(Arc<[Box<str>]>);
+pub(crate) struct Path(Arc<str>);
 
 impl Path {
     /// The space's root.
     pub(crate) fn root() -> Self {
-        Self(Arc::new([]))
+        Self("".into())
     }
 
     /// A path with what is below it: `src`, `src/`, or `.` for the whole space.
@@ -22,6 +22,7 @@ impl Path {
     pub(crate) fn folder(text: &str) -> Result<Self, Malformed> {
         match text {
             "." | "./" => Ok(Self::root()),
+            "/" => Self::file(text),
             _ => Self::file(text.strip_suffix('/').unwrap_or(text)),
         }
     }
@@ -35,28 +36,46 @@ impl Path {
         if text.contains('\\') {
             return Err(Malformed("holds a backslash; expected components joined by /".into()));
         }
-        let components: Result<Arc<[Box<str>]>, Malformed> = text.split('/').map(component).collect();
-        components.map(Self)
+        text.split('/').try_for_each(component)?;
+        Ok(Self(text.into()))
     }
 
-    /// Its components, from the root down.
-    pub(crate) fn components(&self) -> &[Box<str>] {
+    /// Its text; empty for the root.
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether `other` is this path or lies below it.
     pub(crate) fn holds(&self, other: &Self) -> bool {
-        other.0.starts_with(&self.0)
+        match other.0.strip_prefix(&*self.0) {
+            Some(rest) => self.0.is_empty() || rest.is_empty() || rest.starts_with('/'),
+            None => false,
+        }
     }
 }
 
-fn component(text: &str) -> Result<Box<str>, Malformed> {
+/// The folders that a path lies in, from the root (empty) down; without the path itself.
+pub(crate) fn folders(path: &str) -> impl Iterator<Item = &str> {
+    let root = (!path.is_empty()).then_some("");
+    root.into_iter().chain(path.match_indices('/').filter_map(|(at, _)| path.get(..at)))
+}
+
+/// The last component of a path.
+pub(crate) fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Refuses what is no name of a file or folder.
+///
+/// # Errors
+/// [`Malformed`] if it is empty, `.` or `..`.
+pub(crate) fn component(text: &str) -> Result<(), Malformed> {
     match text {
         "" => Err(Malformed(
             "has an empty component; expected one / between two names and none at the end".into(),
         )),
         "." => Err(Malformed("has a component that is .; leave it out".into())),
         ".." => Err(Malformed("climbs with ..; expected a path below the space's root".into())),
-        _ => Ok(text.into()),
+        _ => Ok(()),
     }
 }

@@ -42,7 +42,12 @@ where
     }
 }
 
-async fn turn<C, F, W>(state: &Arc<Leases>, call: &Call, slot: &Arc<Slot>, serve: &F) -> Result<C::Reply, Miss>
+async fn turn<C, F, W>(
+    state: &Arc<Leases>,
+    call: &Call,
+    slot: &Arc<Slot>,
+    serve: &F,
+) -> Result<C::Reply, Miss>
 where
     C: CallType,
     F: Fn(Arc<Slot>) -> W + Send,

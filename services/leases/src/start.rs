@@ -65,7 +65,7 @@ pub async fn start(
         }
     };
     mirror.start(&tasks, stop.clone(), listener).await?;
-    let feed = Feed::new(ledger.clone(), follow::views(&state, &tasks, stop.clone()), metrics);
+    let feed = Feed::new(ledger.clone(), follow::views(&state), metrics);
     let setup = Setup {
         service: Service::Leases,
         instance: Some(instance),

@@ -46,9 +46,9 @@ impl Leases {
         let mut attempt = 0;
         loop {
             let (owner, known) = self.named_owner(&slot.place);
-            let may_take = owner.as_ref().is_none_or(|owner| {
-                Some(&owner.instance) == gone || owner.instance == self.instance
-            });
+            let may_take = owner
+                .as_ref()
+                .is_none_or(|owner| Some(&owner.instance) == gone || owner.instance == self.instance);
             if !may_take {
                 return Ok(());
             }
@@ -99,7 +99,8 @@ impl Leases {
         for id in self.forced_in(&slot.place, &space) {
             writes.extend(space.remove(&id, Removal::Forced, now_ms));
         }
-        let over: Vec<_> = space.sessions().filter(|id| self.is_over(&slot.place.mission, id)).cloned().collect();
+        let over: Vec<_> =
+            space.sessions().filter(|id| self.is_over(&slot.place.mission, id)).cloned().collect();
         for session in over {
             writes.extend(space.end_session(&session, now_ms));
         }

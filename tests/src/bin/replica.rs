@@ -19,7 +19,8 @@ async fn main() {
     let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let options = Options { url: setting(URL), name: "replica".to_owned(), connect_timeout_ms: 5_000 };
     let login = Login::File(PathBuf::from(setting(CREDS)));
-    let account = login.credential().expect("its credential").claims().expect("its claims").account().to_owned();
+    let account =
+        login.credential().expect("its credential").claims().expect("its claims").account().to_owned();
     let bus = Bus::connect(&options, login).await.expect("a connection");
     let (limits, metrics) = (Limits::default(), Metrics::default());
     let running = match setting(SERVICE).parse().expect("a service") {

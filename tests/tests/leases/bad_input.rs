@@ -38,14 +38,12 @@ async fn what_is_wrong_with_a_claim_is_named_and_nothing_is_held() {
     ] {
         let refused = refusal(&raw, "acquire", &payload).await;
         assert_eq!(refused.code, Code::Invalid, "{at}: {refused:?}");
-        assert!(
-            refused.details.iter().any(|detail| detail.at.starts_with(at)),
-            "{at}: {refused:?}"
-        );
+        assert!(refused.details.iter().any(|detail| detail.at.starts_with(at)), "{at}: {refused:?}");
     }
     let missing = json!({ "space": "shop", "lease": "lease_00", "token": 1 });
     assert_eq!(refusal(&raw, "renew", &missing).await.code, Code::NotFound);
-    let too_many = json!({ "space": "shop", "tokens": vec![json!({ "lease": "lease_00", "token": 1 }); 257] });
+    let too_many =
+        json!({ "space": "shop", "tokens": vec![json!({ "lease": "lease_00", "token": 1 }); 257] });
     assert_eq!(refusal(&raw, "check", &too_many).await.code, Code::Invalid);
     assert!(ada.list().await.is_empty(), "nothing is half done");
 }

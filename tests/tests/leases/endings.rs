@@ -97,8 +97,11 @@ async fn an_operator_takes_a_lease_and_the_ledger_says_why() {
     let scene = Scene::start().await;
     let ada = scene.worker("ada").await;
     let lease = ada.keyed("k", &wanted(vec![path("src")])).await.unwrap().lease;
-    let force =
-        ForceRelease { space: space(), lease: lease.id.clone(), reason: "the laptop is in a lake".to_owned() };
+    let force = ForceRelease {
+        space: space(),
+        lease: lease.id.clone(),
+        reason: "the laptop is in a lake".to_owned(),
+    };
     let denied = ada.client.call::<call::LeaseForceRelease>(&force).await.unwrap_err();
     assert_eq!(denied.code, Code::Denied);
     let operator = scene.fabric.operator.clone().in_mission(lease.mission.clone());

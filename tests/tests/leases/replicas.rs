@@ -36,13 +36,19 @@ async fn queue_of(worker: &Worker, count: usize) {
 async fn requests_at_any_replica_meet_in_the_owner() {
     let scene = Scene::start_with(Options::LAZY, 3).await;
     let workers = [scene.worker("ada").await, scene.worker("bob").await, scene.worker("cy").await];
-    let asking = (0..60_usize).map(|index| {
-        let worker = &workers[index % 3];
-        async move { worker.keyed(&format!("k{index}"), &wanted(vec![path(&format!("p{}", index % 20))])).await }
-    });
+    let asking =
+        (0..60_usize).map(|index| {
+            let worker = &workers[index % 3];
+            async move {
+                worker.keyed(&format!("k{index}"), &wanted(vec![path(&format!("p{}", index % 20))])).await
+            }
+        });
     let asked = futures::future::join_all(asking).await;
-    let mut tokens: Vec<_> =
-        asked.iter().filter_map(|asked| asked.as_ref().ok()).map(|reply| reply.lease.token.unwrap()).collect();
+    let mut tokens: Vec<_> = asked
+        .iter()
+        .filter_map(|asked| asked.as_ref().ok())
+        .map(|reply| reply.lease.token.unwrap())
+        .collect();
     assert_eq!(tokens.len(), 20, "one of three gets each path: {asked:?}");
     tokens.sort_unstable();
     tokens.dedup();
@@ -81,11 +87,9 @@ async fn an_owner_that_slept_through_a_takeover_can_neither_grant_nor_confirm() 
     let lease = ada.take("src").await;
     doomed.pause();
     wait::until("a release at the heir", async || ada.release(&lease).await).await;
-    let bobs = wait::until("a grant by the heir", async || {
-        bob.keyed("b", &wanted(vec![path("src")])).await
-    })
-    .await
-    .lease;
+    let bobs = wait::until("a grant by the heir", async || bob.keyed("b", &wanted(vec![path("src")])).await)
+        .await
+        .lease;
     doomed.resume();
     // Whichever replica is asked from now on: the old token is worth nothing, the new one counts.
     for round in 0..40 {

@@ -29,9 +29,13 @@ async fn tokens_rise_across_restarts_of_the_service_and_of_nats_server() {
     assert!(after_server.token > after_service.token);
     let mut held: Vec<_> = ada.list().await.into_iter().map(|lease| lease.id).collect();
     let mut expected = vec![before.id.clone(), after_service.id.clone(), after_server.id.clone()];
-    (held.sort(), expected.sort());
+    held.sort();
+    expected.sort();
     assert_eq!(held, expected);
     let epoch_us = before.token.unwrap();
     let now_us = selvedge_tests::now_ms() * 1_000;
-    assert!((now_us - 600_000_000..now_us).contains(&epoch_us), "tokens start at the microseconds: {epoch_us}");
+    assert!(
+        (now_us - 600_000_000..now_us).contains(&epoch_us),
+        "tokens start at the microseconds: {epoch_us}"
+    );
 }

@@ -236,8 +236,8 @@ impl<T: Send + 'static> Inner<T> {
         if writes.is_empty() {
             return None;
         }
-        let batch = (self.flight == Flight::One && count > 1)
-            .then(|| uuid::Uuid::now_v7().simple().to_string());
+        let batch =
+            (self.flight == Flight::One && count > 1).then(|| uuid::Uuid::now_v7().simple().to_string());
         let mut messages = Vec::with_capacity(count);
         for (index, write) in writes.into_iter().enumerate() {
             let mut headers = self.guard.clone();
@@ -269,7 +269,9 @@ impl<T: Send + 'static> Inner<T> {
                 break;
             }
             state.first += 1;
-            let Some(Flying { tag, outcome: Some(Ok(revision)), .. }) = state.flying.pop_front() else { break };
+            let Some(Flying { tag, outcome: Some(Ok(revision)), .. }) = state.flying.pop_front() else {
+                break;
+            };
             settled.push((tag, Ok(revision)));
         }
         if state.is_broken {
@@ -291,7 +293,8 @@ impl<T: Send + 'static> Inner<T> {
 impl<T: Send + 'static> Acknowledged for Inner<T> {
     fn acknowledge(&self, number: u64, outcome: Result<u64, AppendError>) {
         let mut state = lock(&self.state);
-        let Some(index) = number.checked_sub(state.first).and_then(|index| usize::try_from(index).ok()) else {
+        let Some(index) = number.checked_sub(state.first).and_then(|index| usize::try_from(index).ok())
+        else {
             return;
         };
         match (self.flight, outcome) {
@@ -309,7 +312,9 @@ impl<T: Send + 'static> Acknowledged for Inner<T> {
             }
         }
         // A batch is refused by its last message, whose place is behind others that stay unanswered.
-        if self.flight == Flight::One && state.flying.iter().any(|flying| matches!(flying.outcome, Some(Err(_)))) {
+        if self.flight == Flight::One
+            && state.flying.iter().any(|flying| matches!(flying.outcome, Some(Err(_))))
+        {
             state.is_broken = true;
         }
         let settled = self.settled(&mut state);

@@ -61,9 +61,11 @@ impl Call {
     /// # Errors
     /// [`ForwardError::Gone`] if that instance is gone or silent; what it did with the request is unknown.
     pub async fn forward<C: CallType>(&self, to: &ScopeId) -> Result<C::Reply, ForwardError> {
-        let passing = self.passing.as_ref().ok_or_else(|| Fault::internal("this service has one instance"))?;
+        let passing =
+            self.passing.as_ref().ok_or_else(|| Fault::internal("this service has one instance"))?;
         let subject = self.subject.forward(to);
-        let asked = passing.bus.request(&subject, passing.headers.clone(), passing.body.clone(), self.deadline());
+        let asked =
+            passing.bus.request(&subject, passing.headers.clone(), passing.body.clone(), self.deadline());
         tokio::pin!(asked);
         let answer = loop {
             let silence = tokio::time::sleep(Duration::from_millis(SILENCE_MS));
@@ -75,7 +77,9 @@ impl Call {
         match answer {
             Ok(answer) => Ok(read::<C>(&answer, passing.form)?),
             Err(BusError::NoResponders { .. }) => Err(ForwardError::Gone(to.clone())),
-            Err(error) => Err(Fault::unavailable(format!("{}; send the request again", error_chain(&error))).into()),
+            Err(error) => {
+                Err(Fault::unavailable(format!("{}; send the request again", error_chain(&error))).into())
+            }
         }
     }
 
@@ -95,7 +99,8 @@ fn read<C: CallType>(answer: &Message, form: Form) -> Result<C::Reply, Fault> {
         let fault = serde_json::from_slice(&answer.payload);
         return Err(fault.unwrap_or_else(|error| Fault::internal(format!("cannot read the fault: {error}"))));
     }
-    let unreadable = |error: &dyn std::fmt::Display| Fault::internal(format!("cannot read the reply: {error}"));
+    let unreadable =
+        |error: &dyn std::fmt::Display| Fault::internal(format!("cannot read the reply: {error}"));
     let payload = match form {
         Form::Bare => answer.payload.to_vec(),
         Form::Json => Envelope::from_json(&answer.payload).map_err(|error| unreadable(&error))?.payload,

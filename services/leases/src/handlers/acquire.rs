@@ -69,13 +69,11 @@ async fn acquire_here(
             slot.confirm(state).await?;
             Ok(held(&lease))
         }
-        Decided::Granted(granted) => {
-            match tokio::time::timeout(until(call.deadline()), granted).await {
-                Ok(Ok(woken)) => answer(woken, want, &[]),
-                Ok(Err(_)) => Err(Miss::Lost),
-                Err(_) => Err(unknown()),
-            }
-        }
+        Decided::Granted(granted) => match tokio::time::timeout(until(call.deadline()), granted).await {
+            Ok(Ok(woken)) => answer(woken, want, &[]),
+            Ok(Err(_)) => Err(Miss::Lost),
+            Err(_) => Err(unknown()),
+        },
         Decided::Waiting(lease, blockers, woken) => {
             wait(state, call, want, slot, Queued { lease, blockers, woken }).await
         }
@@ -96,9 +94,7 @@ fn decide(state: &Leases, want: &Want, owned: &mut Owned, now_ms: u64) -> Result
     let decided = match decision.outcome {
         Acquired::Held(lease) if lease.token.is_some() => Decided::Before(lease),
         Acquired::Held(_) => Decided::Granted(owned.on_change(&want.id)),
-        Acquired::Waiting(lease, blockers) => {
-            Decided::Waiting(lease, blockers, owned.on_change(&want.id))
-        }
+        Acquired::Waiting(lease, blockers) => Decided::Waiting(lease, blockers, owned.on_change(&want.id)),
     };
     owned.commit(decision.writes)?;
     Ok(decided)

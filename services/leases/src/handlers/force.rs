@@ -51,9 +51,7 @@ async fn force_here(
     let change = Reason { reason: wanted.reason.clone() };
     let rule = |recorded: Option<&Lease>| match (recorded, &current) {
         (Some(_), _) => Ok(Verdict::Same),
-        (None, Some(lease)) => {
-            Ok(Change::new(&LEASE_FORCE_RELEASED, &change, lease.as_ref().clone()).into())
-        }
+        (None, Some(lease)) => Ok(Change::new(&LEASE_FORCE_RELEASED, &change, lease.as_ref().clone()).into()),
         (None, None) => Err(Fault::not_found(format!(
             "there is no lease {} in the space {}; leases.list shows who holds what",
             wanted.lease, wanted.space

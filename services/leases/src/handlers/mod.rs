@@ -76,5 +76,8 @@ async fn decide<T>(
 }
 
 fn unknown() -> Miss {
-    Fault::unavailable("the bucket did not answer in time; the outcome is unknown: send the same request again").into()
+    Fault::unavailable(
+        "the bucket did not answer in time; the outcome is unknown: send the same request again",
+    )
+    .into()
 }
