@@ -20,7 +20,9 @@ async fn what_is_wrong_with_a_claim_is_named_and_nothing_is_held() {
     let scene = Scene::start().await;
     let ada = scene.worker("ada").await;
     let raw = Raw::connect(&scene.fabric.bus, &ada.session.credential).await;
-    let many = vec![json!({ "path": "a" }); 100_000];
+    let too_large = refusal(&raw, "acquire", &acquire(&json!(vec![json!({ "path": "a" }); 100_000]))).await;
+    assert_eq!(too_large.code, Code::Invalid, "{too_large:?}");
+    let many = vec![json!({ "path": "a" }); 50_000];
     for (payload, at) in [
         (acquire(&json!([{ "path": "/etc/passwd" }])), "/claims/0"),
         (acquire(&json!([{ "path": "ok" }, { "path": "../up" }])), "/claims/1"),
