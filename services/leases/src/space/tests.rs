@@ -62,15 +62,15 @@ fn want(name: &str, holder: &str, claims: &[Claim], wait_ms: u64) -> Want {
     }
 }
 
-fn held(decision: &Decision<Acquired>) -> &Arc<Lease> {
-    match &decision.outcome {
+fn held(acquired: &Acquired) -> &Arc<Lease> {
+    match acquired {
         Acquired::Held(lease) => lease,
         Acquired::Waiting(_, blockers) => panic!("it waits for {blockers:?}"),
     }
 }
 
-fn blockers(decision: &Decision<Acquired>) -> &[Blocker] {
-    match &decision.outcome {
+fn blockers(acquired: &Acquired) -> &[Blocker] {
+    match acquired {
         Acquired::Held(lease) => panic!("{} is held", lease.id),
         Acquired::Waiting(_, blockers) => blockers,
     }
@@ -88,10 +88,10 @@ fn store(space: &mut Space, writes: &[Write], mut revision: u64) {
 }
 
 /// Asks, and stores what follows at this revision.
-fn acquire(space: &mut Space, want: &Want, revision: u64) -> Decision<Acquired> {
+fn acquire(space: &mut Space, want: &Want, revision: u64) -> Acquired {
     let decision = space.acquire(want, NOW_MS).unwrap();
     store(space, &decision.writes, revision);
-    decision
+    decision.outcome
 }
 
 /// What is granted by these writes, in order.
