@@ -43,8 +43,6 @@ impl Pattern {
     /// [`Malformed`] says what is wrong and how to mend it.
     pub(crate) fn glob(text: &str) -> Result<Self, Malformed> {
         match text.strip_suffix('/') {
-            // Every folder, and so everything; the crate `ignore` counts files in the root in, too.
-            Some(text) if text.split('/').all(|component| component == "**") => Self::parse(text, Below::May),
             Some(text) => Self::parse(text, Below::Must),
             None => Self::parse(text, Below::May),
         }

@@ -73,6 +73,11 @@ impl Slot {
         self.held.keys().copied()
     }
 
+    /// The requests (by order of arrival) that wait and came before `order`.
+    pub(crate) fn earlier(&self, order: u64) -> impl Iterator<Item = u64> {
+        self.waiting.range(..order).map(|(order, _)| *order)
+    }
+
     /// Takes in a lease or a request that waits.
     pub(crate) fn enter(&mut self, key: Key, lease: &Lease, slots: u64) {
         if lease.is_held() {

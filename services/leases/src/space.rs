@@ -198,3 +198,6 @@ impl Space {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

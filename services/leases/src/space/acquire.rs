@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use selvedge_contracts::{
     fault::Fault,
+    id::PoolName,
     payload::lease::{DEFAULT_LEASE_TTL_MS, Lease, LeaseState, MAX_BLOCKERS},
 };
 
@@ -38,7 +39,12 @@ impl Space {
             return Ok(self.admit(want, covers, LeaseState::Held, now_ms));
         }
         if wait_ms == 0 {
-            return Err(refusal(&self.name_blockers(&clashes, &want.request.claims, &slots, now_ms)));
+            return Err(refusal(&self.name_blockers(
+                &clashes,
+                &want.request.claims,
+                self.next_order,
+                now_ms,
+            )));
         }
         if self.waiting.len() >= self.limits.waiters {
             let waiting = self.waiting.len();
@@ -151,13 +157,11 @@ impl Space {
     }
 
     /// The first pool that has not enough slots for somebody who came at `order`.
-    pub(super) fn lacking<'a>(
-        &self,
-        slots: &'a Slots,
-        order: u64,
-    ) -> Option<&'a selvedge_contracts::id::PoolName> {
-        let fits =
-            |(pool, wanted): (_, &u64)| self.pools.get(pool).is_some_and(|slot| slot.fits(*wanted, order));
-        slots.iter().find(|(pool, wanted)| !fits((*pool, *wanted))).map(|(pool, _)| pool)
+    pub(super) fn lacking<'a>(&self, slots: &'a Slots, order: u64) -> Option<&'a PoolName> {
+        slots.iter().find(|(pool, wanted)| !self.fits(pool, **wanted, order)).map(|(pool, _)| pool)
+    }
+
+    pub(super) fn fits(&self, pool: &PoolName, wanted: u64, order: u64) -> bool {
+        self.pools.get(pool).is_some_and(|slot| slot.fits(wanted, order))
     }
 }

@@ -2,7 +2,7 @@
 
 use selvedge_contracts::{
     fault::Fault,
-    id::LeaseId,
+    id::{LeaseId, PoolName},
     payload::{
         claim::Claim,
         lease::{Blocker, MAX_BLOCKERS},
@@ -10,7 +10,7 @@ use selvedge_contracts::{
 };
 
 use super::{Clash, Entry, Key, Space};
-use crate::pool::Slots;
+use crate::pool::slots_of;
 
 impl Space {
     /// What a waiting request waits for, at most [`MAX_BLOCKERS`]; none if it is held or unknown.
@@ -23,43 +23,44 @@ impl Space {
 
     pub(super) fn blockers_of(&self, key: Key, entry: &Entry, now_ms: u64) -> Vec<Blocker> {
         let clashes = self.clashes_of(key, entry, MAX_BLOCKERS);
-        self.name_blockers(&clashes, &entry.lease.claims, &entry.slots, now_ms)
-            .into_iter()
-            .filter(|blocker| blocker.lease != entry.lease.id)
-            .collect()
+        self.name_blockers(&clashes, &entry.lease.claims, entry.lease.order, now_ms)
     }
 
-    /// Names the leases that clash; if there are none, who holds the slots that are lacking.
+    /// Names the leases that clash with what somebody who came at `order` claims; if there are none, who
+    /// holds the slots that are lacking or waits for them and came earlier.
     pub(super) fn name_blockers(
         &self,
         clashes: &[Clash],
         wanted: &[Claim],
-        slots: &Slots,
+        order: u64,
         now_ms: u64,
     ) -> Vec<Blocker> {
         let named = clashes.iter().filter_map(|clash| {
-            let claims = |held: &Entry| {
-                clash.held.iter().filter_map(|at| held.lease.claims.get(*at as usize).cloned()).collect()
-            };
             let held = self.entries.get(&clash.key)?;
-            Some(blocker(held, claims(held), clash.wanted, now_ms))
+            let claims = clash.held.iter().filter_map(|at| held.lease.claims.get(*at as usize).cloned());
+            Some(blocker(held, claims.collect(), clash.wanted, now_ms))
         });
         if !clashes.is_empty() {
             return named.collect();
         }
-        let mut found = Vec::new();
-        for pool in slots.keys() {
-            let Some(slot) = self.pools.get(pool) else { continue };
-            let of_pool = |claim: &&Claim| matches!(claim, Claim::Slots { pool: named, .. } if named == pool);
-            let index = wanted.iter().position(|claim| of_pool(&claim)).unwrap_or(0);
-            let users = slot.users().filter_map(|key| self.entries.get(&key));
-            found.extend(users.take(MAX_BLOCKERS).map(|held| {
-                let claims = held.lease.claims.iter().filter(of_pool).cloned().collect();
-                blocker(held, claims, u32::try_from(index).unwrap_or(u32::MAX), now_ms)
-            }));
-        }
+        let lacking = slots_of(wanted).into_iter().filter(|(pool, slots)| !self.fits(pool, *slots, order));
+        let mut found: Vec<Blocker> =
+            lacking.flat_map(|(pool, _)| self.slots_taken(&pool, wanted, order, now_ms)).collect();
         found.truncate(MAX_BLOCKERS);
         found
+    }
+
+    fn slots_taken(&self, pool: &PoolName, wanted: &[Claim], order: u64, now_ms: u64) -> Vec<Blocker> {
+        let Some(slot) = self.pools.get(pool) else { return Vec::new() };
+        let of_pool = |claim: &Claim| matches!(claim, Claim::Slots { pool: named, .. } if named == pool);
+        let index = wanted.iter().position(of_pool).and_then(|at| u32::try_from(at).ok()).unwrap_or(0);
+        let waiting = slot.earlier(order).filter_map(|order| self.waiting.get(&order).copied());
+        let users = slot.users().chain(waiting).filter_map(|key| self.entries.get(&key));
+        let named = users.take(MAX_BLOCKERS).map(|held| {
+            let claims = held.lease.claims.iter().filter(|claim| of_pool(claim)).cloned().collect();
+            blocker(held, claims, index, now_ms)
+        });
+        named.collect()
     }
 }
 
