@@ -7,7 +7,7 @@ use super::*;
 
 const LEASES: usize = 100_000;
 const GLOBS: usize = 10_000;
-const ROUNDS: usize = 20_000;
+const ROUNDS: usize = 2_000;
 
 fn limits() -> Limits {
     Limits { leases_per_holder: usize::MAX, ..Limits::default() }
