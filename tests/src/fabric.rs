@@ -245,7 +245,8 @@ pub async fn connect_bus(bus: &Bus, login: Login) -> bus::Bus {
     connect_url(&bus.url(), login).await
 }
 
-async fn connect_url(url: &str, login: Login) -> bus::Bus {
+/// Connects as the kit does, to servers at `url`.
+pub async fn connect_url(url: &str, login: Login) -> bus::Bus {
     let options = bus::Options { url: url.to_owned(), name: "test".to_owned(), connect_timeout_ms: 5_000 };
     bus::Bus::connect(&options, login).await.expect("a connection")
 }

@@ -24,7 +24,7 @@ use std::{
 
 use async_nats::{Message, Subscriber};
 use futures::StreamExt as _;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::debug;
 
 use crate::{
@@ -43,18 +43,20 @@ pub enum Flight {
     One,
 }
 
-/// Sends the writes of all lanes over one connection and hears their acknowledgements on one inbox.
+/// Sends the writes of all lanes over one connection and hears their acknowledgements on one inbox, until
+/// it is dropped: a service that stops still answers what is in flight.
 #[derive(Clone)]
-pub struct Publisher(Arc<Shared>);
-
-struct Shared {
+pub struct Publisher {
     bus: Bus,
     inbox: String,
     flight: Flight,
-    lanes: Mutex<HashMap<u64, Weak<dyn Acknowledged>>>,
-    next_lane: AtomicU64,
-    tasks: TaskTracker,
+    lanes: Arc<Lanes>,
+    next_lane: Arc<AtomicU64>,
+    _hearing: Arc<DropGuard>,
 }
+
+#[derive(Default)]
+struct Lanes(Mutex<HashMap<u64, Weak<dyn Acknowledged>>>);
 
 /// Longest wait for an acknowledgement, in milliseconds. After that the outcome is unknown.
 const PATIENCE_MS: u64 = 5_000;
@@ -66,30 +68,19 @@ const TICK: Duration = Duration::from_millis(100);
 const READY_MS: u64 = 5_000;
 
 impl Publisher {
-    /// Hears acknowledgements in a task of its own until `stop`.
+    /// Hears acknowledgements in a task of its own.
     ///
     /// # Errors
     /// [`BusError`] if the connection is closed.
-    pub async fn start(
-        bus: Bus,
-        flight: Flight,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
-    ) -> Result<Self, BusError> {
+    pub async fn start(bus: Bus, flight: Flight) -> Result<Self, BusError> {
         let inbox = bus.client().new_inbox();
         let answers = bus.subscribe(&format!("{inbox}.*.*"), None).await?;
         bus.flush(Deadline::in_ms(READY_MS)).await;
-        let publisher = Self(Arc::new(Shared {
-            bus,
-            inbox,
-            flight,
-            lanes: Mutex::default(),
-            next_lane: AtomicU64::new(0),
-            tasks: tasks.clone(),
-        }));
-        let shared = Arc::clone(&publisher.0);
-        tasks.spawn(async move { shared.hear(answers, stop).await });
-        Ok(publisher)
+        let (lanes, stop) = (Arc::<Lanes>::default(), CancellationToken::new());
+        let (hearing, over, heard) = (Arc::clone(&lanes), bus.clone(), stop.clone());
+        tokio::spawn(async move { hearing.hear(over, answers, heard).await });
+        let hearing = Arc::new(stop.drop_guard());
+        Ok(Self { bus, inbox, flight, lanes, next_lane: Arc::default(), _hearing: hearing })
     }
 
     /// A lane of writes into the bucket `bucket`, guarded by the key `guard` at `revision`. Each write's
@@ -101,19 +92,19 @@ impl Publisher {
         revision: u64,
         settle: impl Fn(T, Result<u64, Lost>) + Send + Sync + 'static,
     ) -> Lane<T> {
-        let number = self.0.next_lane.fetch_add(1, Ordering::Relaxed);
-        let reply = format!("{}.{number}", self.0.inbox);
+        let number = self.next_lane.fetch_add(1, Ordering::Relaxed);
+        let reply = format!("{}.{number}", self.inbox);
         let lane =
-            Lane::new(self.0.bus.clone(), self.0.flight, bucket, (guard, revision), reply, Box::new(settle));
-        lock(&self.0.lanes).insert(number, lane.acknowledged());
-        lane.start(&self.0.tasks);
+            Lane::new(self.bus.clone(), self.flight, bucket, (guard, revision), reply, Box::new(settle));
+        lock(&self.lanes.0).insert(number, lane.acknowledged());
+        lane.start();
         lane
     }
 }
 
-impl Shared {
-    async fn hear(&self, mut answers: Subscriber, stop: CancellationToken) {
-        let mut connects = self.bus.connects();
+impl Lanes {
+    async fn hear(&self, bus: Bus, mut answers: Subscriber, stop: CancellationToken) {
+        let mut connects = bus.connects();
         let mut tick = tokio::time::interval(TICK);
         let mut connected = None;
         loop {
@@ -135,7 +126,7 @@ impl Shared {
         let (Some(write), Some(lane)) = numbers else {
             return debug!(subject = %answer.subject, "foreign acknowledgement");
         };
-        let found = lock(&self.lanes).get(&lane).and_then(Weak::upgrade);
+        let found = lock(&self.0).get(&lane).and_then(Weak::upgrade);
         let Some(lane) = found else {
             return; // given up
         };
@@ -155,7 +146,7 @@ impl Shared {
             oldest = oldest.max(Some(at));
         }
         let lanes: Vec<_> = {
-            let mut lanes = lock(&self.lanes);
+            let mut lanes = lock(&self.0);
             lanes.retain(|_, lane| lane.strong_count() > 0);
             lanes.values().filter_map(Weak::upgrade).collect()
         };

@@ -56,6 +56,10 @@ where
     if slot.is_owned() {
         return serve(Arc::clone(slot)).await;
     }
+    let stops = || Fault::unavailable("this replica stops; send the same request again");
+    if state.stop.is_cancelled() {
+        return Err(stops().into());
+    }
     let (owner, _) = state.named_owner(&slot.place);
     let other = owner.map(|owner| owner.instance).filter(|instance| *instance != state.instance);
     let Some(other) = other else {
@@ -66,7 +70,6 @@ where
         // Whoever passed it on looks for the owner again.
         return Err(Fault::unavailable(format!("the space is owned by the instance {other}")).into());
     }
-    let stops = || Fault::unavailable("this replica stops; send the same request again");
     let forwarded = state.stop.run_until_cancelled(call.forward::<C>(&other)).await.ok_or_else(stops)?;
     match forwarded {
         Ok(reply) => Ok(reply),

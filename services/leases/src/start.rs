@@ -48,7 +48,7 @@ pub async fn start(
     let bucket = Bucket::new(bus.clone(), BUCKET);
     let replicas = bucket.replicas(Deadline::in_ms(READY_MS)).await.map_err(LeasesError::Bucket)?;
     let flight = if replicas > 1 { Flight::One } else { Flight::Many };
-    let publisher = Publisher::start(bus.clone(), flight, &tasks, stop.clone()).await?;
+    let publisher = Publisher::start(bus.clone(), flight).await?;
     let mirror = Mirror::new(bus, BUCKET, LEASE_PREFIX);
     // Processes may share a credential, never a name: who owns a space is known by it.
     let instance = ScopeId::new(&format!("i{}", RequestDigest::random().id_hex()))?;

@@ -12,6 +12,8 @@
 mod bad_input;
 mod calls;
 mod endings;
+mod lane;
+mod mirror;
 mod pools;
 mod replicas;
 mod restarts;

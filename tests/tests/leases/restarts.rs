@@ -1,6 +1,6 @@
 //! Restarts: what is held stays held, and tokens only rise.
 
-use selvedge_contracts::payload::lease::{Lease, LeaseState, Standing};
+use selvedge_contracts::payload::lease::{Acquire, Lease, LeaseState, Standing};
 use selvedge_tests::{Options, wait};
 
 use crate::scene::{Scene, Worker};
@@ -38,6 +38,30 @@ async fn tokens_rise_across_restarts_of_the_service_and_of_nats_server() {
         (now_us - 600_000_000..now_us).contains(&epoch_us),
         "tokens start at the microseconds: {epoch_us}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_stops_leaves_at_once_and_another_serves_who_waited() {
+    let mut scene = Scene::start_with(Options::LAZY, 1).await;
+    let (ada, bob) = (scene.worker("ada").await, scene.worker("bob").await);
+    let first = ada.take("src").await;
+    let wanted = crate::scene::wanted(vec![crate::scene::path("src")]);
+    let waiting = Acquire { wait_ms: Some(30_000), ..wanted };
+    let leaving = async {
+        wait::until("the queue", async || match ada.list().await.len() {
+            2 => Ok(()),
+            other => Err(other),
+        })
+        .await;
+        let heir = scene.fabric.leases_replica("heir").await;
+        let started = std::time::Instant::now();
+        scene.leases.pop().unwrap().drain().await;
+        assert!(started.elapsed() < std::time::Duration::from_secs(3), "it took {:?}", started.elapsed());
+        ada.release(&first).await.unwrap();
+        heir
+    };
+    let (held, _heir) = tokio::join!(bob.keyed("k", &waiting), leaving);
+    assert!(held.unwrap().lease.token > first.token);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::{Sink as _, SinkExt as _, task::noop_waker_ref};
 use selvedge_contracts::stream::bucket_subject;
 use tokio::sync::Notify;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{Flight, lock};
@@ -129,9 +129,9 @@ impl<T: Send + 'static> Lane<T> {
         inner
     }
 
-    pub(super) fn start(&self, tasks: &TaskTracker) {
+    pub(super) fn start(&self) {
         let (inner, closed) = (Arc::clone(&self.inner), self.closed.clone());
-        tasks.spawn(async move {
+        tokio::spawn(async move {
             let _ = closed.run_until_cancelled(inner.send_what_waits()).await;
         });
     }
