@@ -25,7 +25,7 @@ pub struct NewFact {
     pub fact: FactKind,
     /// The whole of it, payload included.
     pub envelope: Envelope,
-    /// Digest of the request that led to it.
+    /// The request that led to it.
     pub request: Option<RequestDigest>,
     /// Trace context to pass on.
     pub traceparent: Option<String>,
@@ -93,7 +93,7 @@ impl NewFact {
     fn headers(&self, expected: u64) -> HeaderMap {
         let mut headers = guard(&self.entity.filter(), expected);
         if let Some(request) = self.request {
-            headers.insert(header::REQUEST, request.to_string().as_str());
+            headers.insert(header::REQUEST, request.to_header().as_str());
         }
         if let Some(traceparent) = &self.traceparent {
             headers.insert(header::TRACEPARENT, traceparent.as_str());

@@ -7,11 +7,13 @@
 mod append;
 mod read;
 mod record;
+mod request;
 
 pub use append::NewFact;
 pub use read::ReadError;
 pub(crate) use record::sequence;
-pub use record::{FactRecord, RequestDigest, Unreadable};
+pub use record::{FactRecord, Unreadable};
+pub use request::RequestDigest;
 
 pub use crate::jetstream::AppendError;
 

@@ -81,7 +81,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
         let payload = open::payload(&std::mem::take(&mut envelope.payload), schema)?;
         let judged = Judged { envelope, standing, signature, deadline, now_ms };
-        Ok(Prepared::Ready { call: self.call(judged, work, row, names, headers), payload, form })
+        Ok(Prepared::Ready { call: self.call(judged, work, row, names, headers, &payload), payload, form })
     }
 
     /// The call that a judged request is.
@@ -92,6 +92,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         row: &'static CallRow,
         names: &Arc<Names>,
         headers: &HeaderMap,
+        payload: &Value,
     ) -> Call {
         let Judged { envelope, standing, signature, deadline, now_ms } = judged;
         let text = |name: &str| headers.get(name).map(|value| value.as_str());
@@ -103,10 +104,10 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             signed.map(|(verified, header)| call::attestation(verified, header, &work.subject, &standing));
         let nonce = signature.as_ref().map(|verified| verified.nonce.as_str());
         // What only a write needs is not made for a read.
-        let (digest, origin) = match row.access {
+        let (key, origin) = match row.access {
             Access::Read => (None, Envelope::default()),
             Access::Write => (
-                open::request_digest(&envelope, &work.subject, &names.call, nonce),
+                open::request_key(&envelope, nonce),
                 call::origin(&envelope, &work.subject, &standing, attestation),
             ),
         };
@@ -115,7 +116,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             feed: self.setup.feed.clone(),
             attempts: self.setup.limits.write_attempts,
             deadline,
-            digest,
+            digest: key.as_ref().map(|key| key.digest(&work.subject, &names.call, payload)),
+            key,
             origin,
             traceparent: traceparent.clone(),
             revision: AtomicU64::new(0),
@@ -230,7 +232,9 @@ async fn is_repetition_of_its_agent(call: &Call) -> Result<(), Fault> {
         Entity { mission: Mission::kluster(), name: EntityName::Agent, id: EntityId::from(&agent.id) };
     if let Some(digest) = call.writer.digest {
         let recorded = call.ledger().find(&entity, digest, call.deadline()).await;
-        if recorded.map_err(|error| Fault::unavailable(error_chain(&error)))?.is_some() {
+        let recorded = recorded.map_err(|error| Fault::unavailable(error_chain(&error)))?;
+        let request = recorded.and_then(|fact| fact.request);
+        if request.is_some_and(|request| !request.differs_in_payload_from(digest)) {
             return Ok(());
         }
     }
