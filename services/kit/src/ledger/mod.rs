@@ -9,6 +9,7 @@ mod read;
 mod record;
 mod request;
 
+pub(crate) use append::FactMessage;
 pub use append::NewFact;
 pub use read::ReadError;
 pub(crate) use record::sequence;

@@ -41,10 +41,9 @@ struct Judged {
 }
 
 /// What came of judging a request without waiting.
-#[allow(clippy::large_enum_variant, reason = "short-lived, and the large one is the usual one")]
 pub(super) enum Prepared {
     /// It can be handled.
-    Ready { call: Call, payload: Value, form: Form },
+    Ready { call: Arc<Call>, payload: Value, form: Form },
     /// The views do not know enough yet.
     MustWait,
 }
@@ -93,7 +92,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         names: &Arc<Names>,
         headers: &HeaderMap,
         payload: &Value,
-    ) -> Call {
+    ) -> Arc<Call> {
         let Judged { envelope, standing, signature, deadline, now_ms } = judged;
         let text = |name: &str| headers.get(name).map(|value| value.as_str());
         // By the standard, what is no trace context is ignored; it must not get into the ledger either.
@@ -123,12 +122,12 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             revision: AtomicU64::new(0),
         };
         let (subject, names) = (work.subject.clone(), Arc::clone(names));
-        Call { row, names, subject, envelope, standing, signature, now_ms, traceparent, writer }
+        Arc::new(Call { row, names, subject, envelope, standing, signature, now_ms, traceparent, writer })
     }
 
     /// Judges a request that must wait for the views to catch up: with a caller, a revision or a
     /// precondition that they do not know yet.
-    pub(super) async fn prepare_slowly(&self, work: &Work) -> Result<(Call, Value, Form), Fault> {
+    pub(super) async fn prepare_slowly(&self, work: &Work) -> Result<(Arc<Call>, Value, Form), Fault> {
         const LONGEST_WAIT_MS: u64 = 5_000;
         let deadline = Deadline::in_ms(LONGEST_WAIT_MS);
         let (feed, directory) = (&self.setup.feed, &self.setup.directory);
@@ -154,7 +153,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         Ok((call, payload, form))
     }
 
-    fn prepare_now(&self, work: &Work, standing: Standing) -> Result<(Call, Value, Form), Fault> {
+    fn prepare_now(&self, work: &Work, standing: Standing) -> Result<(Arc<Call>, Value, Form), Fault> {
         match self.prepare(work, Some(standing))? {
             Prepared::Ready { call, payload, form } => Ok((call, payload, form)),
             Prepared::MustWait => Err(Fault::internal("a judged request must wait again")),

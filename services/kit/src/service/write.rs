@@ -216,10 +216,19 @@ impl Writer {
     ) -> Result<Option<Recorded<S>>, Fault> {
         let expected = current.as_ref().map_or(0, |entry| entry.revision);
         let fact = self.new_fact(entity.clone(), change.fact, payload_of(&change)?);
-        match self.ledger.append(&fact, expected, self.attempt_deadline()).await {
+        let message = match fact.message(expected) {
+            Ok(message) => message,
+            Err(error) => return self.undecided(entity, error),
+        };
+        let state = Arc::new(change.state);
+        let _expected = self.feed.expect(&message, {
+            let (view, entity, state, digest) =
+                (Arc::clone(view), entity.clone(), Arc::clone(&state), self.digest);
+            move |revision| view.put(&entity, revision, state, digest)
+        });
+        match self.ledger.append_message(message, self.attempt_deadline()).await {
             Ok(revision) => {
                 self.count(entity, Append::Stored);
-                let state = Arc::new(change.state);
                 view.put(entity, revision, Arc::clone(&state), self.digest);
                 self.saw(revision);
                 Ok(Some(Recorded { revision, state }))
