@@ -20,7 +20,7 @@ use selvedge_contracts::{
     },
 };
 use selvedge_kit::{
-    authority::{Keyring, Kluster, jwt::Life, push},
+    authority::{Keyring, Kluster, Revoked as Passing, jwt::Life, push},
     client::Client,
     clock::now_ms,
 };
@@ -109,8 +109,8 @@ pub(crate) async fn keys(
     Ok(Revoked { keys, servers })
 }
 
-/// Takes back what ended sessions hold until it ends by itself, and tells the servers; gives how many
-/// keys are newly revoked.
+/// Takes back what ended sessions hold until it ends by itself, as far as the account's token has room,
+/// and tells the servers.
 ///
 /// # Errors
 /// As [`keys`].
@@ -118,13 +118,14 @@ pub(crate) async fn until_they_end(
     context: &Context,
     url: &str,
     keys: &BTreeMap<PublicKey, u64>,
-) -> Result<usize, Failure> {
+) -> Result<Passing, Failure> {
     let (keyring, kluster) = context.keys()?;
-    let taken = keyring.revoke_until(&kluster, keys, now_ms())?;
-    if taken > 0 {
+    let most = context.config.server.max_revoked_keys;
+    let passing = keyring.revoke_until(&kluster, keys, most, now_ms())?;
+    if passing.taken > 0 {
         tell(url, &keyring, &kluster).await?;
     }
-    Ok(taken)
+    Ok(passing)
 }
 
 async fn tell(url: &str, keyring: &Keyring, kluster: &Kluster) -> Result<Vec<String>, Failure> {

@@ -5,6 +5,7 @@ mod credentials;
 mod machine;
 mod probe;
 mod report;
+mod revocations;
 mod rights;
 mod server;
 
@@ -48,6 +49,7 @@ async fn of_kluster(context: &Context, place: &Place, kluster: &KlusterName) -> 
         }
     };
     let mut found = server::checks(context, place, kluster, client.bus()).await;
+    found.extend(revocations::room(context, kluster));
     found.push(rights::operator(&client, kluster).await);
     found.push(rights::worker(context, place, kluster).await);
     found
