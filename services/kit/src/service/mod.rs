@@ -15,6 +15,7 @@ mod runtime;
 mod slots;
 mod write;
 
+pub(crate) use answer::cut;
 pub use call::Call;
 pub use draft::Draft;
 pub use route::{Answer, Route, Routes};
