@@ -32,7 +32,7 @@ pub(super) async fn add(
     let request = Arc::new(request);
     let wanted = Arc::clone(&request);
     let digest = computed(move || {
-        Checker::new(&wanted.schema)?;
+        Checker::new(&wanted.schema).map_err(in_payload)?;
         canonical::digest(&wanted.schema)
     })
     .await?;
@@ -59,6 +59,14 @@ pub(super) async fn add(
         .ok_or_else(|| Fault::internal("the contract was not recorded"))?;
     call.writer.saw(added.revision);
     Ok(reply(&added))
+}
+
+/// The checker points into the schema; who asked sent it as a field.
+fn in_payload(mut fault: Fault) -> Fault {
+    for detail in &mut fault.details {
+        detail.at.insert_str(0, "/schema");
+    }
+    fault
 }
 
 /// Runs what may compute for long on a thread of its own, off the threads that answer.
