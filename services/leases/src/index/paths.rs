@@ -38,6 +38,9 @@ pub(super) struct Paths {
     belows: BTreeMap<Box<str>, usize>,
 }
 
+/// So many paths below a folder are looked at one by one; of more, only those whose name ends as it must.
+const FEW: usize = 1_024;
+
 fn backwards(name: &str) -> Box<[u8]> {
     name.bytes().rev().collect()
 }
@@ -130,15 +133,20 @@ impl Paths {
         for folder in folders(head).chain([head]) {
             self.add_at(folder, finder);
         }
-        if glob.tail().is_empty() {
-            let nodes = below(&self.nodes, head).map(|(path, _)| path);
-            self.add_matched(nodes, glob, finder);
+        let in_folder = || below(&self.nodes, head).map(|(path, _)| path);
+        let is_few = in_folder().take(FEW).count() < FEW;
+        if glob.tail().is_empty() || is_few {
+            self.add_matched(in_folder(), glob, finder);
         } else {
             let tail = glob.tail();
             let from = (std::ops::Bound::Included(tail), std::ops::Bound::Unbounded);
             let names = self.names.range::<[u8], _>(from).take_while(|(name, _)| name.starts_with(tail));
             let paths = names.flat_map(|(_, paths)| paths).map(|path| &**path);
-            self.add_matched(paths, glob, finder);
+            let is_below = |path: &&str| {
+                let rest = path.strip_prefix(head);
+                head.is_empty() || rest.is_some_and(|rest| rest.starts_with('/'))
+            };
+            self.add_matched(paths.filter(is_below), glob, finder);
         }
         self.find_below(glob, finder);
     }

@@ -7,7 +7,7 @@ use super::*;
 
 const LEASES: usize = 100_000;
 const GLOBS: usize = 10_000;
-const ROUNDS: usize = 20_000;
+const ROUNDS: usize = 2_000;
 
 fn limits() -> Limits {
     Limits { leases_per_holder: usize::MAX, ..Limits::default() }
@@ -23,8 +23,8 @@ fn live(literal: fn(String) -> Claim) -> Space {
     for index in 0..GLOBS {
         let claim = match index % 4 {
             0 => Claim::files(format!("**/*.kind{index}")),
-            1 => Claim::glob(format!("docs/part{index}/**/*.md")),
-            2 => Claim::glob(format!("assets/*-{index}/**")),
+            1 => Claim::files(format!("docs/part{index}/**/*.md")),
+            2 => Claim::files(format!("assets/*-{index}/*.png")),
             _ => Claim::files(format!("services/crate{}/tests/*_{index}.rs", index % 1_000)),
         };
         // An unanchored glob clashes with every claim on a folder: there it stands from a folder of its own.
@@ -92,8 +92,8 @@ fn measure_a_large_space() {
         measure("folder, held below", &mut space, |round| {
             Claim::path(format!("services/crate{}", round % 1_000))
         });
-        measure("glob of a folder, free", &mut space, |round| {
-            Claim::glob(format!("services/crate{}/src/*.toml", round % 1_000))
+        measure("files of a folder, free", &mut space, |round| {
+            Claim::files(format!("services/crate{}/src/*.toml", round % 1_000))
         });
         measure("glob of a folder, held", &mut space, |round| {
             Claim::glob(format!("services/crate{}/src/**/*.rs", round % 1_000))

@@ -48,10 +48,10 @@ fn a_waiting_request_is_granted_when_the_lease_in_its_way_is_released() {
 fn nobody_overtakes_an_earlier_request_that_it_clashes_with() {
     let mut space = Space::new(Limits::default());
     let read = Claim::path("src").with_mode(Mode::Shared);
-    acquire(&mut space, &want("reader", "ada", &[read.clone()], 0), 1);
+    acquire(&mut space, &want("reader", "ada", std::slice::from_ref(&read), 0), 1);
     blockers(&acquire(&mut space, &want("writer", "bob", &[Claim::path("src")], 5_000), 2));
     // A reader could share with the reader, but the writer came first: it must not starve.
-    blockers(&acquire(&mut space, &want("late", "cyd", &[read.clone()], 5_000), 3));
+    blockers(&acquire(&mut space, &want("late", "cyd", std::slice::from_ref(&read), 5_000), 3));
     assert_eq!(space.acquire(&want("later", "dan", &[read], 0), NOW_MS).unwrap_err().code, Code::Conflict);
     // What has nothing in common with anybody overtakes.
     held(&acquire(&mut space, &want("other", "eve", &[Claim::path("docs")], 0), 4));
