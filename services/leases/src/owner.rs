@@ -57,7 +57,13 @@ pub(crate) enum Woken {
     Held(Arc<Lease>),
     /// It is gone.
     Gone(Removal),
+    /// The same request was sent again, twice: nobody waits for the answer to this sending any more.
+    Superseded,
 }
+
+/// Sendings of one request that wait side by side. A client sends again when it hears nothing for a while
+/// and listens to the last one alone; the one before may still be on its way through a takeover.
+const MAX_SENDINGS: usize = 2;
 
 /// What a write was for.
 struct Tag {
@@ -215,6 +221,9 @@ impl Owned {
         let (wake, woken) = oneshot::channel();
         let waiting = self.waking.entry(id.clone()).or_default();
         waiting.retain(|sender| !sender.is_closed());
+        if waiting.len() >= MAX_SENDINGS {
+            let _ = waiting.remove(0).send(Woken::Superseded); // it may have stopped waiting
+        }
         waiting.push(wake);
         woken
     }

@@ -66,7 +66,9 @@ where
         // Whoever passed it on looks for the owner again.
         return Err(Fault::unavailable(format!("the space is owned by the instance {other}")).into());
     }
-    match call.forward::<C>(&other).await {
+    let stops = || Fault::unavailable("this replica stops; send the same request again");
+    let forwarded = state.stop.run_until_cancelled(call.forward::<C>(&other)).await.ok_or_else(stops)?;
+    match forwarded {
         Ok(reply) => Ok(reply),
         Err(ForwardError::Gone(gone)) => take_from(state, call, slot, &gone, serve).await,
         Err(ForwardError::Refused(fault)) if fault.code == Code::Unavailable => Err(Miss::Lost),

@@ -1,11 +1,12 @@
 //! How a lease ends: renewal and its refusals, the end of a session, an operator's word.
 
+use futures::StreamExt as _;
 use selvedge_contracts::{
     call,
     fault::Code,
     id::LeaseId,
     payload::{
-        lease::{Acquire, Before, ForceRelease, Standing},
+        lease::{Acquire, Before, ForceRelease, Lease, Standing},
         session::SessionEnd,
     },
 };
@@ -121,4 +122,32 @@ async fn an_operator_takes_a_lease_and_the_ledger_says_why() {
     let missing = ForceRelease { lease: LeaseId::new("lease_00").unwrap(), ..force };
     let refused = operator.call::<call::LeaseForceRelease>(&missing).await.unwrap_err();
     assert_eq!(refused.code, Code::NotFound);
+}
+
+/// The server's expiry marker is written without a guard: it may cross a renewal and erase it.
+#[tokio::test]
+async fn a_marker_that_erases_a_renewed_lease_is_mended() {
+    let scene = Scene::start().await;
+    let ada = scene.worker("ada").await;
+    let lease = ada.take("src").await;
+    let renewed = ada.renew(&lease, Some(60_000)).await.unwrap();
+    let root = scene.fabric.bus.connect_as_root().await;
+    let key = format!("demo.{}.{}", lease.space, lease.id);
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Marker-Reason", "MaxAge");
+    headers.insert("Nats-TTL", "600s");
+    let mut seen = root.subscribe(format!("sv.lease.{key}")).await.unwrap();
+    root.flush().await.unwrap();
+    root.publish_with_headers(format!("$KV.leases.{key}"), headers, "".into()).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.len() < 2 {
+        let message =
+            tokio::time::timeout(wait::PATIENCE, seen.next()).await.expect("written again").unwrap();
+        heard.push(message.payload);
+    }
+    assert!(heard[0].is_empty(), "the marker");
+    let again: Lease = serde_json::from_slice(&heard[1]).unwrap();
+    assert_eq!(again, renewed, "token and deadline are what they were");
+    assert_eq!(ada.standing(&lease).await, Standing::Valid);
+    assert_eq!(ada.list().await, vec![renewed]);
 }

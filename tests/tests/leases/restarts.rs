@@ -1,6 +1,6 @@
 //! Restarts: what is held stays held, and tokens only rise.
 
-use selvedge_contracts::payload::lease::{Lease, Standing};
+use selvedge_contracts::payload::lease::{Lease, LeaseState, Standing};
 use selvedge_tests::{Options, wait};
 
 use crate::scene::{Scene, Worker};
@@ -38,4 +38,21 @@ async fn tokens_rise_across_restarts_of_the_service_and_of_nats_server() {
         (now_us - 600_000_000..now_us).contains(&epoch_us),
         "tokens start at the microseconds: {epoch_us}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_loses_a_server_grants_on_with_higher_tokens() {
+    let mut scene = Scene::start_with(Options::CLUSTER, 2).await;
+    let ada = scene.worker("ada").await;
+    let mut last = ada.take("before").await;
+    for node in 0..3 {
+        scene.fabric.bus.kill9_server(node); // one of the three leads the bucket
+        let next = take_in_the_end(&ada, &format!("without-{node}")).await;
+        assert!(next.token > last.token, "{next:?} after {last:?}");
+        assert_eq!(next.state, LeaseState::Held);
+        scene.fabric.bus.restart_server(node).await;
+        last = next;
+    }
+    let standing = wait::until("a verdict", async || ada.try_standing(&last).await).await;
+    assert_eq!(standing, Standing::Valid);
 }

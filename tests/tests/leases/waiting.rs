@@ -125,3 +125,27 @@ async fn what_has_nothing_in_common_overtakes_and_nothing_else() {
     let (bobs, ()) = tokio::join!(bobs, cys);
     assert_eq!(bobs.unwrap().lease.claims.len(), 2);
 }
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_while_it_waits_is_answered_once_it_is_held() {
+    let scene = Scene::start().await;
+    let (ada, bob) = (scene.worker("ada").await, scene.worker("bob").await);
+    let first = ada.take("src").await;
+    // Longer than the client waits for one sending: it sends twice more.
+    let request = waiting("src", 40_000);
+    let releasing = async {
+        queue_of(&ada, 1).await;
+        let later = selvedge_tests::now_ms() + 11_000;
+        wait::until("eleven seconds", async || match selvedge_tests::now_ms() {
+            now if now > later => Ok(()),
+            now => Err(later - now),
+        })
+        .await;
+        queue_of(&ada, 1).await;
+        ada.release(&first).await.unwrap();
+    };
+    let (held, ()) = tokio::join!(bob.acquire(&request), releasing);
+    let held = held.unwrap().lease;
+    assert_eq!(held.state, LeaseState::Held);
+    assert_eq!(bob.list().await, vec![held], "one request, one lease");
+}

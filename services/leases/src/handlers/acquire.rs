@@ -162,6 +162,10 @@ fn answer(woken: Woken, want: &Want, blockers: &[Blocker]) -> Result<AcquireRepl
     match woken {
         Woken::Held(lease) => Ok(held(&lease)),
         Woken::Gone(removal) => Err(gone(removal, want, blockers).into()),
+        Woken::Superseded => {
+            Err(Fault::conflict(format!("{} was asked for again; the last sending is answered", want.id))
+                .into())
+        }
     }
 }
 
