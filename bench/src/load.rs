@@ -9,6 +9,8 @@ pub(crate) struct Sample {
     latencies: Vec<Duration>,
     /// How long all of it took.
     elapsed: Duration,
+    /// Operations of each caller, sorted.
+    counts: Vec<usize>,
 }
 
 impl Sample {
@@ -17,6 +19,12 @@ impl Sample {
         let last = self.latencies.len().saturating_sub(1);
         let index = (last as f64 * share).round() as usize;
         self.latencies.get(index).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e6)
+    }
+
+    /// Operations of the slowest caller as a part of the median one's.
+    pub(crate) fn fairness(&self) -> f64 {
+        let median = self.counts.get(self.counts.len() / 2).copied().unwrap_or_default();
+        self.counts.first().copied().unwrap_or_default() as f64 / median as f64
     }
 
     /// Operations a second.
@@ -34,6 +42,23 @@ where
     F: Fn(usize) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = ()> + Send,
 {
+    let timed = move |caller| {
+        let started = Instant::now();
+        let done = operation(caller);
+        async move {
+            done.await;
+            started.elapsed()
+        }
+    };
+    timed_loop(callers, seconds, timed).await
+}
+
+/// As [`closed_loop`], with operations that say how long what is measured of them took.
+pub(crate) async fn timed_loop<F, W>(callers: usize, seconds: f64, operation: F) -> Sample
+where
+    F: Fn(usize) -> W + Clone + Send + Sync + 'static,
+    W: Future<Output = Duration> + Send,
+{
     let warm_until = Instant::now() + Duration::from_secs_f64(seconds * WARM_UP);
     let until = warm_until + Duration::from_secs_f64(seconds);
     let tasks: Vec<_> = (0..callers)
@@ -46,9 +71,9 @@ where
                     if started >= until {
                         return latencies;
                     }
-                    operation(caller).await;
+                    let took = operation(caller).await;
                     if started >= warm_until {
-                        latencies.push(started.elapsed());
+                        latencies.push(took);
                     }
                 }
             })
@@ -56,9 +81,12 @@ where
         .collect();
     let mut sample = Sample::default();
     for task in tasks {
-        sample.latencies.extend(task.await.expect("a caller"));
+        let latencies = task.await.expect("a caller");
+        sample.counts.push(latencies.len());
+        sample.latencies.extend(latencies);
     }
     sample.elapsed = warm_until.elapsed();
     sample.latencies.sort_unstable();
+    sample.counts.sort_unstable();
     sample
 }

@@ -11,6 +11,8 @@
 
 mod calls;
 mod follow;
+mod guards;
+mod leases;
 mod load;
 mod report;
 mod up;
@@ -31,7 +33,8 @@ struct Arguments {
     /// Rounds; raw and fabric take turns within each, and medians over rounds are shown.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Runs one operation alone, at 64 callers, for a profiler: echo, read, publish or write.
+    /// Runs one operation alone, at 64 callers, for a profiler: echo, read, publish, write, guarded;
+    /// lease-pairs, lease-contended.
     #[arg(long)]
     profile: Option<String>,
     /// Only sections whose name contains this.
@@ -48,7 +51,10 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(arguments: &Arguments) {
     if let Some(operation) = &arguments.profile {
-        return calls::profile(operation, arguments.seconds).await;
+        return match operation.strip_prefix("lease-") {
+            Some(operation) => leases::profile(operation, arguments.seconds).await,
+            None => calls::profile(operation, arguments.seconds).await,
+        };
     }
     let wants = |name: &str| name.contains(arguments.only.as_str());
     let durable = Options { sync: Sync::Always, ..Options::LAZY };
@@ -56,8 +62,17 @@ async fn run(arguments: &Arguments) {
         if wants(&format!("calls {name}")) {
             calls::measure(name, options, arguments.seconds, arguments.rounds).await;
         }
+        if wants(&format!("leases {name}")) {
+            leases::measure(name, options, arguments.seconds, arguments.rounds).await;
+        }
         if wants(&format!("follow {name}")) {
             follow::measure(name, options, arguments.rounds).await;
+        }
+    }
+    for (name, options) in [("one replica, lazy", Options::LAZY), ("three replicas, lazy", Options::CLUSTER)]
+    {
+        if wants(&format!("guards {name}")) {
+            guards::measure(name, options, arguments.seconds, arguments.rounds).await;
         }
     }
     if wants("up") {

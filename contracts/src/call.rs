@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     kind::Kind,
-    payload::{Nothing, agent, contract, history, invite, mission, request, session},
+    payload::{Nothing, agent, contract, history, invite, lease, mission, request, session},
     role::{Role, Service},
     schema,
 };
@@ -114,6 +114,17 @@ const KNOWN: &[Role] = &[
     Role::Committer,
 ];
 
+/// Whoever works under leases or acts for those who do.
+const CHECKERS: &[Role] = &[
+    Role::Planner,
+    Role::Worker,
+    Role::Verifier,
+    Role::Arbitrator,
+    Role::Approver,
+    Role::Operator,
+    Role::Committer,
+];
+
 macro_rules! calls {
     ($($(#[doc = $summary:literal])+ $name:ident = $service:ident . $call:ident, $access:ident, $signature:ident,
         $deadline_ms:literal ms, $roles:expr, $request:ty => $reply:ty;)+) => {
@@ -192,6 +203,22 @@ calls! {
     ContractCheck = Registry.contract_check, Read, Optional, 5_000 ms, MEMBERS, contract::ContractCheck => contract::ContractVerdict;
     /// The facts of one entity, in ledger order.
     History = Registry.history, Read, Optional, 5_000 ms, MEMBERS, history::History => history::Facts;
+    /// Takes a lease on all that is claimed, or none; waits for it in a queue if asked to.
+    LeaseAcquire = Leases.acquire, Write, Optional, 60_000 ms, MEMBERS, lease::Acquire => lease::AcquireReply;
+    /// Puts a held lease's deadline off; its fencing token stays.
+    LeaseRenew = Leases.renew, Write, Optional, 5_000 ms, MEMBERS, lease::Renew => lease::LeaseReply;
+    /// Gives a lease back, or withdraws a request that waits.
+    LeaseRelease = Leases.release, Write, Optional, 5_000 ms, MEMBERS, lease::Release => lease::ReleaseReply;
+    /// What is held and who waits, in order of space and id.
+    LeaseList = Leases.list, Read, Optional, 5_000 ms, CHECKERS, lease::LeaseList => lease::Leases;
+    /// Whether fencing tokens still count.
+    LeaseCheck = Leases.check, Read, Optional, 5_000 ms, CHECKERS, lease::Check => lease::CheckReply;
+    /// Takes a lease from its holder, for a reason that is recorded.
+    LeaseForceRelease = Leases.force_release, Write, Optional, 5_000 ms, OPERATOR, lease::ForceRelease => lease::LeaseReply;
+    /// Makes a pool of slots, or changes its size.
+    PoolSet = Leases.pool_set, Write, Optional, 5_000 ms, PLANNER, lease::PoolSet => lease::PoolReply;
+    /// The pools of a space and how much of them is in use, in order of name.
+    PoolList = Leases.pool_list, Read, Optional, 5_000 ms, CHECKERS, lease::PoolList => lease::Pools;
 }
 
 /// The call `name` of `service`.

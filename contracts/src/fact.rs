@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kind::Kind,
-    payload::{Nothing, Recorded, agent, contract, invite, mission, request, session},
+    payload::{Nothing, Recorded, agent, contract, invite, lease, mission, request, session},
     role::Service,
     schema,
 };
@@ -103,6 +103,10 @@ impl State for request::UserRequest {
 }
 impl State for contract::Contract {
     const ENTITY: EntityName = EntityName::Contract;
+}
+
+impl State for lease::Lease {
+    const ENTITY: EntityName = EntityName::Lease;
 }
 
 impl fmt::Display for EntityName {
@@ -212,6 +216,9 @@ pub const REQUEST_CLOSED: FactType<agent::Reason, request::UserRequest> =
 /// A version of a payload contract was registered.
 pub const CONTRACT_ADDED: FactType<Nothing, contract::Contract> =
     FactType::new(EntityName::Contract, "added");
+/// A lease was taken from its holder; the state is the lease as it stood last.
+pub const LEASE_FORCE_RELEASED: FactType<agent::Reason, lease::Lease> =
+    FactType::of(Service::Leases, EntityName::Lease, "force_released");
 
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[
@@ -232,6 +239,7 @@ pub const FACTS: &[FactKind] = &[
     REQUEST_OPENED.kind,
     REQUEST_CLOSED.kind,
     CONTRACT_ADDED.kind,
+    LEASE_FORCE_RELEASED.kind,
     FactKind::reserved(EntityName::Intent, "executing", Service::Committer),
     FactKind::reserved(EntityName::Intent, "committed", Service::Committer),
     FactKind::reserved(EntityName::Intent, "failed", Service::Committer),

@@ -321,6 +321,7 @@ impl SubjectId for ScopeIdShape {}
 impl SubjectId for PublicKeyShape {}
 impl SubjectId for InviteIdShape {}
 impl SubjectId for RequestIdShape {}
+impl SubjectId for LeaseIdShape {}
 
 /// Shape of an [`InviteId`].
 pub enum InviteIdShape {}
@@ -349,6 +350,65 @@ impl Shape for RequestIdShape {
 }
 /// A user's request: the root of a chain of causes.
 pub type RequestId = Token<RequestIdShape>;
+
+/// Shape of a [`SpaceId`].
+pub enum SpaceIdShape {}
+impl Shape for SpaceIdShape {
+    const NAME: &'static str = "space_id";
+    const PATTERN: &'static str = "^[a-z0-9][a-z0-9_-]*$";
+    const EXAMPLE: &'static str = "shop-frontend";
+    const MAX_BYTES: usize = 63;
+    fn fits(bytes: &[u8]) -> bool {
+        CallerShape::fits(bytes)
+    }
+}
+/// A space of leases: a repository, or any other place in which names mean one thing.
+pub type SpaceId = Token<SpaceIdShape>;
+
+/// Shape of a [`LeaseId`].
+pub enum LeaseIdShape {}
+impl Shape for LeaseIdShape {
+    const NAME: &'static str = "lease_id";
+    const PATTERN: &'static str = "^lease_[a-z0-9_-]+$";
+    const EXAMPLE: &'static str = "lease_0a1b2c3d4e5f6071";
+    const MAX_BYTES: usize = 64;
+    fn fits(bytes: &[u8]) -> bool {
+        is_prefixed(bytes, b"lease_")
+    }
+}
+/// A lease: the right to work on something for a while.
+pub type LeaseId = Token<LeaseIdShape>;
+
+/// Shape of a [`PoolName`].
+pub enum PoolNameShape {}
+impl Shape for PoolNameShape {
+    const NAME: &'static str = "pool_name";
+    const PATTERN: &'static str = "^[a-z0-9][a-z0-9_-]*$";
+    const EXAMPLE: &'static str = "gpu";
+    const MAX_BYTES: usize = 63;
+    fn fits(bytes: &[u8]) -> bool {
+        CallerShape::fits(bytes)
+    }
+}
+/// A pool of slots within a space.
+pub type PoolName = Token<PoolNameShape>;
+
+/// Shape of a [`ResourceName`].
+pub enum ResourceNameShape {}
+impl Shape for ResourceNameShape {
+    const NAME: &'static str = "resource_name";
+    const PATTERN: &'static str = "^[A-Za-z0-9][A-Za-z0-9_.:/@-]*$";
+    const EXAMPLE: &'static str = "db:staging";
+    const MAX_BYTES: usize = 128;
+    fn fits(bytes: &[u8]) -> bool {
+        bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.iter().all(|&byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'@' | b'-')
+            })
+    }
+}
+/// A resource that leases are taken on by its name. It never stands in a subject.
+pub type ResourceName = Token<ResourceNameShape>;
 
 /// Shape of a [`PublicKey`].
 pub enum PublicKeyShape {}
@@ -464,6 +524,10 @@ mod tests {
         example_fits::<InviteIdShape>();
         example_fits::<RequestIdShape>();
         example_fits::<PublicKeyShape>();
+        example_fits::<SpaceIdShape>();
+        example_fits::<LeaseIdShape>();
+        example_fits::<PoolNameShape>();
+        example_fits::<ResourceNameShape>();
         example_fits::<OwnerShape>();
         example_fits::<ContractNameShape>();
     }
@@ -477,6 +541,8 @@ mod tests {
             if let Ok(token) = ScopeId::new(&text) { prop_assert!(!separators(token.as_str())); }
             if let Ok(token) = EntityId::new(&text) { prop_assert!(!separators(token.as_str())); }
             if let Ok(token) = PublicKey::new(&text) { prop_assert!(!separators(token.as_str())); }
+            if let Ok(token) = SpaceId::new(&text) { prop_assert!(!separators(token.as_str())); }
+            if let Ok(token) = PoolName::new(&text) { prop_assert!(!separators(token.as_str())); }
         }
     }
 }

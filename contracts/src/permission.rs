@@ -6,8 +6,8 @@ use crate::{
     call, fact,
     id::Mission,
     role::{Role, Service},
-    stream::{self, AUDIT, FOLLOWERS, LEDGER},
-    subject::{FACT_PREFIX, LIVE_PREFIX, REQUEST_PREFIX, requests_to},
+    stream::{self, AUDIT, FOLLOWERS, FORWARDING, LEDGER},
+    subject::{FACT_PREFIX, FORWARD_PREFIX, LEASE_PREFIX, LIVE_PREFIX, REQUEST_PREFIX, requests_to},
 };
 
 /// Tag that names the credential's mission.
@@ -70,6 +70,7 @@ fn of_caller(role: Role) -> Permissions {
         Role::Operator => {
             subscribe.extend([
                 format!("{LIVE_PREFIX}.>"),
+                format!("{LEASE_PREFIX}.>"),
                 format!("{REQUEST_PREFIX}.>"),
                 "sv.audit.>".to_owned(),
             ]);
@@ -81,7 +82,9 @@ fn of_caller(role: Role) -> Permissions {
         }
         Role::Join | Role::Door => {}
         _ => {
-            subscribe.push(format!("{LIVE_PREFIX}.{{{{tag({MISSION_TAG})}}}}.>"));
+            for prefix in [LIVE_PREFIX, LEASE_PREFIX] {
+                subscribe.push(format!("{prefix}.{{{{tag({MISSION_TAG})}}}}.>"));
+            }
             subscribe.extend(
                 PUBLIC_ENTITIES
                     .iter()
@@ -132,6 +135,13 @@ fn of_service(service: Service) -> Permissions {
         format!("{} {service}", requests_to(service)),
         format!("{LIVE_PREFIX}.>"),
     ];
+    if FORWARDING.contains(&service) {
+        publish.push(format!("{FORWARD_PREFIX}.{service}.>"));
+        subscribe.push(format!("{FORWARD_PREFIX}.{service}.>"));
+    }
+    if service == Service::Leases {
+        subscribe.push(format!("{LEASE_PREFIX}.>"));
+    }
     for verb in ["PING", "INFO", "STATS"] {
         subscribe.push(format!("$SRV.{verb}"));
         subscribe.push(format!("$SRV.{verb}.{service}"));
@@ -211,8 +221,30 @@ mod tests {
     }
 
     #[test]
+    fn only_a_services_own_replicas_pass_requests_on() {
+        for role in Role::ALL {
+            let is_its_own = *role == Role::Leases;
+            assert_eq!(publishes(*role, "sv.fwd.leases.>"), is_its_own, "{role}");
+            assert_eq!(subscribes(*role, "sv.fwd.leases.>"), is_its_own, "{role}");
+            assert!(!publishes(*role, "sv.fwd.registry.>"), "{role}");
+        }
+    }
+
+    #[test]
+    fn leases_are_written_by_their_service_and_seen_by_their_mission() {
+        for role in Role::ALL {
+            assert_eq!(publishes(*role, "$KV.leases.>"), *role == Role::Leases, "{role}");
+            let sees = role.is_member() || *role == Role::Leases;
+            assert_eq!(subscribes(*role, "sv.lease.demo.>"), sees, "{role}");
+        }
+        let worker = of(Role::Worker).subscribe;
+        assert!(worker.contains(&"sv.lease.{{tag(mission)}}.>".to_owned()), "{worker:?}");
+    }
+
+    #[test]
     fn only_nats_server_writes_live_and_due() {
         for role in Role::ALL {
+            assert!(!publishes(*role, "sv.lease.>"), "{role}");
             assert!(!publishes(*role, "sv.live.>"), "{role}");
             assert!(!publishes(*role, "sv.due.>"), "{role}");
         }

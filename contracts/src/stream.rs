@@ -13,6 +13,9 @@ pub const LEDGER: &str = "LEDGER";
 pub const AUDIT: &str = "AUDIT";
 /// Bucket of live sessions: keys `<mission>.<agent>.<session>` with a TTL.
 pub const PRESENCE: &str = "presence";
+/// Bucket of leases: keys `<mission>.<space>.<lease id>` with a TTL, `<mission>.<space>._owner` and
+/// `<mission>.<space>._pool_<name>` without one. Republished on `sv.lease.<key>` once stored.
+pub const LEASES: &str = "leases";
 
 /// Name of the stream under a bucket.
 pub fn bucket_stream(bucket: &str) -> String {
@@ -104,6 +107,10 @@ pub const TIMED: &[Service] = &[Service::Registry];
 pub fn buckets(service: Service) -> &'static [&'static str] {
     match service {
         Service::Registry => &[PRESENCE],
-        Service::Committer | Service::Leases | Service::Artifacts => &[],
+        Service::Leases => &[LEASES],
+        Service::Committer | Service::Artifacts => &[],
     }
 }
+
+/// Services whose replicas pass a request on to the one that owns what it is about.
+pub const FORWARDING: &[Service] = &[Service::Leases];

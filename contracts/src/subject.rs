@@ -7,6 +7,8 @@
 //! | `sv.live.<mission>.<entity>.<id>.<kind>` | nats-server, once the fact is stored |
 //! | `sv.timer.<service>.<entity>.<mission>.<id>.<name>` | that service |
 //! | `sv.due.<service>.<entity>.<mission>.<id>.<name>` | nats-server, when the timer fires |
+//! | `sv.lease.<mission>.<space>.<lease id>` | nats-server, once the lease is stored, freed or expired |
+//! | `sv.fwd.<service>.<instance>.<a request's subject without sv.req>` | another replica of that service |
 //! | `sv.audit.<service>.<mission>.<caller>.<call>` | that service |
 //! | `sv.audit.<service>.<mission>.<follower>.dead` | that service, of a message it had to leave behind |
 //! | `sv.audit.server.<kluster>.<caller>.violation` | `up`, from the child nats-server's log |
@@ -16,7 +18,7 @@ use std::fmt;
 
 use crate::{
     fact::EntityName,
-    id::{Caller, EntityId, InvalidToken, KlusterName, Mission},
+    id::{Caller, EntityId, InvalidToken, KlusterName, Mission, ScopeId},
     role::{InvalidScope, Scope, Service},
     stream::Follower,
 };
@@ -27,6 +29,10 @@ pub const REQUEST_PREFIX: &str = "sv.req";
 pub const FACT_PREFIX: &str = "sv.fact";
 /// First tokens of every republished fact's subject.
 pub const LIVE_PREFIX: &str = "sv.live";
+/// First tokens of every republished lease's subject; the key in the bucket `leases` follows.
+pub const LEASE_PREFIX: &str = "sv.lease";
+/// First tokens of every request that a replica passed on to another.
+pub const FORWARD_PREFIX: &str = "sv.fwd";
 
 /// Subject of a request: who asks, for which mission, under which credential, for which call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +138,40 @@ fn token_or_any(mission: Option<&Mission>) -> &str {
 /// Filter of all requests to one service.
 pub fn requests_to(service: Service) -> String {
     format!("{REQUEST_PREFIX}.*.*.*.{service}.*")
+}
+
+/// Filter of all that happens to the leases of one mission, or of any.
+pub fn leases_in(mission: Option<&Mission>) -> String {
+    format!("{LEASE_PREFIX}.{}.>", token_or_any(mission))
+}
+
+/// Filter of all requests that replicas pass on to one instance of a service.
+pub fn forwards_to(service: Service, instance: &ScopeId) -> String {
+    format!("{FORWARD_PREFIX}.{service}.{instance}.>")
+}
+
+/// Subject on which one instance of a service says that it is alive, to another one.
+pub fn ping(service: Service, instance: &ScopeId) -> String {
+    format!("{FORWARD_PREFIX}.{service}.{instance}.{PING}")
+}
+
+/// Last token of [`ping`]: no request's subject is that short.
+pub const PING: &str = "ping";
+
+impl Request {
+    /// Subject on which this request is passed on to another instance of its service.
+    pub fn forward(&self, instance: &ScopeId) -> String {
+        let Self { mission, caller, scope, service, call } = self;
+        format!("{FORWARD_PREFIX}.{service}.{instance}.{mission}.{caller}.{scope}.{service}.{call}")
+    }
+}
+
+/// Subject of the request that was passed on under `subject`, as its sender wrote it; nothing if it was
+/// not passed on.
+pub fn before_forwarding(subject: &str) -> Option<String> {
+    let rest = subject.strip_prefix(FORWARD_PREFIX)?.strip_prefix('.')?;
+    let (_, request) = rest.split_once('.').and_then(|(_service, rest)| rest.split_once('.'))?;
+    Some(format!("{REQUEST_PREFIX}.{request}"))
 }
 
 /// An entity of the ledger.
@@ -258,6 +298,19 @@ mod tests {
         assert_eq!(request.to_string(), SUBJECT);
         assert_eq!(request.scope.role, Role::Worker);
         assert_eq!(request.inbox_prefix(), "_INBOX.ada-1a2b3c4d.worker-session_01.");
+    }
+
+    #[test]
+    fn a_forwarded_request_reads_back_as_its_sender_wrote_it() {
+        let instance = ScopeId::new("i1").unwrap();
+        let forward = Request::parse(SUBJECT).unwrap().forward(&instance);
+        assert_eq!(forward, "sv.fwd.registry.i1.demo.ada-1a2b3c4d.worker-session_01.registry.whoami");
+        assert_eq!(before_forwarding(&forward).as_deref(), Some(SUBJECT));
+        for other in [SUBJECT, "sv.fwd", "sv.fwd.registry", "sv.fwdx.registry.i1.a"] {
+            assert_eq!(before_forwarding(other), None, "{other}");
+        }
+        let ping = before_forwarding(&ping(Service::Leases, &instance)).unwrap();
+        assert!(Request::parse(&ping).is_err(), "a ping is no request");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use selvedge_kit::{
     service::{Limits, Running},
     signature::Signer,
 };
+use selvedge_leases as leases;
 use selvedge_registry as registry;
 
 use crate::{Bus, Credential, Kluster, Options, now_ms};
@@ -94,6 +95,21 @@ impl Fabric {
     /// One more replica, whose connection goes by way of `url`.
     pub async fn registry_replica_at(&self, url: &str, instance: &str) -> Running {
         start_registry_at(&self.bus, url, self.bus.kluster().name(), instance).await
+    }
+
+    /// A replica of the service `leases`.
+    pub async fn leases_replica(&self, instance: &str) -> Running {
+        self.leases_replica_at(&self.bus.url(), instance).await
+    }
+
+    /// A replica of the service `leases`, whose connection goes by way of `url`.
+    pub async fn leases_replica_at(&self, url: &str, instance: &str) -> Running {
+        let login = Login::held(self.bus.service_credential(Service::Leases, instance));
+        let connection = connect_url(url, login).await;
+        let config = leases::Config { account: self.bus.kluster().account() };
+        leases::start(connection, &config, Limits::default(), &Metrics::default())
+            .await
+            .expect("the service leases starts")
     }
 
     /// Connects under a credential.

@@ -1,4 +1,4 @@
-//! A registry in a process of its own, which a test may kill.
+//! A service in a process of its own, which a test may kill or stop for a while.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -6,6 +6,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use selvedge_contracts::role::Service;
 
 use crate::Bus;
@@ -14,6 +18,8 @@ use crate::Bus;
 pub const URL: &str = "SELVEDGE_TEST_URL";
 /// Variable with the path of the credential.
 pub const CREDS: &str = "SELVEDGE_TEST_CREDS";
+/// Variable with the name of the service.
+pub const SERVICE: &str = "SELVEDGE_TEST_SERVICE";
 /// Variable with the path of the signers' folder.
 pub const SIGNERS: &str = "SELVEDGE_TEST_SIGNERS";
 /// Line that it writes once it serves.
@@ -24,11 +30,17 @@ pub const READY: &str = "ready";
 pub struct Replica(Child);
 
 impl Replica {
-    /// Starts `binary` (`env!("CARGO_BIN_EXE_replica")`) against `url` and waits until it serves.
+    /// Starts a registry: `binary` (`env!("CARGO_BIN_EXE_replica")`) against `url`; waits until it serves.
     pub fn start(binary: &str, bus: &Bus, url: &str, instance: &str) -> Self {
+        Self::start_service(Service::Registry, binary, bus, url, instance)
+    }
+
+    /// Starts a service and waits until it serves.
+    pub fn start_service(service: Service, binary: &str, bus: &Bus, url: &str, instance: &str) -> Self {
         let creds = bus.path().join(format!("{instance}.creds"));
-        bus.service_credential(Service::Registry, instance).write(&creds).expect("its credential");
+        bus.service_credential(service, instance).write(&creds).expect("its credential");
         let mut child = Command::new(Path::new(binary))
+            .env(SERVICE, service.name())
             .env(URL, url)
             .env(CREDS, &creds)
             .env(SIGNERS, bus.kluster().registry_folder())
@@ -40,6 +52,21 @@ impl Replica {
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its output");
         assert_eq!(line.trim(), READY, "the replica ended early");
         Self(child)
+    }
+
+    /// SIGSTOP: from then on it does nothing, and its connection stands.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"));
+        kill(pid, signal).expect("it runs");
     }
 
     /// SIGKILL, and waits until it is gone.

@@ -3,9 +3,11 @@
 //! before a handler runs and shown to whoever reads the schema.
 
 pub mod agent;
+pub mod claim;
 pub mod contract;
 pub mod history;
 pub mod invite;
+pub mod lease;
 pub mod mission;
 pub mod request;
 pub mod session;

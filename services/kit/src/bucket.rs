@@ -12,8 +12,10 @@ use serde_json::json;
 use crate::{
     bus::Bus,
     clock::Deadline,
-    jetstream::{AppendError, get, guard, publish},
+    jetstream::{get, guard, publish},
 };
+
+pub use crate::jetstream::AppendError;
 
 /// One bucket.
 #[derive(Clone)]
@@ -29,6 +31,15 @@ pub enum Expect {
     Anything,
     /// The key at this revision; 0: no key.
     Revision(u64),
+}
+
+impl Expect {
+    fn headers(self, subject: &str) -> HeaderMap {
+        match self {
+            Self::Anything => HeaderMap::new(),
+            Self::Revision(revision) => guard(subject, revision),
+        }
+    }
 }
 
 /// A key's value and its revision.
@@ -60,12 +71,32 @@ impl Bucket {
         deadline: Deadline,
     ) -> Result<u64, AppendError> {
         let subject = bucket_subject(self.name, key);
-        let mut headers = match expect {
-            Expect::Anything => HeaderMap::new(),
-            Expect::Revision(revision) => guard(&subject, revision),
-        };
+        let mut headers = expect.headers(&subject);
         headers.insert("Nats-TTL", format!("{}s", ttl_ms.div_ceil(1_000).max(1)).as_str());
         publish(&self.bus, &subject, headers, bytes, deadline).await
+    }
+
+    /// Puts a key that does not die, and answers with its revision.
+    ///
+    /// # Errors
+    /// As [`Bucket::put`].
+    pub async fn keep(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        expect: Expect,
+        deadline: Deadline,
+    ) -> Result<u64, AppendError> {
+        let subject = bucket_subject(self.name, key);
+        publish(&self.bus, &subject, expect.headers(&subject), bytes, deadline).await
+    }
+
+    /// How many copies the bucket's stream has.
+    ///
+    /// # Errors
+    /// A sentence, if the stream is not there or does not answer within the deadline.
+    pub async fn replicas(&self, deadline: Deadline) -> Result<usize, String> {
+        crate::jetstream::replicas(&self.bus, &bucket_stream(self.name), deadline).await
     }
 
     /// Deletes a key; its marker dies after a second.

@@ -55,6 +55,8 @@ pub struct Options {
 /// A sending is given up after this part of the call's own limit: a reply may be lost, or the replica that
 /// was asked may have stalled, and another sending finds another one.
 const SENDINGS: u64 = 4;
+/// Longest wait for the answer to one sending, in milliseconds, however long the call may take.
+const LONGEST_SENDING_MS: u64 = 5_000;
 
 impl Client {
     /// Asks in the credential's own mission.
@@ -158,7 +160,7 @@ impl Client {
     async fn ask(&self, call: &Call, envelope: Envelope, deadline: Deadline) -> Result<Envelope, Fault> {
         let subject = self.subject(call).to_string();
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
-        let attempt_ms = call.deadline_ms / SENDINGS;
+        let attempt_ms = (call.deadline_ms / SENDINGS).min(LONGEST_SENDING_MS);
         let mut attempt = 0;
         loop {
             let headers = self.headers(call, &subject, &body)?;

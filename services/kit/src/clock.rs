@@ -8,6 +8,12 @@ pub fn now_ms() -> u64 {
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Unix time in microseconds.
+pub(crate) fn now_us() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// One deadline for everything that a piece of work waits for.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Instant);

@@ -102,7 +102,7 @@ pub(crate) async fn publish(
     read_ack(answer.payload.as_ref())
 }
 
-fn read_ack(body: &[u8]) -> Result<u64, AppendError> {
+pub(crate) fn read_ack(body: &[u8]) -> Result<u64, AppendError> {
     match serde_json::from_slice(body) {
         Ok(Ack { error: None, seq }) => Ok(seq),
         Ok(Ack { error: Some(error), .. }) => match error.err_code {
@@ -146,6 +146,29 @@ pub(crate) async fn get(
         Got { error, .. } => {
             Err(error.map_or_else(|| "no message and no error".to_owned(), |error| error.description))
         }
+    }
+}
+
+/// How many copies a stream has, by its leader.
+///
+/// # Errors
+/// A sentence, if it is not there or does not answer within the deadline.
+pub(crate) async fn replicas(bus: &Bus, stream: &str, deadline: Deadline) -> Result<usize, String> {
+    #[derive(Deserialize)]
+    struct Info {
+        config: Option<Config>,
+        error: Option<AckError>,
+    }
+    #[derive(Deserialize)]
+    struct Config {
+        num_replicas: usize,
+    }
+    let subject = format!("$JS.API.STREAM.INFO.{stream}");
+    let answer = bus.request(&subject, HeaderMap::new(), Bytes::new(), deadline).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())? {
+        Info { config: Some(config), .. } => Ok(config.num_replicas),
+        Info { error, .. } => Err(error.map_or_else(|| "no answer".to_owned(), |error| error.description)),
     }
 }
 

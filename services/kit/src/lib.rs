@@ -18,6 +18,8 @@ pub mod inspect;
 mod jetstream;
 pub mod ledger;
 pub mod metrics;
+pub mod mirror;
+pub mod pipeline;
 pub mod probe;
 pub mod provision;
 pub mod rule;

@@ -30,6 +30,7 @@ pub async fn start(
     let feed = Feed::new(ledger.clone(), state.views(), metrics);
     let setup = Setup {
         service: Service::Registry,
+        instance: None,
         state: Arc::clone(&state),
         routes: handlers::routes(),
         ledger: ledger.clone(),

@@ -16,7 +16,7 @@ use selvedge_kit::{
 use crate::exit::Failure;
 
 /// Services that this build can run.
-pub(crate) const BUILT: &[Service] = &[Service::Registry];
+pub(crate) const BUILT: &[Service] = &[Service::Registry, Service::Leases];
 
 /// Where services run, and under which bounds.
 #[derive(Debug, Clone)]
@@ -73,7 +73,16 @@ impl Place {
                 let started = selvedge_registry::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
-            Service::Committer | Service::Leases | Service::Artifacts => {
+            Service::Leases => {
+                // Whoever signed our credential signed the callers'.
+                let claims = login.credential().and_then(|credential| credential.claims());
+                let account = claims.with_context(starting)?.account().to_owned();
+                let bus = self.connect(service.name(), login).await?;
+                let config = selvedge_leases::Config { account };
+                let started = selvedge_leases::start(bus, &config, self.limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
+            }
+            Service::Committer | Service::Artifacts => {
                 Err(Failure::Usage(format!("this build has no service {service}")))
             }
         }

@@ -19,7 +19,7 @@ async fn config(jetstream: &jetstream::Context, name: &str) -> Config {
 async fn provisioning_twice_does_nothing() {
     let bus = Bus::start_bare(Options::LAZY).await;
     let first = bus.provision(bus.kluster()).await.unwrap();
-    assert_eq!(first.created, ["LEDGER", "AUDIT", "KV_presence", "TIMERS_registry"]);
+    assert_eq!(first.created, ["LEDGER", "AUDIT", "KV_leases", "KV_presence", "TIMERS_registry"]);
     assert_eq!(first.consumers.len(), FOLLOWERS.len());
     let second = bus.provision(bus.kluster()).await.unwrap();
     assert!(second.is_empty(), "{second:?}");

@@ -9,8 +9,8 @@ mod read;
 mod record;
 mod request;
 
-pub(crate) use append::FactMessage;
 pub use append::NewFact;
+pub(crate) use append::{FactMessage, MAX_BATCH};
 pub use read::ReadError;
 pub(crate) use record::sequence;
 pub use record::{FactRecord, Unreadable};

@@ -5,6 +5,7 @@
 //! | `LEDGER` | `sv.fact.>` | files | the service that owns the fact |
 //! | `AUDIT` | `sv.audit.>` | files, bounded | services |
 //! | `KV_<bucket>` | `$KV.<bucket>.>` | files without syncing; memory on a cluster; one value a key | the service that owns the bucket |
+//! | `KV_leases` | `$KV.leases.>` | files, synced as the server is told to; one value a key | the service `leases` |
 //! | `TIMERS_<service>` | `sv.timer.<service>.>`, `sv.due.<service>.>` | files, one message a subject | that service; due ones nats-server |
 
 use std::{collections::BTreeSet, time::Duration};
@@ -14,9 +15,11 @@ use async_nats::jetstream::stream::{
 };
 use selvedge_contracts::{
     role::Service,
-    stream::{self, AUDIT, LEDGER, TIMED},
-    subject::{FACT_PREFIX, LIVE_PREFIX},
+    stream::{self, AUDIT, LEASES, LEDGER, TIMED},
+    subject::{FACT_PREFIX, LEASE_PREFIX, LIVE_PREFIX},
 };
+
+use crate::clock::now_us;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const UNLIMITED: i64 = -1;
@@ -32,7 +35,10 @@ const MARKER_TTL: Duration = Duration::from_secs(10 * 60);
 pub(super) fn all(replicas: usize) -> Vec<Config> {
     let buckets: BTreeSet<_> = Service::ALL.iter().flat_map(|service| stream::buckets(*service)).collect();
     let mut all = vec![ledger(replicas), audit(replicas)];
-    all.extend(buckets.into_iter().map(|bucket| self::bucket(bucket, replicas)));
+    all.extend(buckets.into_iter().map(|bucket| match *bucket {
+        LEASES => leases(replicas, now_us()),
+        bucket => self::bucket(bucket, replicas),
+    }));
     all.extend(TIMED.iter().map(|service| timers(*service, replicas)));
     all
 }
@@ -110,6 +116,26 @@ fn bucket(bucket: &str, replicas: usize) -> Config {
     }
 }
 
+/// Leases are what others rest on: written as durably as the ledger. Sequences are fencing tokens, so a
+/// stream that is made anew starts above every one before: at the microseconds since 1970 (2^53 of them
+/// are 285 years), faster than any stream could be written. Batches are for three servers, which let one
+/// guarded write of a space be in flight.
+fn leases(replicas: usize, now_us: u64) -> Config {
+    Config {
+        storage: StorageType::File,
+        persist_mode: None,
+        description: Some("leases; their sequences are fencing tokens".to_owned()),
+        first_sequence: Some(now_us),
+        allow_atomic_publish: true,
+        republish: Some(Republish {
+            source: stream::bucket_subject(LEASES, ">"),
+            destination: format!("{LEASE_PREFIX}.>"),
+            headers_only: false,
+        }),
+        ..bucket(LEASES, replicas)
+    }
+}
+
 /// No age limit, since it would drop timers that lie further ahead; a due message carries a TTL of its
 /// own, and only the newest of each timer is kept. Schedules need roll-ups.
 fn timers(service: Service, replicas: usize) -> Config {
@@ -136,6 +162,17 @@ mod tests {
         assert_eq!(ledger.max_age, Duration::ZERO);
         assert!(ledger.deny_delete && !ledger.allow_rollup && !ledger.allow_message_ttl);
         assert!(!ledger.allow_message_schedules && !ledger.allow_message_counter);
+    }
+
+    #[test]
+    fn leases_are_kept_in_files_and_numbered_above_any_before() {
+        for replicas in [1, 3] {
+            let stream = leases(replicas, 1_763_000_000_000_000);
+            assert_eq!((stream.storage, stream.persist_mode), (StorageType::File, None));
+            assert_eq!(stream.first_sequence, Some(1_763_000_000_000_000));
+            assert_eq!((stream.max_messages_per_subject, stream.max_messages), (1, -1));
+            assert!(stream.allow_message_ttl && stream.subject_delete_marker_ttl.is_some());
+        }
     }
 
     #[test]

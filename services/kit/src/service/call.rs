@@ -12,7 +12,7 @@ use selvedge_contracts::{
     subject::Request,
 };
 
-use super::Writer;
+use super::{Writer, forward::Passing};
 use crate::{
     clock::Deadline,
     identity::Standing,
@@ -61,6 +61,8 @@ pub struct Call {
     pub traceparent: Option<String>,
     /// Records what follows from it.
     pub writer: Writer,
+    /// How it came, where it may be passed on.
+    pub(super) passing: Option<Passing>,
 }
 
 impl Call {

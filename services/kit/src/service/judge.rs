@@ -80,7 +80,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
         let payload = open::payload(&std::mem::take(&mut envelope.payload), schema)?;
         let judged = Judged { envelope, standing, signature, deadline, now_ms };
-        Ok(Prepared::Ready { call: self.call(judged, work, row, names, headers, &payload), payload, form })
+        let call = self.call(judged, work, (row, names), headers, (form, &payload));
+        Ok(Prepared::Ready { call, payload, form })
     }
 
     /// The call that a judged request is.
@@ -88,10 +89,9 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         &self,
         judged: Judged,
         work: &Work,
-        row: &'static CallRow,
-        names: &Arc<Names>,
+        (row, names): (&'static CallRow, &Arc<Names>),
         headers: &HeaderMap,
-        payload: &Value,
+        (form, payload): (Form, &Value),
     ) -> Arc<Call> {
         let Judged { envelope, standing, signature, deadline, now_ms } = judged;
         let text = |name: &str| headers.get(name).map(|value| value.as_str());
@@ -122,7 +122,19 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             revision: AtomicU64::new(0),
         };
         let (subject, names) = (work.subject.clone(), Arc::clone(names));
-        Arc::new(Call { row, names, subject, envelope, standing, signature, now_ms, traceparent, writer })
+        let passing = self.passing(&work.message, form, work.is_forwarded);
+        Arc::new(Call {
+            row,
+            names,
+            subject,
+            envelope,
+            standing,
+            signature,
+            now_ms,
+            traceparent,
+            writer,
+            passing,
+        })
     }
 
     /// Judges a request that must wait for the views to catch up: with a caller, a revision or a

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::SelectAll;
-use selvedge_contracts::{role::Service, subject::requests_to};
+use selvedge_contracts::{id::ScopeId, role::Service, subject::requests_to};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -17,6 +17,8 @@ use crate::{
 pub struct Setup<S> {
     /// Which service.
     pub service: Service,
+    /// Name of this instance and no other, if its replicas pass requests on to each other.
+    pub instance: Option<ScopeId>,
     /// What its handlers share.
     pub state: Arc<S>,
     /// Which handler serves which call.
@@ -128,6 +130,10 @@ pub async fn start<S: Send + Sync + 'static>(
         for subject in discovery::subjects(verb, name, &runtime.introduction.instance) {
             questions.push(bus.subscribe(&subject, None).await?);
         }
+    }
+    if let Some(forwards) = runtime.forwards() {
+        let forwards = bus.subscribe(&forwards, None).await?;
+        tasks.spawn(Arc::clone(&runtime).receive_forwarded(forwards, tasks.clone(), stop.clone()));
     }
     let requests = bus.subscribe(&requests_to(runtime.setup.service), Some(name)).await?;
     bus.flush(Deadline::in_ms(READY_MS)).await;

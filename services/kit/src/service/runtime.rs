@@ -49,6 +49,7 @@ pub(super) struct Work {
     pub(super) reply: String,
     pub(super) route: usize,
     pub(super) started: Instant,
+    pub(super) is_forwarded: bool,
 }
 
 impl<S: Send + Sync + 'static> Runtime<S> {
@@ -98,7 +99,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         loop {
             tokio::select! {
                 message = requests.next() => match message {
-                    Some(message) => self.take(message, &tasks).await,
+                    Some(message) => self.take(message, &tasks, false).await,
                     None => break,
                 },
                 () = stop.cancelled() => break,
@@ -109,23 +110,23 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             while let Ok(Some(message)) =
                 tokio::time::timeout(Duration::from_millis(self.setup.limits.drain_ms), requests.next()).await
             {
-                self.take(message, &tasks).await;
+                self.take(message, &tasks, false).await;
             }
         }
         received.cancel();
     }
 
     /// Judges one message. Reads are answered here and now; what waits gets a task and one of the slots.
-    async fn take(self: &Arc<Self>, message: Message, tasks: &TaskTracker) {
+    pub(super) async fn take(self: &Arc<Self>, message: Message, tasks: &TaskTracker, is_forwarded: bool) {
         let started = Instant::now();
-        let Some((subject, reply)) = self.addressed(&message).await else {
+        let Some((subject, reply)) = self.addressed(&message, is_forwarded).await else {
             return;
         };
         let Some(&route) = self.index.get(subject.call.as_str()) else {
             let fault = Fault::not_found(format!("{} has no call {:?}", subject.service, subject.call));
             return self.refuse(&reply, &fault).await;
         };
-        let work = Work { message, subject, reply, route, started };
+        let work = Work { message, subject, reply, route, started, is_forwarded };
         match self.prepare(&work, None) {
             Ok(judge::Prepared::Ready { call, payload, form }) => match &self.handler(route) {
                 Some(Handler::Read(handler)) => {
@@ -146,11 +147,13 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     }
 
     /// The subject, and the reply subject if it is the sender's own.
-    async fn addressed(&self, message: &Message) -> Option<(Request, String)> {
+    async fn addressed(&self, message: &Message, is_forwarded: bool) -> Option<(Request, String)> {
         let subject =
             Request::parse(&message.subject).map_err(|error| debug!(%error, "foreign subject")).ok()?;
         let reply = message.reply.as_ref()?;
-        if !subject::is_reply_of(reply, &subject.inbox_prefix()) {
+        let inbox =
+            if is_forwarded { format!("_INBOX.{}.", self.setup.service) } else { subject.inbox_prefix() };
+        if !subject::is_reply_of(reply, &inbox) {
             let fault = Fault::denied(format!("the reply subject {reply} lies outside the sender's inbox"));
             self.audit.record(&subject, &fault);
             return None;
@@ -215,7 +218,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
     }
 
     async fn fail(&self, work: &Work, fault: &Fault) {
-        if fault.code == Code::Denied {
+        if fault.code == Code::Denied && !work.is_forwarded {
             self.audit.record(&work.subject, fault);
         }
         if answer::is_ours(fault.code) {
@@ -231,12 +234,12 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
     }
 
-    async fn refuse(&self, reply: &str, fault: &Fault) {
+    pub(super) async fn refuse(&self, reply: &str, fault: &Fault) {
         let (headers, body) = answer::refusal(fault);
         self.send(reply, headers, body).await;
     }
 
-    async fn send(&self, reply: &str, headers: HeaderMap, body: Bytes) {
+    pub(super) async fn send(&self, reply: &str, headers: HeaderMap, body: Bytes) {
         if let Err(error) = self.setup.ledger.bus().publish(reply.to_owned(), headers, body).await {
             warn!(error = error_chain(&error), "reply lost");
         }

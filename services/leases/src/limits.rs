@@ -1,0 +1,20 @@
+//! The bounds of one space, from the service's settings.
+
+/// How much one space may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Most leases of one holder, held or waiting: so that no agent can fill a space.
+    pub(crate) leases_per_holder: usize,
+    /// Most requests that wait: each costs a look at every grant that it could hold up.
+    pub(crate) waiters: usize,
+    /// Most leases, held or waiting: they stand in memory.
+    pub(crate) leases: usize,
+    /// Most pools: they are listed in one reply.
+    pub(crate) pools: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { leases_per_holder: 1_024, waiters: 1_024, leases: 500_000, pools: 1_024 }
+    }
+}

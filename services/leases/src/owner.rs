@@ -1,0 +1,281 @@
+//! A space that this instance owns: decided in memory under one lock, written in the order of decisions,
+//! answered once what was decided is stored.
+//!
+//! When a write is lost, or somebody else owns the space, all that is in memory is dropped: it may say
+//! more than what is stored. Everybody who waits learns of it by that alone, and looks for the owner again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+use bytes::Bytes;
+use selvedge_contracts::{
+    fault::Fault,
+    id::{LeaseId, ScopeId},
+    payload::lease::Lease,
+};
+use selvedge_kit::{
+    clock::now_ms,
+    pipeline::{Lane, Lost, Operation, Publisher, Write as KeyWrite},
+};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use crate::{
+    confirm::Confirmations,
+    decision::{Expired, Removal, Write},
+    error::Miss,
+    key::Place,
+    space::Space,
+    state::BUCKET,
+};
+
+/// The place of one space in this instance, whether it owns it or not.
+pub(crate) struct Slot {
+    pub(crate) place: Place,
+    owned: Mutex<Option<Owned>>,
+    /// Held by whoever takes the space over.
+    pub(crate) taking: tokio::sync::Mutex<()>,
+    pub(crate) confirmations: Confirmations,
+}
+
+/// The space in memory.
+pub(crate) struct Owned {
+    pub(crate) space: Space,
+    /// Revision of the owner's key under which we write.
+    pub(crate) revision: u64,
+    place: Place,
+    lane: Lane<Tag>,
+    waking: HashMap<LeaseId, Vec<oneshot::Sender<Woken>>>,
+}
+
+/// What became of a lease that somebody waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum Woken {
+    /// It is held, and stored so.
+    Held(Arc<Lease>),
+    /// It is gone.
+    Gone(Removal),
+    /// The same request was sent again, twice: nobody waits for the answer to this sending any more.
+    Superseded,
+}
+
+/// Sendings of one request that wait side by side. A client sends again when it hears nothing for a while
+/// and listens to the last one alone; the one before may still be on its way through a takeover.
+const MAX_SENDINGS: usize = 2;
+
+/// What a write was for.
+struct Tag {
+    write: Write,
+    done: Option<oneshot::Sender<()>>,
+}
+
+/// How much longer the server keeps a record than the lease lasts, in milliseconds: more than clocks
+/// drift apart and a renewal is on its way.
+const MARGIN_MS: u64 = 1_000;
+
+impl Slot {
+    pub(crate) fn new(place: Place) -> Self {
+        Self {
+            place,
+            owned: Mutex::default(),
+            taking: tokio::sync::Mutex::default(),
+            confirmations: Confirmations::default(),
+        }
+    }
+
+    /// The space, if this instance owns it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Owned>> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_owned(&self) -> bool {
+        self.lock().is_some()
+    }
+
+    /// Decides something about the space, and has it written.
+    ///
+    /// # Errors
+    /// [`Miss::Lost`] if this instance does not own the space; the refusal of `decide`.
+    pub(crate) fn with<T>(&self, decide: impl FnOnce(&mut Owned, u64) -> Result<T, Miss>) -> Result<T, Miss> {
+        let mut owned = self.lock();
+        let decided = decide(owned.as_mut().ok_or(Miss::Lost)?, now_ms());
+        if matches!(decided, Err(Miss::Lost)) {
+            *owned = None;
+        }
+        decided
+    }
+
+    /// Drops what is in memory.
+    pub(crate) fn lose(&self) {
+        *self.lock() = None;
+    }
+
+    /// Drops what is in memory if the owner's key was written by another at `revision`.
+    pub(crate) fn lose_before(&self, revision: u64) {
+        let mut owned = self.lock();
+        if owned.as_ref().is_some_and(|owned| owned.revision < revision) {
+            warn!(mission = %self.place.mission, space = %self.place.space, "another instance owns the space now");
+            *owned = None;
+        }
+    }
+
+    /// The server's marker says that a lease's key ran out.
+    pub(crate) fn expired(&self, id: &LeaseId, revision: u64) {
+        let heard = self.with(|owned, now_ms| {
+            match owned.space.expired(id, revision, now_ms) {
+                Expired::Stale | Expired::Undecided => {}
+                Expired::WriteAgain(writes) => {
+                    info!(lease = %id, "an expiry crossed a renewal; the record is written again");
+                    owned.commit(writes)?;
+                }
+                Expired::Freed(writes) => {
+                    owned.wake(id, &Woken::Gone(Removal::GaveUp));
+                    owned.commit(writes)?;
+                }
+            }
+            Ok(())
+        });
+        drop(heard); // what is not ours is its owner's to hear
+    }
+
+    /// Removes what a session held or waited for.
+    pub(crate) fn end_session(&self, session: &ScopeId) {
+        let ended = self.with(|owned, now_ms| {
+            let writes = owned.space.end_session(session, now_ms);
+            Ok(owned.commit(writes)?)
+        });
+        drop(ended); // what is not ours is its owner's to hear, or ours when we take over
+    }
+
+    /// Removes one lease, whoever holds it.
+    pub(crate) fn remove(&self, id: &LeaseId, removal: Removal) {
+        let removed = self.with(|owned, now_ms| {
+            let writes = owned.space.remove(id, removal, now_ms);
+            Ok(owned.commit(writes)?)
+        });
+        drop(removed); // as above
+    }
+
+    /// Takes in that a write is stored, or lost.
+    fn settle(&self, revision: u64, tag: Tag, stored: Result<u64, Lost>) {
+        let mut owned = self.lock();
+        let Some(ours) = owned.as_mut().filter(|owned| owned.revision == revision) else {
+            return;
+        };
+        let settled = match stored {
+            Ok(stored) => ours.settle(&tag.write, stored),
+            Err(lost) => Err(lost),
+        };
+        if settled.is_err() {
+            warn!(mission = %self.place.mission, space = %self.place.space, "a write was lost; the space is loaded again");
+            *owned = None;
+            return;
+        }
+        drop(owned);
+        if let Some(done) = tag.done {
+            let _ = done.send(()); // nobody may wait for it any more
+        }
+    }
+}
+
+impl Owned {
+    /// An empty space, written under the owner's key at `revision`.
+    pub(crate) fn new(slot: &Arc<Slot>, space: Space, publisher: &Publisher, revision: u64) -> Self {
+        let weak: Weak<Slot> = Arc::downgrade(slot);
+        let settle = move |tag, stored| {
+            if let Some(slot) = weak.upgrade() {
+                slot.settle(revision, tag, stored);
+            }
+        };
+        let lane = publisher.lane(BUCKET, &slot.place.owner_key(), revision, settle);
+        Self { space, revision, place: slot.place.clone(), lane, waking: HashMap::new() }
+    }
+
+    /// Has writes stored, in order.
+    ///
+    /// # Errors
+    /// [`Lost`] if they never will be: the space must be dropped.
+    pub(crate) fn commit(&self, writes: Vec<Write>) -> Result<(), Lost> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let now_ms = now_ms();
+        self.lane.send(writes.into_iter().map(|write| self.key_write(write, None, now_ms)))
+    }
+
+    /// The same; the receiver hears of it when the first of them is stored, and fails if it is lost.
+    ///
+    /// # Errors
+    /// As [`Owned::commit`].
+    pub(crate) fn commit_and_tell(&self, writes: Vec<Write>) -> Result<oneshot::Receiver<()>, Lost> {
+        let (done, stored) = oneshot::channel();
+        let (mut done, now_ms) = (Some(done), now_ms());
+        self.lane.send(writes.into_iter().map(|write| self.key_write(write, done.take(), now_ms)))?;
+        Ok(stored)
+    }
+
+    /// Tells when the lease is held, or gone.
+    pub(crate) fn on_change(&mut self, id: &LeaseId) -> oneshot::Receiver<Woken> {
+        let (wake, woken) = oneshot::channel();
+        let waiting = self.waking.entry(id.clone()).or_default();
+        waiting.retain(|sender| !sender.is_closed());
+        if waiting.len() >= MAX_SENDINGS {
+            let _ = waiting.remove(0).send(Woken::Superseded); // it may have stopped waiting
+        }
+        waiting.push(wake);
+        woken
+    }
+
+    fn wake(&mut self, id: &LeaseId, woken: &Woken) {
+        for sender in self.waking.remove(id).into_iter().flatten() {
+            let _ = sender.send(woken.clone()); // it may have stopped waiting
+        }
+    }
+
+    fn settle(&mut self, write: &Write, revision: u64) -> Result<(), Lost> {
+        match write {
+            Write::Put(written) => {
+                let (lease, writes) = self.space.stored(written, revision, now_ms());
+                self.commit(writes)?;
+                if let Some(lease) = lease.filter(|lease| lease.is_held() && lease.token.is_some()) {
+                    self.wake(&lease.id, &Woken::Held(Arc::clone(&lease)));
+                }
+            }
+            Write::Remove(lease, removal) if self.space.lease(&lease.id).is_none() => {
+                self.wake(&lease.id, &Woken::Gone(*removal));
+            }
+            Write::Remove(..) | Write::PutPool(_) => {}
+        }
+        Ok(())
+    }
+
+    fn key_write(&self, write: Write, done: Option<oneshot::Sender<()>>, now_ms: u64) -> KeyWrite<Tag> {
+        let (key, operation) = match &write {
+            Write::Put(lease) => {
+                let ttl_ms = lease.remaining_ms(now_ms).saturating_add(MARGIN_MS);
+                (self.place.lease_key(&lease.id), Operation::Put(json(lease.as_ref()), Some(ttl_ms)))
+            }
+            Write::Remove(lease, _) => (self.place.lease_key(&lease.id), Operation::Remove),
+            Write::PutPool(pool) => {
+                (self.place.pool_key(&pool.name), Operation::Put(json(pool.as_ref()), None))
+            }
+        };
+        KeyWrite { key, operation, tag: Tag { write, done } }
+    }
+}
+
+/// Our own payload types have text keys only, so they always are JSON.
+fn json(record: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(record).unwrap_or_default().into()
+}
+
+impl From<Miss> for Fault {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::Lost => Fault::unavailable("the space changed hands; send the request again"),
+            Miss::Refused(fault) => fault,
+        }
+    }
+}

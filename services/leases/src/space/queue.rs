@@ -1,0 +1,113 @@
+//! The queue: who is looked at again when something goes, and who is granted then.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use selvedge_contracts::payload::lease::MAX_BLOCKERS;
+
+use super::{Entry, Key, Removal, Space, Watch, Write};
+
+impl Space {
+    /// Looks at every waiting request once, after the records of the bucket were loaded: grants what is free
+    /// and gives up what is overdue. Grants that nobody was told of, and that cannot stand, are taken back
+    /// first.
+    pub(crate) fn settle(&mut self, now_ms: u64) -> Vec<Write> {
+        let mut writes = Vec::new();
+        self.take_back_unanswered(&mut writes);
+        let all = self.waiting.iter().map(|(order, key)| (*order, *key)).collect();
+        self.look_at(all, now_ms, &mut writes);
+        writes
+    }
+
+    /// Gives up every waiting request whose deadline has passed. Until it is given up it is never granted,
+    /// but still holds up those behind it.
+    pub(crate) fn sweep(&mut self, now_ms: u64) -> Vec<Write> {
+        let mut writes = Vec::new();
+        while let Some(&(deadline_ms, key)) = self.deadlines.first() {
+            if deadline_ms > now_ms {
+                break;
+            }
+            self.take(key, Some(Removal::GaveUp), now_ms, &mut writes);
+        }
+        writes
+    }
+
+    /// Takes a lease out, and grants what it held up. `removal`: absent if its record is gone already.
+    pub(super) fn take(&mut self, key: Key, removal: Option<Removal>, now_ms: u64, writes: &mut Vec<Write>) {
+        let mut again = BTreeSet::new();
+        self.drop_entry(key, removal, &mut again, writes);
+        self.look_at(again, now_ms, writes);
+    }
+
+    /// Takes a lease out, and adds to `again` whom that may free.
+    pub(super) fn drop_entry(
+        &mut self,
+        key: Key,
+        removal: Option<Removal>,
+        again: &mut BTreeSet<(u64, Key)>,
+        writes: &mut Vec<Write>,
+    ) {
+        let Some((entry, watchers)) = self.forget(key) else { return };
+        for watcher in watchers {
+            if let Some(waiting) = self.entries.get_mut(&watcher) {
+                waiting.watch = None;
+                again.insert((waiting.lease.order, watcher));
+            }
+        }
+        for pool in entry.slots.keys() {
+            self.add_pool_waiters(pool, again);
+        }
+        if let Some(removal) = removal {
+            writes.push(Write::Remove(entry.lease, removal));
+        }
+    }
+
+    /// Looks at requests in order of arrival, and at those that this frees in turn.
+    pub(super) fn look_at(&mut self, mut again: BTreeSet<(u64, Key)>, now_ms: u64, writes: &mut Vec<Write>) {
+        while let Some((_, key)) = again.pop_first() {
+            let Some(entry) = self.entries.get(&key).filter(|entry| !entry.lease.is_held()) else { continue };
+            if entry.lease.expires_at_ms <= now_ms {
+                self.drop_entry(key, Some(Removal::GaveUp), &mut again, writes);
+            } else if self.look(key) {
+                writes.extend(self.grant(key, now_ms).map(Write::Put));
+            }
+        }
+    }
+
+    /// Whether nothing stands in a waiting request's way any more; else it is set to watch what does.
+    pub(super) fn look(&mut self, key: Key) -> bool {
+        let Some(entry) = self.entries.get(&key) else { return false };
+        let watch = self.in_the_way(key, entry);
+        let before = entry.watch.clone();
+        self.unwatch(key, before.as_ref());
+        if let Some(Watch::Lease(watched)) = &watch {
+            self.watched.entry(*watched).or_default().insert(key);
+        }
+        let is_free = watch.is_none();
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.watch = watch;
+        }
+        is_free
+    }
+
+    /// What to watch: the latest of what it clashes with, so that a queue is woken one by one.
+    fn in_the_way(&self, key: Key, entry: &Entry) -> Option<Watch> {
+        let clashes = self.clashes_of(key, entry, MAX_BLOCKERS);
+        let order = |key: &Key| self.entries.get(key).map(|entry| entry.lease.order);
+        match clashes.into_iter().map(|clash| clash.key).max_by_key(order) {
+            Some(latest) => Some(Watch::Lease(latest)),
+            None => self.lacking(&entry.slots, entry.lease.order).cloned().map(Watch::Pool),
+        }
+    }
+
+    fn grant(&mut self, key: Key, now_ms: u64) -> Option<Arc<selvedge_contracts::payload::lease::Lease>> {
+        let entry = self.entries.get_mut(&key)?;
+        self.waiting.remove(&entry.lease.order);
+        self.deadlines.remove(&(entry.lease.expires_at_ms, key));
+        for pool in entry.slots.keys() {
+            if let Some(slot) = self.pools.get_mut(pool) {
+                slot.grant(key, entry.lease.order);
+            }
+        }
+        Some(entry.grant(now_ms))
+    }
+}

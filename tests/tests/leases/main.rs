@@ -1,0 +1,23 @@
+//! Calls of the service `leases`, through a real bus: one replica and several, deaths and pauses.
+
+#![allow(
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop where they fail"
+)]
+
+mod bad_input;
+mod calls;
+mod endings;
+mod history;
+mod pools;
+mod replicas;
+mod restarts;
+mod scene;
+mod waiting;
+
+/// The service as a process of its own.
+const REPLICA: &str = env!("CARGO_BIN_EXE_replica");
