@@ -39,6 +39,12 @@ test: prerequisites python ## all tests, against a real nats-server
 	fi && \
 	cargo test $(locked) --workspace --doc
 
+.PHONY: soak
+soak: prerequisites ## histories of leases under faults, for minutes (SELVEDGE_SOAK_SECONDS, SELVEDGE_SEED)
+	nats=$$($(nats_server)) && export SELVEDGE_NATS_SERVER="$$nats" && \
+	SELVEDGE_SOAK_SECONDS=$${SELVEDGE_SOAK_SECONDS:-300} RUST_TEST_THREADS=1 \
+		cargo test $(locked) -p selvedge-tests --test leases history:: -- --nocapture
+
 .PHONY: bench
 bench: prerequisites ## measure, with raw NATS beside it
 	nats=$$($(nats_server)) && export SELVEDGE_NATS_SERVER="$$nats" && \

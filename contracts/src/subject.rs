@@ -10,6 +10,7 @@
 //! | `sv.lease.<mission>.<space>.<lease id>` | nats-server, once the lease is stored, freed or expired |
 //! | `sv.fwd.<service>.<instance>.<a request's subject without sv.req>` | another replica of that service |
 //! | `sv.audit.<service>.<mission>.<caller>.<call>` | that service |
+//! | `sv.audit.<service>.<mission>.<follower>.dead` | that service, of a message it had to leave behind |
 //! | `sv.audit.server.<kluster>.<caller>.violation` | `up`, from the child nats-server's log |
 //! | `_INBOX.<caller>.<role>-<scope id>.>` | services, to answer |
 
@@ -19,6 +20,7 @@ use crate::{
     fact::EntityName,
     id::{Caller, EntityId, InvalidToken, KlusterName, Mission, ScopeId},
     role::{InvalidScope, Scope, Service},
+    stream::Follower,
 };
 
 /// First tokens of every request subject.
@@ -251,6 +253,16 @@ pub fn due(service: Service, entity: &Entity, name: &'static str) -> String {
 pub fn audit(service: Service, mission: &Mission, caller: &Caller, call: &str) -> String {
     let call = if EntityId::new(call).is_ok() { call } else { "unknown" };
     format!("sv.audit.{service}.{mission}.{caller}.{call}")
+}
+
+/// Filter of the audit records of all messages that followers had to leave behind.
+pub const DEAD_LETTERS: &str = "sv.audit.*.*.*.dead";
+
+/// Subject of the audit record of a message that a follower had to leave behind; without a mission where
+/// the message does not tell it.
+pub fn dead_letter(follower: &Follower, mission: Option<&Mission>) -> String {
+    let kluster = Mission::kluster();
+    format!("sv.audit.{}.{}.{}.dead", follower.service, mission.unwrap_or(&kluster), follower.name)
 }
 
 /// Subject of the audit record of what nats-server itself refused: a publish, a subscription or a login.

@@ -1,5 +1,5 @@
 //! A wire with a valve, between a client and nats-server: it can hold back the replies that a service
-//! sends after it recorded a fact, lose what the server sends, and cut the connection. So a test
+//! sends after it recorded a fact, lose or slow down what the server sends, and cut the connection. So a test
 //! decides at which instant a fault strikes, and the code under test knows nothing of it.
 
 use std::{
@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -36,6 +37,8 @@ struct State {
     held: AtomicUsize,
     /// First letters of the messages to the client that are lost.
     lost: Mutex<Option<String>>,
+    /// What marks the messages to the client that are slowed down, and the pause before each.
+    slowed: Mutex<Option<(String, Duration)>>,
     cuts: watch::Sender<u64>,
 }
 
@@ -50,6 +53,7 @@ impl Valve {
             is_triggered: AtomicBool::default(),
             held: AtomicUsize::default(),
             lost: Mutex::default(),
+            slowed: Mutex::default(),
             cuts: watch::Sender::new(0),
         });
         let shared = Arc::clone(&state);
@@ -80,6 +84,11 @@ impl Valve {
     /// Loses what the server sends on subjects that begin with `prefix`; nothing any more if there is none.
     pub fn lose(&self, prefix: Option<&str>) {
         *self.state.lost.lock().expect("no panic meanwhile") = prefix.map(str::to_owned);
+    }
+
+    /// Passes on what the server sends with `marker` in its headers no faster than one message each `pause`.
+    pub fn slow(&self, marker: &str, pause: Duration) {
+        *self.state.slowed.lock().expect("no panic meanwhile") = Some((marker.to_owned(), pause));
     }
 
     /// Cuts every connection; the client may connect again.
@@ -149,6 +158,13 @@ impl State {
             .is_some_and(|prefix| subject.starts_with(prefix))
     }
 
+    /// How long to wait before this message to the client is passed on.
+    fn pause(&self, operation: &[u8]) -> Option<Duration> {
+        let slowed = self.slowed.lock().expect("no panic meanwhile");
+        let (marker, pause) = slowed.as_ref()?;
+        operation.windows(marker.len()).any(|window| window == marker.as_bytes()).then_some(*pause)
+    }
+
     fn holds(&self, subject: &str) -> bool {
         let mut trigger = self.trigger.lock().expect("no panic meanwhile");
         if trigger.as_ref().is_some_and(|prefix| subject.starts_with(prefix)) {
@@ -166,6 +182,9 @@ impl State {
 async fn to_client(from: OwnedReadHalf, mut to: OwnedWriteHalf, state: &State) -> std::io::Result<()> {
     let mut from = BufReader::new(from);
     while let Some((subject, operation)) = next(&mut from).await? {
+        if let Some(pause) = state.pause(&operation) {
+            tokio::time::sleep(pause).await;
+        }
         if !subject.is_some_and(|subject| state.loses(&subject)) {
             to.write_all(&operation).await?;
         }

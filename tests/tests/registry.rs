@@ -14,6 +14,8 @@
 mod agents;
 #[path = "registry/bad_input.rs"]
 mod bad_input;
+#[path = "registry/contracts.rs"]
+mod contracts;
 #[path = "registry/forms.rs"]
 mod forms;
 #[path = "registry/idempotency.rs"]

@@ -43,7 +43,8 @@ pub struct Answered<T> {
 /// What a call may be asked with, beyond its payload.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Makes repeated calls the same call; a fresh one if absent.
+    /// Makes repeated calls with one payload the same call, and one with another payload a `conflict`; a
+    /// fresh one if absent.
     pub idempotency_key: Option<String>,
     /// Longest wait in milliseconds, retries included; the call's own if absent.
     pub timeout_ms: Option<u64>,

@@ -79,6 +79,9 @@ pub struct Server {
     /// Bound on the disk space of all streams, if there is one.
     #[serde(deserialize_with = "setting::positive_or_none")]
     pub max_store_bytes: Option<NonZeroU64>,
+    /// Most revoked keys that a kluster's token holds for ended sessions.
+    #[serde(deserialize_with = "setting::revoked_keys")]
+    pub max_revoked_keys: usize,
 }
 
 /// Bounds of every service.

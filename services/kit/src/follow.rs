@@ -4,6 +4,9 @@
 //! A message is acknowledged after its work is done, so a crash in between repeats the work: its facts
 //! carry a digest of the message, by which the repetition finds them. Consumers are made by `up` and
 //! `init`; a follower only fetches, and waits while its consumer is missing.
+//!
+//! What cannot be worked on at all is left behind, so that the rest goes on: first a record of it is
+//! stored in the audit stream, where `doctor` and `tap` find it, then it is given up.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -16,15 +19,25 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
-use selvedge_contracts::{envelope::Envelope, fault::Fault, id::Mission, role::Service, stream::Follower};
+use selvedge_contracts::{
+    envelope::{Envelope, header},
+    fault::Fault,
+    id::Mission,
+    role::Service,
+    stream::Follower,
+    subject::{self, Fact},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, warn};
 
 use crate::{
     bus::{Bus, error_chain},
-    clock::Deadline,
+    clock::{Deadline, now_ms},
+    jetstream::{AppendError, publish},
     ledger::{FactRecord, Ledger, Unreadable},
-    service::Writer,
+    service::{Writer, cut},
+    tap::{LeftBehind, Refusal},
+    timer::entity_of,
     view::Feed,
 };
 
@@ -54,6 +67,10 @@ const FETCHED: usize = 64;
 const WORK_MS: u64 = 20_000;
 /// First and longest wait before a message that failed comes again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// Longest wait for the audit stream, in milliseconds.
+const RECORD_MS: u64 = 5_000;
+/// Longest reason and longest subject in an audit record, in bytes.
+const MAX_REASON_BYTES: usize = 1_024;
 /// Wait before a missing consumer is looked for again, in milliseconds.
 const MISSING_MS: u64 = 1_000;
 
@@ -169,7 +186,7 @@ where
     W: Future<Output = Result<(), Fault>> + Send,
 {
     let (sequence, attempt) = message.info().map_or((0, 1), |info| (info.stream_sequence, info.delivered));
-    let delivery = Delivery {
+    let delivery = Arc::new(Delivery {
         subject: message.subject.to_string(),
         headers: message.headers.clone().unwrap_or_default(),
         body: message.payload.clone(),
@@ -179,22 +196,51 @@ where
         service: follower.service,
         ledger: ledger.clone(),
         feed: feed.clone(),
-    };
-    let done = tokio::time::timeout(Duration::from_millis(WORK_MS), work(Arc::new(delivery))).await;
+    });
+    let done = tokio::time::timeout(Duration::from_millis(WORK_MS), work(Arc::clone(&delivery))).await;
     let answer = match done.unwrap_or_else(|_| Err(Fault::unavailable("took too long"))) {
         Ok(()) => AckKind::Ack,
         Err(fault) if fault.is_retryable() => {
             warn!(consumer = follower.consumer(), sequence, error = %fault, "will try again");
             AckKind::Nak(Some(retry_in(attempt)))
         }
-        Err(fault) => {
-            error!(consumer = follower.consumer(), sequence, error = %fault, "cannot be worked on, left behind");
-            AckKind::Term
-        }
+        Err(fault) => match leave_behind(follower, &delivery, &fault).await {
+            Ok(()) => {
+                error!(consumer = follower.consumer(), sequence, error = %fault, "cannot be worked on, left behind");
+                AckKind::Term
+            }
+            Err(error) => {
+                let error = error_chain(&error);
+                warn!(consumer = follower.consumer(), sequence, error, fault = %fault, "cannot be worked on, nor left behind");
+                AckKind::Nak(Some(retry_in(attempt)))
+            }
+        },
     };
     if let Err(error) = message.ack_with(answer).await {
         warn!(consumer = follower.consumer(), sequence, %error, "not acknowledged, will come again");
     }
+}
+
+/// Stores the record of a message that cannot be worked on. Stored once, also if this process dies before
+/// the message is given up and the next one finds it within the stream's memory of message ids.
+async fn leave_behind(follower: Follower, delivery: &Delivery, fault: &Fault) -> Result<(), AppendError> {
+    let mission = Fact::parse(&delivery.subject).map(|fact| fact.entity.mission).ok();
+    let mission = mission.or_else(|| entity_of(&delivery.subject).map(|entity| entity.mission));
+    let (consumer, stream, sequence) = (follower.consumer(), follower.stream(), delivery.sequence);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::MESSAGE_ID, format!("{stream}:{consumer}:{sequence}").as_str());
+    let reason = cut(&fault.message, MAX_REASON_BYTES);
+    let record = Refusal {
+        at_ms: now_ms(),
+        code: fault.code.to_string(),
+        message: format!("{consumer} left message {sequence} of {stream} behind: {reason}"),
+        subject: cut(&delivery.subject, MAX_REASON_BYTES),
+        left_behind: Some(LeftBehind { consumer, stream, sequence, attempts: delivery.attempt }),
+    };
+    let subject = subject::dead_letter(&follower, mission.as_ref());
+    let body = serde_json::to_vec(&record).unwrap_or_default(); // of texts and numbers alone
+    let deadline = Deadline::in_ms(RECORD_MS);
+    publish(delivery.ledger.bus(), &subject, headers, body.into(), deadline).await.map(drop)
 }
 
 fn retry_in(attempt: i64) -> Duration {

@@ -1,12 +1,12 @@
 //! What a person may want to know of a running fabric: the services that answer, the streams, the
 //! server. Reads only; never on the path of a request.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_nats::HeaderMap;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     bus::{Bus, BusError},
@@ -136,7 +136,8 @@ pub async fn stream(bus: &Bus, name: &str, deadline: Deadline) -> Result<Stream,
         bytes: u64,
         last_seq: u64,
     }
-    let Info { config, state, ts } = jetstream(bus, &format!("STREAM.INFO.{name}"), deadline).await?;
+    let Info { config, state, ts } =
+        jetstream(bus, &format!("STREAM.INFO.{name}"), &Value::Null, deadline).await?;
     Ok(Stream {
         name: name.to_owned(),
         messages: state.messages,
@@ -147,10 +148,47 @@ pub async fn stream(bus: &Bus, name: &str, deadline: Deadline) -> Result<Stream,
     })
 }
 
+/// The messages of a stream that match `filter`: how many, and the body of the last one.
+///
+/// # Errors
+/// [`Error`]; `Denied` if the credential may not ask.
+pub async fn matching(
+    bus: &Bus,
+    stream: &str,
+    filter: &str,
+    deadline: Deadline,
+) -> Result<Option<(u64, Vec<u8>)>, Error> {
+    #[derive(Deserialize)]
+    struct Info {
+        state: State,
+    }
+    #[derive(Deserialize)]
+    struct State {
+        #[serde(default)]
+        subjects: Option<BTreeMap<String, u64>>,
+    }
+    let wanted = json!({ "subjects_filter": filter });
+    let Info { state } = jetstream(bus, &format!("STREAM.INFO.{stream}"), &wanted, deadline).await?;
+    let count: u64 = state.subjects.unwrap_or_default().values().sum();
+    if count == 0 {
+        return Ok(None);
+    }
+    let query = json!({ "last_by_subj": filter });
+    let last = crate::jetstream::get(bus, stream, &query, deadline).await;
+    let last = last.map_err(|description| Error::Refused { subject: stream.to_owned(), description })?;
+    Ok(last.map(|message| (count, message.payload.to_vec())))
+}
+
 /// Asks the JetStream API.
-async fn jetstream<T: DeserializeOwned>(bus: &Bus, call: &str, deadline: Deadline) -> Result<T, Error> {
+async fn jetstream<T: DeserializeOwned>(
+    bus: &Bus,
+    call: &str,
+    question: &Value,
+    deadline: Deadline,
+) -> Result<T, Error> {
     let subject = format!("$JS.API.{call}");
-    let answer = bus.request(&subject, HeaderMap::new(), "".into(), deadline).await?;
+    let question = if question.is_null() { String::new() } else { question.to_string() };
+    let answer = bus.request(&subject, HeaderMap::new(), question.into(), deadline).await?;
     let answer: Value = read(&subject, &answer.payload)?;
     if let Some(error) = answer.get("error") {
         let description =

@@ -36,6 +36,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 pub struct Metrics {
     families: Families,
     audit_dropped: Counter,
+    keys_not_revoked: Gauge,
     registry: Arc<Registry>,
 }
 
@@ -85,7 +86,10 @@ impl Default for Metrics {
         families.register(&mut registry);
         let help = "Entries that did not fit the queue to the audit stream";
         registry.register("audit_dropped", help, audit_dropped.clone());
-        Self { families, audit_dropped, registry: Arc::new(registry) }
+        let keys_not_revoked = Gauge::default();
+        let help = "Keys of ended sessions that the accounts' tokens had no room for, at the last look";
+        registry.register("keys_not_revoked", help, keys_not_revoked.clone());
+        Self { families, audit_dropped, keys_not_revoked, registry: Arc::new(registry) }
     }
 }
 
@@ -105,6 +109,13 @@ impl Metrics {
     /// Counts an audit entry that had to be dropped.
     pub fn audit_dropped(&self) {
         self.audit_dropped.inc();
+    }
+
+    /// Counts keys of ended sessions that could not be revoked, in one kluster: as many as `now`, where
+    /// they were `before`.
+    pub fn keys_not_revoked(&self, before: usize, now: usize) {
+        let number = |keys| i64::try_from(keys).unwrap_or(i64::MAX);
+        self.keys_not_revoked.inc_by(number(now).saturating_sub(number(before)));
     }
 
     /// All metrics as OpenMetrics text, which Prometheus reads.

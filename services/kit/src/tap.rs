@@ -84,8 +84,24 @@ pub struct Refusal {
     pub code: String,
     /// Its message.
     pub message: String,
-    /// Subject of the request.
+    /// Subject of the request, or of the message that was left behind.
     pub subject: String,
+    /// Where that message lies, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_behind: Option<LeftBehind>,
+}
+
+/// A message on which nothing follows, since its follower cannot work on it. It stays in its stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftBehind {
+    /// The consumer that passed over it.
+    pub consumer: String,
+    /// Its stream.
+    pub stream: String,
+    /// Its place there.
+    pub sequence: u64,
+    /// How often it was tried.
+    pub attempts: i64,
 }
 
 /// Watches until it is dropped.

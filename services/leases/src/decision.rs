@@ -60,6 +60,8 @@ pub(crate) enum Removal {
     SessionEnded,
     /// It waits for more slots than its pool has since it shrank.
     Impossible,
+    /// Its grant was never answered, and what it followed from was lost.
+    Unanswered,
 }
 
 /// How an acquisition stands.

@@ -31,6 +31,8 @@ pub(crate) fn slots_of(claims: &[Claim]) -> Slots {
 pub(crate) struct Slot {
     /// The pool as it was set; absent while only leases name it (its record is not there).
     pub(crate) pool: Option<Arc<Pool>>,
+    /// Revision of its record, as it was loaded; 0 if this replica wrote it.
+    pub(crate) set_at: u64,
     /// Slots held, by lease.
     held: BTreeMap<Key, u64>,
     /// Sum of them.
@@ -76,6 +78,11 @@ impl Slot {
     /// The requests (by order of arrival) that wait and came before `order`.
     pub(crate) fn earlier(&self, order: u64) -> impl Iterator<Item = u64> {
         self.waiting.range(..order).map(|(order, _)| *order)
+    }
+
+    /// Whether more is held than there is.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.held_slots > self.size()
     }
 
     /// Takes in a lease or a request that waits.

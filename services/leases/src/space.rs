@@ -34,6 +34,7 @@ mod expiry;
 mod hold;
 mod pools;
 mod queue;
+mod unanswered;
 
 /// The leases, queue and pools of one space.
 #[derive(Debug)]
@@ -88,10 +89,11 @@ impl Space {
         self.insert(Arc::new(lease), covers, Some(revision));
     }
 
-    /// Takes in a pool's record of the bucket.
-    pub(crate) fn load_pool(&mut self, pool: Pool) {
-        let name = pool.name.clone();
-        self.pools.entry(name).or_default().pool = Some(Arc::new(pool));
+    /// Takes in a pool's record of the bucket, stored at `revision`.
+    pub(crate) fn load_pool(&mut self, pool: Pool, revision: u64) {
+        let slot = self.pools.entry(pool.name.clone()).or_default();
+        slot.pool = Some(Arc::new(pool));
+        slot.set_at = revision;
     }
 
     /// The lease as it stands now; its token is absent while the record that grants it is on its way.

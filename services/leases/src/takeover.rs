@@ -134,7 +134,7 @@ fn load_one(space: &mut Space, key: &str, value: &Value) {
         }
         Some((_, Leaf::Pool(_))) => {
             if let Some(pool) = read::<Pool>(key, value) {
-                space.load_pool(pool);
+                space.load_pool(pool, value.revision);
             }
         }
         Some((_, Leaf::Owner)) => {}

@@ -20,7 +20,7 @@ use selvedge_contracts::{
     },
 };
 use selvedge_kit::{
-    authority::{Keyring, Kluster, jwt::Life, push},
+    authority::{Keyring, Kluster, Revoked as Passing, jwt::Life, push},
     client::Client,
     clock::now_ms,
 };
@@ -58,11 +58,13 @@ pub(crate) async fn agent(context: &Context, operator: &Client, agent: &AgentId)
     for _ in 0..MOST_ROUNDS {
         end_sessions(operator, agent).await?;
         let mut found = keys_of(operator, agent).await?;
-        found.retain(|key| !revoked.keys.contains(key));
-        if found.is_empty() {
+        if found.iter().all(|key| revoked.keys.contains(key)) {
             return Ok(revoked);
         }
+        // All of them once more: with a session that was started meanwhile came a door for the identity
+        // key, signed after that key was revoked.
         revoked.servers = keys(context, &context.url()?, &found).await?.servers;
+        found.retain(|key| !revoked.keys.contains(key));
         revoked.keys.extend(found);
     }
     Err(Fault::conflict(format!("{agent} still gets new keys; retire it, or rotate its key as the operator"))
@@ -109,8 +111,8 @@ pub(crate) async fn keys(
     Ok(Revoked { keys, servers })
 }
 
-/// Takes back what ended sessions hold until it ends by itself, and tells the servers; gives how many
-/// keys are newly revoked.
+/// Takes back what ended sessions hold until it ends by itself, as far as the account's token has room,
+/// and tells the servers.
 ///
 /// # Errors
 /// As [`keys`].
@@ -118,13 +120,14 @@ pub(crate) async fn until_they_end(
     context: &Context,
     url: &str,
     keys: &BTreeMap<PublicKey, u64>,
-) -> Result<usize, Failure> {
+) -> Result<Passing, Failure> {
     let (keyring, kluster) = context.keys()?;
-    let taken = keyring.revoke_until(&kluster, keys, now_ms())?;
-    if taken > 0 {
+    let most = context.config.server.max_revoked_keys;
+    let passing = keyring.revoke_until(&kluster, keys, most, now_ms())?;
+    if passing.taken > 0 {
         tell(url, &keyring, &kluster).await?;
     }
-    Ok(taken)
+    Ok(passing)
 }
 
 async fn tell(url: &str, keyring: &Keyring, kluster: &Kluster) -> Result<Vec<String>, Failure> {

@@ -15,5 +15,7 @@ mod agents;
 mod contracts;
 #[path = "cli/machine.rs"]
 mod machine;
+#[path = "cli/revoking.rs"]
+mod revoking;
 #[path = "cli/watching.rs"]
 mod watching;

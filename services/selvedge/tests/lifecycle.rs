@@ -19,5 +19,7 @@ mod klusters;
 mod process;
 #[path = "lifecycle/start.rs"]
 mod start;
+#[path = "lifecycle/three_servers.rs"]
+mod three_servers;
 #[path = "lifecycle/warden.rs"]
 mod warden;

@@ -7,8 +7,10 @@ use selvedge_contracts::{
     call,
     payload::{agent::AgentRetire, session::SessionStart},
     role::Role,
-    stream::REGISTRY_ENDS,
+    stream::{AUDIT, REGISTRY_DUE, REGISTRY_ENDS, REGISTRY_TIMERS},
+    subject::DEAD_LETTERS,
 };
+use selvedge_kit::{clock::Deadline, inspect};
 use selvedge_tests::{
     fabric::{Fabric, plain_session},
     raw::{facts, ledger, try_facts},
@@ -85,6 +87,59 @@ async fn a_follower_killed_in_the_middle_repeats_nothing_and_skips_nothing() {
     .await;
     assert_eq!(facts(&ledger, "demo.session.*.ended").await.len(), AGENTS * SESSIONS);
     assert_eq!(facts(&ledger, "_.agent.*.retired").await.len(), AGENTS);
+}
+
+/// A message that nobody can work on does not hold up the others, and an operator sees that it was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_worked_on_is_left_behind_with_a_record() {
+    let fabric = Fabric::start().await;
+    let (agent, working) = fabric.worker("ada").await;
+    let jetstream = jetstream::new(fabric.bus.connect_as_root().await);
+    let long = "x".repeat(100_000);
+    let poison = [
+        (REGISTRY_ENDS, "sv.fact._.agent.poison-1.retired", "no envelope", "_.ends"),
+        (REGISTRY_TIMERS, "sv.fact.demo.invite.poison-2.created", long.as_str(), "demo.timers"),
+        (REGISTRY_DUE, "sv.due.registry.agent.demo.poison-3.expiry", "{}", "demo.due"),
+    ];
+    let mut records = vec![];
+    for (follower, subject, body, by) in poison {
+        let stored = jetstream.publish(subject, body.to_owned().into()).await.unwrap().await.unwrap();
+        assert_eq!(stored.stream, follower.stream());
+        let audit = jetstream.get_stream(AUDIT).await.unwrap();
+        let found = wait::until("the audit record", async || {
+            let last = audit.get_last_raw_message_by_subject(&format!("sv.audit.registry.{by}.dead")).await;
+            last.map_err(|error| error.to_string())
+        })
+        .await;
+        let record: serde_json::Value = serde_json::from_slice(&found.payload).unwrap();
+        let place = &record["left_behind"];
+        assert_eq!(record["subject"], subject);
+        assert_eq!(record["code"], "invalid");
+        assert!(record["message"].as_str().unwrap().len() < 2_000);
+        assert_eq!(place["stream"], stored.stream.as_str());
+        assert_eq!(place["sequence"], stored.sequence);
+        assert_eq!((&place["consumer"], &place["attempts"]), (&follower.consumer().into(), &1.into()));
+        let name = follower.consumer();
+        wait::until("the message to be given up", async || {
+            let consumer: PullConsumer =
+                jetstream.get_consumer_from_stream(&name, follower.stream()).await.unwrap();
+            let info = consumer.cached_info();
+            if info.num_pending == 0 && info.num_ack_pending == 0 { Ok(()) } else { Err(format!("{info:?}")) }
+        })
+        .await;
+        records.push(found.sequence);
+    }
+    let seen = inspect::matching(fabric.operator.bus(), AUDIT, DEAD_LETTERS, Deadline::in_ms(5_000)).await;
+    assert_eq!(seen.unwrap().map(|(count, _)| count), Some(records.len() as u64), "each has one record");
+    // What comes after is worked on.
+    let retire = AgentRetire { agent: agent.record.id.clone(), reason: "done".to_owned() };
+    fabric.operator.call::<call::AgentRetire>(&retire).await.unwrap();
+    let ledger = ledger(&fabric.bus).await;
+    wait::until("its session to end", async || {
+        let ended = format!("demo.session.{}.ended", working.session.id);
+        if facts(&ledger, &ended).await.len() == 1 { Ok(()) } else { Err("it is open") }
+    })
+    .await;
 }
 
 async fn consumer(fabric: &Fabric) -> PullConsumer {

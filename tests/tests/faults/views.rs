@@ -1,6 +1,6 @@
 //! Views that missed something find out and catch up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nkeys::KeyPair;
 use selvedge_contracts::{
@@ -85,6 +85,37 @@ async fn a_replica_that_starts_late_reads_page_after_page() {
     let at_least = Asking { at_least: last, ..Asking::default() };
     let show = AgentShow { agent: agent.record.id.clone() };
     let shown = working.client.call_with::<call::AgentShow>(&show, &at_least).await.unwrap();
+    assert_eq!(shown.reply.agent.about.model.as_deref(), Some("last"));
+    second.drain().await;
+}
+
+/// A catch-up is bounded by its silence, not by its length: over a slow wire each page takes long, and all
+/// of them longer than it may stand still (30 s).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_catch_up_that_gets_on_may_take_as_long_as_it_takes() {
+    const FACTS: usize = 1_400;
+    const PAUSE: Duration = Duration::from_millis(25);
+    const STANDSTILL: Duration = Duration::from_secs(30);
+    let mut fabric = Fabric::start().await;
+    let (agent, working) = fabric.worker("ada").await;
+    for batch in (0..FACTS).collect::<Vec<_>>().chunks(16) {
+        let register = async |n: &usize| {
+            working.client.call::<call::Register>(&about(&format!("m{n}"))).await.unwrap();
+        };
+        futures::future::join_all(batch.iter().map(register)).await;
+    }
+    let last = working.client.call::<call::Register>(&about("last")).await.unwrap().as_of;
+    let valve = Valve::start(fabric.bus.url_of(0)).await;
+    valve.slow("Nats-Num-Pending:", PAUSE); // in the answers to a read of many
+    let started = Instant::now();
+    let second = fabric.registry_replica_at(&valve.url(), "r2").await;
+    let took = started.elapsed();
+    assert!(took > STANDSTILL, "it took {took:?}: the wire was not slow enough to tell");
+    fabric.registry.take().unwrap().drain().await;
+    let at_least = Asking { at_least: last, ..Asking::default() };
+    let show = AgentShow { agent: agent.record.id.clone() };
+    // Not by the worker, whose session nobody kept alive meanwhile.
+    let shown = fabric.operator.call_with::<call::AgentShow>(&show, &at_least).await.unwrap();
     assert_eq!(shown.reply.agent.about.model.as_deref(), Some("last"));
     second.drain().await;
 }

@@ -12,6 +12,7 @@
 mod bad_input;
 mod calls;
 mod endings;
+mod history;
 mod lane;
 mod mirror;
 mod pools;

@@ -43,6 +43,25 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     move_to(&scratch, path)
 }
 
+/// Makes the file with this text unless it is there already, and says whether it was made here. Of two
+/// who make it at once one does, and what the file holds is whole whenever it is there.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn create(path: &Path, text: &str) -> Result<bool, Error> {
+    let scratch = scratch(path);
+    let written = write_synced(&scratch, text).map_err(failed("write", &scratch));
+    // A name given by a link is given once, unlike one given by a renaming.
+    let linked = written.and_then(|()| match fs::hard_link(&scratch, path) {
+        Ok(()) => sync_folder_of(path).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed("create", path)(error)),
+    });
+    // It has its other name, or is of no use.
+    let _ = fs::remove_file(&scratch);
+    linked
+}
+
 /// Locks the file, which is made if it is not there, until the answer is dropped. Waits for others.
 ///
 /// # Errors
@@ -60,7 +79,11 @@ pub(super) fn lock(path: &Path) -> Result<File, Error> {
 /// [`Error::File`].
 pub fn move_to(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(failed("write", to))?;
-    let parent = to.parent().unwrap_or(to);
+    sync_folder_of(to)
+}
+
+fn sync_folder_of(path: &Path) -> Result<(), Error> {
+    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed("write", parent))
 }
 

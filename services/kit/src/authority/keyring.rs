@@ -19,7 +19,7 @@ use nkeys::KeyPair;
 use selvedge_contracts::id::{Caller, KlusterName, Mission, PublicKey, ScopeId};
 
 use super::{
-    Credential, Error, Kluster, files,
+    Credential, Error, Kluster, Revoked, files,
     jwt::{self, JetStream, Life, Tags},
     key::{self, Sort},
     kluster,
@@ -123,8 +123,8 @@ impl Keyring {
     }
 
     /// Takes credentials back until each ends by itself, at the Unix time (in milliseconds) beside its
-    /// key. Says how many keys are new; where none is, the token stays. Bounded: when the token holds
-    /// thousands, no more are taken.
+    /// key. Bounded: once the token holds `most` keys, those it has no room for are left out, and counted.
+    /// Where none is taken, the token stays.
     ///
     /// # Errors
     /// [`Error::File`], [`Error::Key`] or [`Error::Token`].
@@ -132,9 +132,10 @@ impl Keyring {
         &self,
         kluster: &Kluster,
         keys: &BTreeMap<PublicKey, u64>,
+        most: usize,
         now_ms: u64,
-    ) -> Result<usize, Error> {
-        kluster.revoke_until(&self.operator, keys, now_ms)
+    ) -> Result<Revoked, Error> {
+        kluster.revoke_until(&self.operator, keys, most, now_ms)
     }
 
     /// A credential of nats-server's own account, which may tell it of accounts.

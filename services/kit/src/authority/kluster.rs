@@ -31,9 +31,15 @@ use super::{
 };
 
 const ENDS_FILE: &str = "revoked.json";
-/// Revocations up to which keys of ended sessions are added: the token goes to every server each time,
-/// some 70 bytes for each key, and must fit one message.
-const MOST_PASSING: usize = 5_000;
+
+/// What came of taking keys back until they end by themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// Keys that are newly revoked.
+    pub taken: usize,
+    /// Keys that the account's token had no room for: nats-server goes on to trust them.
+    pub left_out: usize,
+}
 
 /// One kluster of the key folder.
 pub struct Kluster {
@@ -160,28 +166,38 @@ impl Kluster {
         &self,
         operator: &KeyPair,
         keys: &BTreeMap<PublicKey, u64>,
+        most: usize,
         now_ms: u64,
-    ) -> Result<usize, Error> {
+    ) -> Result<Revoked, Error> {
         let _lock = self.lock()?;
         let mut revocations = self.revocations(&jwt::decode(&self.jwt()?)?, now_ms);
-        let room = MOST_PASSING.saturating_sub(revocations.len());
         let is_new = |(key, ends_at_ms): &(&PublicKey, &u64)| {
             **ends_at_ms > now_ms && !revocations.contains_key(key.as_str())
         };
+        let new: Vec<_> = keys.iter().filter(is_new).collect();
+        let taken = new.len().min(most.saturating_sub(revocations.len()));
+        let revoked = Revoked { taken, left_out: new.len() - taken };
         let new: BTreeMap<String, u64> =
-            keys.iter().filter(is_new).take(room).map(|(key, at)| (key.to_string(), *at)).collect();
+            new.into_iter().take(taken).map(|(key, at)| (key.to_string(), *at)).collect();
         if new.is_empty() {
-            return Ok(0);
+            return Ok(revoked);
         }
         revocations.extend(new.keys().map(|key| (key.clone(), jwt::seconds(now_ms))));
-        let taken = new.len();
         let mut ends = self.ends();
         ends.retain(|_, at| *at > now_ms);
         ends.extend(new);
         // First: a key without an end here is only kept for longer.
         files::write(&self.folder.join(ENDS_FILE), &serde_json::json!(ends).to_string())?;
         self.store(operator, revocations, now_ms)?;
-        Ok(taken)
+        Ok(revoked)
+    }
+
+    /// How many keys the account's token holds as revoked whose credentials may still last.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Token`].
+    pub fn revoked_keys(&self, now_ms: u64) -> Result<usize, Error> {
+        Ok(self.revocations(&jwt::decode(&self.jwt()?)?, now_ms).len())
     }
 
     /// The revocations in a token, without those whose credentials have ended.
@@ -386,8 +402,9 @@ mod tests {
         with_kluster(|folder, keyring, kluster| {
             let (soon, past) = (fresh_key(), fresh_key());
             let keys = [(soon, NOW_MS + 10_000), (past, NOW_MS)].into();
-            assert_eq!(keyring.revoke_until(kluster, &keys, NOW_MS).unwrap(), 1);
-            assert_eq!(keyring.revoke_until(kluster, &keys, NOW_MS).unwrap(), 0, "it is known");
+            let revoke = || keyring.revoke_until(kluster, &keys, 100, NOW_MS).unwrap();
+            assert_eq!(revoke(), Revoked { taken: 1, left_out: 0 });
+            assert_eq!(revoke(), Revoked::default(), "it is known");
             keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap();
             let count = |at_ms| {
                 let token = keyring.refresh(kluster, at_ms).unwrap();
@@ -396,6 +413,27 @@ mod tests {
             assert_eq!((count(NOW_MS + 9_999), count(NOW_MS + 10_000)), (2, 1));
             std::fs::remove_file(folder.join("klusters/main/revoked.json")).unwrap();
             assert_eq!(count(NOW_MS + 20_000), 1);
+        });
+    }
+
+    #[test]
+    fn what_the_token_has_no_room_for_is_counted_and_taken_when_there_is_room() {
+        with_kluster(|_, keyring, kluster| {
+            keyring.revoke(kluster, &[fresh_key()], NOW_MS).unwrap();
+            let keys: BTreeMap<_, _> = (1..=3).map(|n| (fresh_key(), NOW_MS + n * 10_000)).collect();
+            let revoke = |at_ms| keyring.revoke_until(kluster, &keys, 3, at_ms).unwrap();
+            assert_eq!(revoke(NOW_MS), Revoked { taken: 2, left_out: 1 });
+            assert_eq!(kluster.revoked_keys(NOW_MS).unwrap(), 3);
+            let full = kluster.jwt().unwrap();
+            assert_eq!(revoke(NOW_MS + 1), Revoked { taken: 0, left_out: 1 });
+            assert_eq!(kluster.jwt().unwrap(), full, "no token is made for nothing");
+            let ended = keys.values().filter(|at| **at <= NOW_MS + 20_000).count();
+            assert_eq!(ended, 2);
+            let Revoked { taken, left_out } = revoke(NOW_MS + 20_000);
+            assert_eq!(left_out, 0);
+            assert_eq!(kluster.revoked_keys(NOW_MS + 20_000).unwrap(), 2, "{taken} taken");
+            // The operator's own command knows no bound: what is compromised goes first.
+            keyring.revoke(kluster, &[fresh_key(), fresh_key(), fresh_key()], NOW_MS).unwrap();
         });
     }
 

@@ -19,7 +19,7 @@ mod user_key;
 pub use creds::{Credential, Identity};
 pub use error::Error;
 pub use keyring::Keyring;
-pub use kluster::Kluster;
+pub use kluster::{Kluster, Revoked};
 pub use signer::RoleSigner;
 pub use user_key::UserKey;
 

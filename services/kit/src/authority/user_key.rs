@@ -38,13 +38,12 @@ impl UserKey {
     /// # Errors
     /// [`Error::File`].
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            files::make_folder(folder)?;
-        }
-        files::write(path, &format!("{}\n", self.0.seed()?))
+        make_folder_of(path)?;
+        files::write(path, &self.text()?)
     }
 
-    /// The key of the file; a fresh one, written there, if there is no file.
+    /// The key of the file; a fresh one, written there, if there is no file. All who ask at once get the
+    /// same key: that of the file.
     ///
     /// # Errors
     /// As [`UserKey::read`] and [`UserKey::write`].
@@ -52,9 +51,13 @@ impl UserKey {
         if path.exists() {
             return Self::read(path);
         }
+        make_folder_of(path)?;
         let key = Self::generate();
-        key.write(path)?;
-        Ok(key)
+        if files::create(path, &key.text()?)? { Ok(key) } else { Self::read(path) }
+    }
+
+    fn text(&self) -> Result<String, Error> {
+        Ok(format!("{}\n", self.0.seed()?))
     }
 
     /// The public half.
@@ -90,6 +93,10 @@ impl UserKey {
     }
 }
 
+fn make_folder_of(path: &Path) -> Result<(), Error> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), files::make_folder)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -104,6 +111,29 @@ mod tests {
         let made = UserKey::read_or_create(&path).unwrap().public().unwrap();
         assert_eq!(UserKey::read_or_create(&path).unwrap().public().unwrap(), made);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn who_makes_a_key_file_at_once_gets_the_key_that_is_in_it() {
+        const RACERS: usize = 4;
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let path = folder.path().join(format!("{round}/identity.nk"));
+            let barrier = std::sync::Barrier::new(RACERS);
+            let race = || {
+                barrier.wait();
+                UserKey::read_or_create(&path).unwrap().public().unwrap()
+            };
+            let keys: std::collections::BTreeSet<_> = std::thread::scope(|scope| {
+                let racers: Vec<_> = (0..RACERS).map(|_| scope.spawn(race)).collect();
+                racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+            });
+            let kept = UserKey::read(&path).unwrap().public().unwrap();
+            assert_eq!(keys, [kept].into(), "round {round}: somebody holds a key that no file holds");
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            let beside = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
+            assert_eq!(beside, 1, "a scratch file was left");
+        }
     }
 
     #[test]

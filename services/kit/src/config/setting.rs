@@ -113,6 +113,14 @@ pub(super) fn one_or_three<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::
     }
 }
 
+/// So many that the token with them fits one message.
+pub(super) fn revoked_keys<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    match u64::deserialize(from)? {
+        number @ 1..=5_000 => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+        other => Err(D::Error::invalid_value(Unexpected::Unsigned(other), &"1 to 5000")),
+    }
+}
+
 fn parsed<T: FromStr, E: Error>(text: &str, expected: &str) -> Result<T, E> {
     text.parse().map_err(|_| refused(text, expected))
 }

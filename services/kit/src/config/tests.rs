@@ -149,6 +149,8 @@ fn a_value_of_the_wrong_type_is_refused_with_what_is_expected_and_found() {
         ("server.port = 70000", "a whole number that fits u16, found 70000"),
         ("server.host = \"localhost\"", "an IP address, found \"localhost\""),
         ("server.replicas = 2", "1 or 3, found 2"),
+        ("server.max_revoked_keys = 0", "1 to 5000, found 0"),
+        ("server.max_revoked_keys = 5001", "1 to 5000, found 5001"),
         (
             "server.sync_interval = \"1d\"",
             "\"always\" or an interval such as \"500ms\", \"10s\", \"2m\" or \"1h\", found \"1d\"",

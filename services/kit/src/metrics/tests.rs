@@ -67,6 +67,9 @@ fn an_entity_counts_appends_conflicts_and_its_view() {
     agents.conflicted();
     agents.viewed(40, 42);
     metrics.audit_dropped();
+    metrics.keys_not_revoked(0, 5);
+    metrics.keys_not_revoked(0, 2);
+    metrics.keys_not_revoked(5, 1);
     let page = metrics.text();
     for line in [
         r#"selvedge_ledger_appends_total{entity="agent",outcome="stored"} 1"#,
@@ -76,6 +79,7 @@ fn an_entity_counts_appends_conflicts_and_its_view() {
         r#"selvedge_view_revision{entity="agent"} 40"#,
         r#"selvedge_view_lag{entity="agent"} 2"#,
         "selvedge_audit_dropped_total 1",
+        "selvedge_keys_not_revoked 3",
     ] {
         assert!(has_line(&page, line), "no {line} in\n{page}");
     }

@@ -85,7 +85,7 @@ pub(super) fn bounded(fault: &Fault) -> Fault {
 }
 
 /// The text, or what `most_bytes` hold of it.
-fn cut(text: &str, most_bytes: usize) -> String {
+pub(crate) fn cut(text: &str, most_bytes: usize) -> String {
     let fits = text
         .char_indices()
         .map(|(at, c)| at + c.len_utf8())

@@ -16,6 +16,7 @@ mod runtime;
 mod slots;
 mod write;
 
+pub(crate) use answer::cut;
 pub use call::Call;
 pub use draft::Draft;
 pub use forward::ForwardError;

@@ -185,6 +185,9 @@ fn gone(removal: Removal, want: &Want, blockers: &[Blocker]) -> Fault {
         Removal::Released => Fault::conflict(format!("the request {id} was withdrawn while it waited")),
         Removal::Forced => Fault::conflict(format!("an operator took {id} away")),
         Removal::SessionEnded => Fault::denied(format!("session {} is over", want.session)),
+        Removal::Unanswered => {
+            Fault::unavailable(format!("the grant of {id} could not be kept; send the same request again"))
+        }
         Removal::Impossible => {
             Fault::conflict(format!("a pool that {id} waited for has become smaller than what it wants"))
         }

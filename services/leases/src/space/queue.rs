@@ -8,10 +8,12 @@ use super::{Entry, Key, Removal, Space, Watch, Write};
 
 impl Space {
     /// Looks at every waiting request once, after the records of the bucket were loaded: grants what is free
-    /// and gives up what is overdue.
+    /// and gives up what is overdue. Grants that nobody was told of, and that cannot stand, are taken back
+    /// first.
     pub(crate) fn settle(&mut self, now_ms: u64) -> Vec<Write> {
-        let all = self.waiting.iter().map(|(order, key)| (*order, *key)).collect();
         let mut writes = Vec::new();
+        self.take_back_unanswered(&mut writes);
+        let all = self.waiting.iter().map(|(order, key)| (*order, *key)).collect();
         self.look_at(all, now_ms, &mut writes);
         writes
     }

@@ -43,7 +43,7 @@ pub(crate) struct Call {
     /// The mission to ask in.
     #[arg(long)]
     mission: Option<Mission>,
-    /// Makes repeated calls the same call.
+    /// Makes repeated calls the same call; with another payload it is refused.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
     /// Longest wait for the answer; the call's own deadline unless said.

@@ -132,7 +132,13 @@ mod tests {
 
     fn refusal(caller: &str) -> Seen {
         let subject = format!("sv.req.demo.{caller}.worker-session_01.registry.agent_retire");
-        let refusal = Refusal { at_ms: 0, code: "denied".to_owned(), message: "no".to_owned(), subject };
+        let refusal = Refusal {
+            at_ms: 0,
+            code: "denied".to_owned(),
+            message: "no".to_owned(),
+            subject,
+            left_behind: None,
+        };
         Seen { subject: "sv.audit.registry".to_owned(), at_ms: 0, what: What::Refusal(refusal) }
     }
 

@@ -3,7 +3,8 @@
 //! without it.
 //!
 //! Bounded: sessions that end at once are revoked in batches, and what the connection's queue cannot
-//! hold, or passes while it is down, is found when the warden looks through all sessions again.
+//! hold, or passes while it is down, is found when the warden looks through all sessions again. So is what
+//! the account's token has no room for, which is said once: in the log, in a metric and by `doctor`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -20,6 +21,7 @@ use selvedge_kit::{
     client::Client,
     clock::{Deadline, now_ms},
     credential::Login,
+    metrics::Metrics,
 };
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
@@ -39,8 +41,9 @@ const FLUSH_MS: u64 = 5_000;
 
 /// Keeps watch over the kluster that `context` means until it is aborted.
 pub(super) async fn watch(context: Context, place: Place) {
+    let mut shortage = Shortage { metrics: place.metrics.clone(), left_out: 0 };
     loop {
-        if let Err(failure) = Warden::watch(&context, &place).await {
+        if let Err(failure) = Warden::watch(&context, &place, &mut shortage).await {
             warn!(kluster = %context.kluster, error = failure.chain(), "ended sessions not revoked; trying again");
         }
         tokio::time::sleep(PAUSE).await;
@@ -51,11 +54,35 @@ struct Warden<'a> {
     context: &'a Context,
     url: &'a str,
     operator: Client,
+    shortage: &'a mut Shortage,
+}
+
+/// Keys that should be revoked and are not, for want of room, as far as is known.
+struct Shortage {
+    metrics: Metrics,
+    left_out: usize,
+}
+
+impl Shortage {
+    /// Says so when there is one now, or none any more.
+    fn is_now(&mut self, left_out: usize, context: &Context) {
+        let before = std::mem::replace(&mut self.left_out, left_out);
+        self.metrics.keys_not_revoked(before, left_out);
+        let (kluster, most) = (&context.kluster, context.config.server.max_revoked_keys);
+        match (before, left_out) {
+            (0, 1..) => warn!(
+                %kluster, keys = left_out, most,
+                "no room to revoke what ended sessions hold: nats-server lets them listen until their credentials end; see `selvedge doctor`"
+            ),
+            (1.., 0) => info!(%kluster, most, "room again to revoke what ended sessions hold"),
+            _ => {}
+        }
+    }
 }
 
 impl Warden<'_> {
     /// Answers when the connection came back or it is time to look again: the next one looks through all.
-    async fn watch(context: &Context, place: &Place) -> Result<(), Failure> {
+    async fn watch(context: &Context, place: &Place, shortage: &mut Shortage) -> Result<(), Failure> {
         let login = Login::File(context.home.operator_creds(&context.kluster));
         let bus = place.connect("warden", login).await?;
         let ended = bus.subscribe(&live(&SESSION_ENDED.kind), None).await.context("cannot hear of ends")?;
@@ -64,7 +91,7 @@ impl Warden<'_> {
         bus.flush(Deadline::in_ms(FLUSH_MS)).await;
         let mut connects = bus.connects();
         connects.borrow_and_update();
-        let warden = Warden { context, url: &place.url, operator: Client::new(bus) };
+        let mut warden = Warden { context, url: &place.url, operator: Client::new(bus), shortage };
         warden.look_through().await?;
         let mut ends = stream::select(ended, lost);
         let look_again = Instant::now() + LOOK_AGAIN;
@@ -83,21 +110,25 @@ impl Warden<'_> {
             {
                 sessions.extend(state(&message.payload));
             }
-            warden.revoke(&sessions).await?;
+            let left_out = warden.shortage.left_out + warden.revoke(&sessions).await?;
+            warden.shortage.is_now(left_out, context);
         }
     }
 
     /// Sessions that ended while nobody watched.
-    async fn look_through(&self) -> Result<(), Failure> {
+    async fn look_through(&mut self) -> Result<(), Failure> {
+        let mut left_out = 0;
         for status in [SessionStatus::Ended, SessionStatus::Lost] {
             let wanted = SessionList { status: Some(status), ..SessionList::default() };
             let sessions = revoke::sessions(&self.operator, wanted).await?;
-            self.revoke(&sessions).await?;
+            left_out += self.revoke(&sessions).await?;
         }
+        self.shortage.is_now(left_out, self.context);
         Ok(())
     }
 
-    async fn revoke(&self, sessions: &[Session]) -> Result<(), Failure> {
+    /// Gives how many keys there was no room for.
+    async fn revoke(&self, sessions: &[Session]) -> Result<usize, Failure> {
         let mut keys: BTreeMap<PublicKey, u64> = BTreeMap::new();
         // Earlier credentials of a session ended before its last one.
         let now_ms = now_ms();
@@ -106,13 +137,13 @@ impl Warden<'_> {
         }
         keys.retain(|_, ends_at_ms| *ends_at_ms > now_ms);
         if keys.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let revoked = revoke::until_they_end(self.context, self.url, &keys).await?;
-        if revoked > 0 {
-            info!(kluster = %self.context.kluster, keys = revoked, "revoked what ended sessions held");
+        if revoked.taken > 0 {
+            info!(kluster = %self.context.kluster, keys = revoked.taken, "revoked what ended sessions held");
         }
-        Ok(())
+        Ok(revoked.left_out)
     }
 
     async fn keys_of(&self, session: &Session) -> Result<BTreeMap<PublicKey, u64>, Fault> {

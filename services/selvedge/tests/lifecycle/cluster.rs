@@ -46,7 +46,8 @@ fn serve_without_a_credential_says_where_it_belongs() {
     assert!(said.contains("creds/main/registry.creds") && said.contains("init --provision"), "{said}");
 }
 
-struct NatsServer(Child);
+/// A nats-server that dies with this value.
+pub(crate) struct NatsServer(Child);
 
 impl Drop for NatsServer {
     fn drop(&mut self) {
@@ -55,28 +56,34 @@ impl Drop for NatsServer {
     }
 }
 
-/// A nats-server as its operators would run it, with the file that `init` made.
-async fn server(folder: &Path) -> (NatsServer, String) {
-    let ports = folder.join("ports");
-    fs::create_dir_all(&ports).unwrap();
-    let config = format!(
-        "include \"nats-auth.conf\"\nlisten: \"127.0.0.1:-1\"\nserver_name: one\nports_file_dir: \"{}\"\njetstream: {{ store_dir: \"{}\" }}\n",
-        ports.display(),
-        folder.join("store").display()
-    );
-    fs::write(folder.join("server.conf"), config).unwrap();
-    let log = fs::File::create(folder.join("server.log")).unwrap();
-    let mut command = Command::new(nats_server_binary());
-    command.args(["--config", "server.conf"]).current_dir(folder).stdout(Stdio::null()).stderr(log);
-    let child = NatsServer(command.spawn().unwrap());
+/// A nats-server as its operators would run it, with the file that `init` made, and more `lines` in its
+/// configuration.
+pub(crate) async fn server(folder: &Path, name: &str, lines: &str) -> (NatsServer, String) {
+    let child = spawn(folder, name, "127.0.0.1:-1", lines);
     let url = until("the server to listen", async || {
-        let file = fs::read_dir(&ports).unwrap().flatten().next().ok_or("no ports file")?;
+        let file = fs::read_dir(folder.join("ports")).unwrap().flatten().next().ok_or("no ports file")?;
         let ports: Value = serde_json::from_slice(&fs::read(file.path()).map_err(|_| "unreadable")?)
             .map_err(|_| "half a file")?;
         ports["nats"][0].as_str().map(str::to_owned).ok_or("no port")
     })
     .await;
     (child, url)
+}
+
+/// The same, without waiting for it, and where it is to listen.
+pub(crate) fn spawn(folder: &Path, name: &str, listen: &str, lines: &str) -> NatsServer {
+    let ports = folder.join("ports");
+    fs::create_dir_all(&ports).unwrap();
+    let config = format!(
+        "include \"nats-auth.conf\"\nlisten: \"{listen}\"\nserver_name: {name}\nports_file_dir: \"{}\"\njetstream: {{ store_dir: \"{}\" }}\n{lines}\n",
+        ports.display(),
+        folder.join("store").display()
+    );
+    fs::write(folder.join("server.conf"), config).unwrap();
+    let log = fs::File::options().create(true).append(true).open(folder.join("server.log")).unwrap();
+    let mut command = Command::new(nats_server_binary());
+    command.args(["--config", "server.conf"]).current_dir(folder).stdout(Stdio::null()).stderr(log);
+    NatsServer(command.spawn().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +99,7 @@ async fn init_makes_a_fabric_of_somebody_elses_server_in_two_steps() {
         !fs::read_to_string(out.join("nats-auth.conf")).unwrap().contains("SO"),
         "no operator's seed in it"
     );
-    let (_server, url) = server(&out).await;
+    let (_server, url) = server(&out, "one", "").await;
     for _ in 0..2 {
         let provisioned = run(&home, &["init", "--provision", "--replicas", "1", "--url", &url]);
         assert!(provisioned.status.success(), "{}", text(&provisioned.stderr));

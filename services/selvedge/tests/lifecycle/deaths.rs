@@ -26,7 +26,7 @@ use selvedge_kit::{
 use selvedge_tests::{now_ms, wait::until};
 use serde_json::Value;
 
-use crate::process::{Up, connect, gone, kill};
+use crate::process::{Up, connect, gone, kill, text};
 
 async fn missions(operator: &Client) -> Vec<String> {
     let reply = operator.call::<call::MissionList>(&MissionList::default()).await.unwrap().reply;
@@ -123,6 +123,25 @@ async fn what_a_client_is_denied_is_on_the_audit_stream() {
     assert_eq!(record["kluster"], "main");
     assert_eq!(record["credential_key"], key.as_str());
     assert_eq!(record["detail"], foreign);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_tells_of_what_a_follower_left_behind() {
+    let up = Up::start();
+    let now_ms = now_ms();
+    let life = Life { now_ms, expires_at_ms: now_ms + 60_000 };
+    let root = up.keyring().kluster(&"main".parse().unwrap()).unwrap().provision_credential(life).unwrap();
+    let root = connect(&up.url(), Login::held(root)).await;
+    let poison = "sv.fact._.agent.poison-1.retired";
+    root.bus().request(poison, Default::default(), "no envelope".into(), soon()).await.unwrap();
+    let record = audited(&up, "sv.audit.registry._.ends.dead").await;
+    assert_eq!(record["subject"], poison);
+    let doctor = up.run(&["doctor"]);
+    let said = text(&doctor.stdout);
+    let message = record["message"].as_str().unwrap();
+    for wanted in ["WARN  main: what follows from facts", "1 left behind", message, poison] {
+        assert!(said.contains(wanted), "{wanted} is not in\n{said}");
+    }
 }
 
 fn soon() -> Deadline {

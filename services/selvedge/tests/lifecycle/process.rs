@@ -146,6 +146,14 @@ impl Up {
         Self::start_in(TempDir::with_prefix("selvedge-").unwrap(), arguments)
     }
 
+    /// With these settings of the fabric.
+    pub(crate) fn start_set(settings: &str) -> Self {
+        let folder = TempDir::with_prefix("selvedge-").unwrap();
+        std::fs::create_dir(folder.path().join("home")).unwrap();
+        std::fs::write(folder.path().join("home/selvedge.toml"), settings).unwrap();
+        Self::start_in(folder, &[])
+    }
+
     fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let arguments = [&["up", "--port", "0"], arguments].concat();
         let process = Process::start(&folder.path().join("home"), &folder.path().join("up.err"), &arguments);

@@ -154,7 +154,7 @@ struct Run {
     revision: u64,
     on_the_way: Vec<Write>,
     bucket: BTreeMap<LeaseId, (Lease, u64)>,
-    pools: Vec<Pool>,
+    pools: BTreeMap<PoolName, (Pool, u64)>,
     tokens: Vec<u64>,
 }
 
@@ -167,7 +167,7 @@ impl Run {
             revision: 0,
             on_the_way: Vec::new(),
             bucket: BTreeMap::new(),
-            pools: Vec::new(),
+            pools: BTreeMap::new(),
             tokens: Vec::new(),
         };
         run.set_pool("gpu", 3);
@@ -185,8 +185,6 @@ impl Run {
                 && slots_of(&known.claims).get(&pool.name).is_some_and(|wanted| *wanted > u64::from(slots))
         };
         self.model.remove(self.now_ms, |_, known| is_impossible(known));
-        self.pools.retain(|known| known.name != pool.name);
-        self.pools.push(pool);
     }
 
     fn step(&mut self, command: &Command) {
@@ -307,7 +305,9 @@ impl Run {
                     Write::Remove(lease, _) => {
                         self.bucket.remove(&lease.id);
                     }
-                    Write::PutPool(_) => {}
+                    Write::PutPool(pool) => {
+                        self.pools.insert(pool.name.clone(), (pool.as_ref().clone(), self.revision));
+                    }
                 }
             }
         }
@@ -343,8 +343,8 @@ impl Run {
         self.store();
         let tokens: Vec<_> = self.space.leases(None).map(|lease| lease.token).collect();
         self.space = Space::new(Limits::default());
-        for pool in &self.pools {
-            self.space.load_pool(pool.clone());
+        for (pool, revision) in self.pools.values() {
+            self.space.load_pool(pool.clone(), *revision);
         }
         for (lease, revision) in self.bucket.values() {
             self.space.load(lease.clone(), *revision);

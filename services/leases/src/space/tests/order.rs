@@ -169,3 +169,28 @@ fn a_record_that_cannot_be_read_any_more_keeps_everything() {
     let fault = next.acquire(&want("two", "bob", &[Claim::file("docs/x")], 0), NOW_MS).unwrap_err();
     assert_eq!(fault.code, Code::Conflict);
 }
+
+/// A removal that was lost with a connection, and the grant that followed from it, stored over the next.
+#[test]
+fn a_grant_that_nobody_was_told_of_is_taken_back_when_the_space_is_loaded() {
+    let mut before = Space::new(Limits::default());
+    acquire(&mut before, &want("one", "ada", &[Claim::path("src")], 0), 7);
+    acquire(&mut before, &want("apart", "eve", &[Claim::path("docs")], 0), 8);
+    acquire(&mut before, &want("two", "bob", &[Claim::file("src/a")], 5_000), 9);
+    let holder = before.lease(&lease_id("one")).unwrap();
+    let released = before.release(&lease_id("one"), &agent("ada"), NOW_MS).unwrap();
+    let [Write::Remove(..), Write::Put(grant)] = &released.writes[..] else { panic!("{released:?}") };
+    let mut loaded = Space::new(Limits::default());
+    loaded.load(holder.as_ref().clone(), 7);
+    loaded.load(before.lease(&lease_id("apart")).unwrap().as_ref().clone(), 8);
+    loaded.load(grant.as_ref().clone(), 10);
+    let writes = loaded.settle(NOW_MS);
+    assert!(
+        matches!(&writes[..], [Write::Remove(lease, Removal::Unanswered)] if lease.id == lease_id("two")),
+        "{writes:?}"
+    );
+    let valid = |name: &str, token| {
+        loaded.check(&Checked { lease: lease_id(name), token }, NOW_MS).standing == Standing::Valid
+    };
+    assert!(valid("one", 7) && valid("apart", 8) && !valid("two", 10));
+}

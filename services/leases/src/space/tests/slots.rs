@@ -71,3 +71,26 @@ fn a_pool_of_too_many_slots_is_refused() {
     let fault = space.set_pool(pool("gpu", 1_000_001), NOW_MS).unwrap_err();
     assert_eq!((fault.code, fault.details[0].at.as_str()), (Code::Invalid, "/slots"));
 }
+
+#[test]
+fn a_pool_is_never_loaded_overfull_but_by_its_own_shrinking() {
+    let hold = |name: &str, revision| {
+        let mut space = Space::new(Limits::default());
+        space.load_pool(pool("cpu", 1), 1);
+        acquire(&mut space, &want(name, name, &[slots("cpu", 1)], 0), revision);
+        space.lease(&lease_id(name)).unwrap().as_ref().clone()
+    };
+    let loaded = |pool_set_at| {
+        let mut space = Space::new(Limits::default());
+        space.load_pool(pool("cpu", 1), pool_set_at);
+        space.load(hold("one", 5), 5);
+        space.load(hold("two", 6), 6);
+        let writes = space.settle(NOW_MS);
+        writes
+            .iter()
+            .map(|write| matches!(write, Write::Remove(lease, _) if lease.id == lease_id("two")))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(loaded(1), [true], "the younger grant was never answered");
+    assert_eq!(loaded(9), [] as [bool; 0], "both were granted before the pool shrank");
+}

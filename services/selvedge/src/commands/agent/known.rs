@@ -61,12 +61,28 @@ impl Known {
         if let Some(path) = key {
             return Ok(Self { key: UserKey::read_or_create(path)?, pending: None, about: About::default() });
         }
-        if !AgentFolder::meant(home, kluster, name.as_str())?.is_empty() {
-            let folder = AgentFolder::find(home, kluster, name.as_str())?;
-            return Ok(Self { key: folder.identity()?, pending: None, about: folder.record.about });
+        if let Some(known) = Self::kept(home, kluster, name)? {
+            return Ok(known);
         }
         let pending = pending_key(home, kluster, name);
-        Ok(Self { key: UserKey::read_or_create(&pending)?, pending: Some(pending), about: About::default() })
+        let key = UserKey::read_or_create(&pending)?;
+        // Another registration may have become an agent since, and forgotten the key that waited.
+        match Self::kept(home, kluster, name)? {
+            Some(known) => {
+                forget_pending_key(&pending);
+                Ok(known)
+            }
+            None => Ok(Self { key, pending: Some(pending), about: About::default() }),
+        }
+    }
+
+    /// The agent of this name, if it has a folder here.
+    fn kept(home: &Home, kluster: &KlusterName, name: &AgentName) -> Result<Option<Self>, Failure> {
+        if AgentFolder::meant(home, kluster, name.as_str())?.is_empty() {
+            return Ok(None);
+        }
+        let folder = AgentFolder::find(home, kluster, name.as_str())?;
+        Ok(Some(Self { key: folder.identity()?, pending: None, about: folder.record.about }))
     }
 
     pub(super) fn forget_pending(&self) {

@@ -39,8 +39,9 @@ pub(super) fn line(seen: &Seen, paint: Paint) -> String {
                 ),
             )
         }
-        What::Refusal(Refusal { code, message, subject, .. }) => {
-            ("refused", 31, format!("{code}: {message}  {subject}"))
+        What::Refusal(Refusal { code, message, subject, left_behind, .. }) => {
+            let kind = if left_behind.is_some() { "dead" } else { "refused" };
+            (kind, 31, format!("{code}: {message}  {subject}"))
         }
         What::Unreadable { reason } => ("unreadable", 33, format!("{}: {reason}", seen.subject)),
     };
