@@ -14,6 +14,7 @@ struct Grant {
     covered: Covered,
     token: u64,
     first_asked: At,
+    order: u64,
     /// It was certainly held from here…
     held_from: At,
     /// … to here.
@@ -48,12 +49,13 @@ pub(crate) fn violations(history: &[Seen]) -> Vec<String> {
 fn grants(history: &[Seen]) -> HashMap<LeaseId, Grant> {
     let mut grants: HashMap<LeaseId, Grant> = HashMap::new();
     for seen in history {
-        if let What::Granted { covered, token, ttl_ms, first_asked } = &seen.what {
+        if let What::Granted { covered, token, ttl_ms, first_asked, order } = &seen.what {
             grants.entry(seen.lease.clone()).or_insert_with(|| Grant {
                 lease: seen.lease.clone(),
                 covered: covered.clone(),
                 token: *token,
                 first_asked: *first_asked,
+                order: *order,
                 held_from: seen.answered,
                 held_to: seen.answered,
                 ends: seen.answered + ttl_ms * 1_000,
@@ -130,11 +132,17 @@ fn exclude_each_other(earlier: &Grant, later: &Grant, found: &mut Vec<String>) {
     }
 }
 
-/// Whoever was seen in the queue before another asked for what clashes is granted before it, unless it
-/// gave up meanwhile: who asks again after that stands at the end.
+/// Whoever was seen in the queue before another asked for what clashes is granted before it from there.
+/// One that gave up meanwhile stands at the end when it asks again, and so does one whose grant ran out
+/// before it heard of it: then its place is another.
 fn queues_keep_their_order(history: &[Seen], grants: &HashMap<LeaseId, Grant>, found: &mut Vec<String>) {
     for seen in history {
-        let (What::Waiting { until }, Some(first)) = (&seen.what, grants.get(&seen.lease)) else { continue };
+        let (What::Waiting { until, order }, Some(first)) = (&seen.what, grants.get(&seen.lease)) else {
+            continue;
+        };
+        if *order != first.order {
+            continue;
+        }
         for second in grants.values() {
             if second.first_asked > seen.answered
                 && second.covered.clashes(&first.covered)
@@ -161,7 +169,12 @@ mod tests {
 
     fn granted(name: &str, token: u64, paths: &[usize], asked: At, answered: At) -> Seen {
         let covered = Covered { paths: paths.to_vec(), is_shared: false };
-        seen(name, asked, answered, What::Granted { covered, token, ttl_ms: 1_000, first_asked: asked })
+        seen(
+            name,
+            asked,
+            answered,
+            What::Granted { covered, token, ttl_ms: 1_000, first_asked: asked, order: 1 },
+        )
     }
 
     fn found(history: &[Seen]) -> String {
@@ -174,7 +187,7 @@ mod tests {
             granted("1", 1, &[0], 0, 10),
             seen("1", 11, 12, What::Valid),
             seen("1", 12, 13, What::Written { path: 0 }),
-            seen("2", 5, 14, What::Waiting { until: 900 }),
+            seen("2", 5, 14, What::Waiting { until: 900, order: 1 }),
             seen("1", 15, 30, What::Released),
             granted("2", 2, &[0, 1], 5, 20), // told before the release's answer arrived
             granted("3", 3, &[2], 16, 17),
@@ -194,7 +207,7 @@ mod tests {
     fn readers_share_and_a_writer_does_not() {
         let shared = |name: &str, token, is_shared| {
             let covered = Covered { paths: vec![0], is_shared };
-            seen(name, 0, 10, What::Granted { covered, token, ttl_ms: 1_000, first_asked: 0 })
+            seen(name, 0, 10, What::Granted { covered, token, ttl_ms: 1_000, first_asked: 0, order: 1 })
         };
         let readers = [shared("1", 1, true), shared("2", 2, true), seen("1", 20, 21, What::Valid)];
         assert_eq!(found(&readers), "");
@@ -232,14 +245,14 @@ mod tests {
     #[test]
     fn who_is_overtaken_in_the_queue_is_found() {
         let history = [
-            seen("1", 0, 5, What::Waiting { until: 900 }),
+            seen("1", 0, 5, What::Waiting { until: 900, order: 1 }),
             granted("2", 2, &[0], 6, 10),
             seen("2", 11, 12, What::Released),
             granted("1", 3, &[0], 0, 20),
         ];
         assert!(found(&history).contains("overtaken"));
-        let waiting = |until, path| {
-            let first = seen("1", 0, 5, What::Waiting { until });
+        let waiting = |until, order, path| {
+            let first = seen("1", 0, 5, What::Waiting { until, order });
             [
                 first,
                 granted("2", 2, &[path], 6, 10),
@@ -247,8 +260,9 @@ mod tests {
                 granted("1", 3, &[0], 0, 20),
             ]
         };
-        assert_eq!(found(&waiting(900, 1)), "", "nothing in common");
-        assert_eq!(found(&waiting(9, 0)), "", "it had given up by then");
+        assert_eq!(found(&waiting(900, 1, 1)), "", "nothing in common");
+        assert_eq!(found(&waiting(9, 1, 0)), "", "it had given up by then");
+        assert_eq!(found(&waiting(900, 7, 0)), "", "it had another place before");
     }
 
     #[test]

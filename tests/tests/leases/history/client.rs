@@ -21,7 +21,7 @@ use selvedge_contracts::{
 };
 use selvedge_tests::wait;
 
-use super::record::{At, Covered, History, What};
+use super::record::{Covered, History, What};
 use crate::scene::{Worker, space};
 
 /// Paths that the clients of a run fight for.
@@ -122,20 +122,16 @@ impl Client {
                 Ok(reply) if reply.lease.state == LeaseState::Held => {
                     let token = reply.lease.token.ok_or("held without a token")?;
                     let covered = covered.clone();
-                    let ttl_ms = reply.lease.ttl_ms;
+                    let (ttl_ms, order) = (reply.lease.ttl_ms, reply.lease.order);
                     history.note(
                         &reply.lease.id,
                         asked,
-                        What::Granted { covered, token, ttl_ms, first_asked },
+                        What::Granted { covered, token, ttl_ms, first_asked, order },
                     );
                     Ok(Some(reply.lease))
                 }
                 Ok(reply) => {
-                    history.note(
-                        &reply.lease.id,
-                        asked,
-                        What::Waiting { until: gives_up(history, &reply.lease) },
-                    );
+                    history.note(&reply.lease.id, asked, waiting(history, &reply.lease));
                     Err("it waits")
                 }
                 Err(fault) if passes(&fault) => Err("a fault that passes"),
@@ -228,8 +224,7 @@ pub(super) async fn watch_the_queue(worker: Worker, shared: Arc<Shared>) {
         let listed = worker.client.call::<call::LeaseList>(&list).await;
         for lease in listed.map(|listed| listed.reply.leases).unwrap_or_default() {
             if known.insert((lease.id.clone(), lease.order)) {
-                let until = gives_up(&shared.history, &lease);
-                shared.history.note(&lease.id, asked, What::Waiting { until });
+                shared.history.note(&lease.id, asked, waiting(&shared.history, &lease));
             }
         }
         if shared.is_over() { Ok(()) } else { Err("it goes on") }
@@ -237,9 +232,10 @@ pub(super) async fn watch_the_queue(worker: Worker, shared: Arc<Shared>) {
     .await;
 }
 
-/// When a request that waits gives up.
-fn gives_up(history: &History, lease: &Lease) -> At {
-    history.now() + lease.remaining_ms(selvedge_tests::now_ms()) * 1_000
+/// A request in the queue, and when it gives up.
+fn waiting(history: &History, lease: &Lease) -> What {
+    let until = history.now() + lease.remaining_ms(selvedge_tests::now_ms()) * 1_000;
+    What::Waiting { until, order: lease.order }
 }
 
 fn covered(paths: Vec<usize>, is_shared: bool) -> Covered {

@@ -34,8 +34,8 @@ pub(crate) struct Seen {
 
 #[derive(Debug, Clone)]
 pub(crate) enum What {
-    /// It was granted, under this token, for so long.
-    Granted { covered: Covered, token: u64, ttl_ms: u64, first_asked: At },
+    /// It was granted, under this token, for so long, from that place in the order of arrival.
+    Granted { covered: Covered, token: u64, ttl_ms: u64, first_asked: At, order: u64 },
     /// It was renewed for so long.
     Renewed { ttl_ms: u64 },
     /// Its token counted.
@@ -46,8 +46,8 @@ pub(crate) enum What {
     Released,
     /// Another request was refused, or gave up waiting, because of it.
     InTheWay,
-    /// It stood in the queue, and would wait there until then.
-    Waiting { until: At },
+    /// It stood in the queue at this place, and would wait there until then.
+    Waiting { until: At, order: u64 },
     /// A writer that compares tokens took a write to the path under its token.
     Written { path: usize },
 }
