@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kind::Kind,
-    payload::{Nothing, Recorded, agent, contract, invite, mission, request, session},
+    payload::{Nothing, Recorded, agent, artifact, contract, invite, mission, request, session},
     role::Service,
     schema,
 };
@@ -103,6 +103,10 @@ impl State for request::UserRequest {
 }
 impl State for contract::Contract {
     const ENTITY: EntityName = EntityName::Contract;
+}
+
+impl State for artifact::Artifact {
+    const ENTITY: EntityName = EntityName::Artifact;
 }
 
 impl fmt::Display for EntityName {
@@ -212,6 +216,12 @@ pub const REQUEST_CLOSED: FactType<agent::Reason, request::UserRequest> =
 /// A version of a payload contract was registered.
 pub const CONTRACT_ADDED: FactType<Nothing, contract::Contract> =
     FactType::new(EntityName::Contract, "added");
+/// A version of an artifact was published.
+pub const ARTIFACT_PUBLISHED: FactType<artifact::Version, artifact::Artifact> =
+    FactType::of(Service::Artifacts, EntityName::Artifact, "published");
+/// A version of an artifact was validated, or failed it.
+pub const ARTIFACT_JUDGED: FactType<artifact::Judged, artifact::Artifact> =
+    FactType::of(Service::Artifacts, EntityName::Artifact, "judged");
 
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[
@@ -232,6 +242,8 @@ pub const FACTS: &[FactKind] = &[
     REQUEST_OPENED.kind,
     REQUEST_CLOSED.kind,
     CONTRACT_ADDED.kind,
+    ARTIFACT_PUBLISHED.kind,
+    ARTIFACT_JUDGED.kind,
     FactKind::reserved(EntityName::Intent, "executing", Service::Committer),
     FactKind::reserved(EntityName::Intent, "committed", Service::Committer),
     FactKind::reserved(EntityName::Intent, "failed", Service::Committer),

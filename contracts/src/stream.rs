@@ -13,6 +13,8 @@ pub const LEDGER: &str = "LEDGER";
 pub const AUDIT: &str = "AUDIT";
 /// Bucket of live sessions: keys `<mission>.<agent>.<session>` with a TTL.
 pub const PRESENCE: &str = "presence";
+/// Bucket of content that was put and has no name yet: keys `<digest>.<mission>.<agent>` with a TTL.
+pub const PINS: &str = "pins";
 
 /// Name of the stream under a bucket.
 pub fn bucket_stream(bucket: &str) -> String {
@@ -104,6 +106,7 @@ pub const TIMED: &[Service] = &[Service::Registry];
 pub fn buckets(service: Service) -> &'static [&'static str] {
     match service {
         Service::Registry => &[PRESENCE],
-        Service::Committer | Service::Leases | Service::Artifacts => &[],
+        Service::Artifacts => &[PINS],
+        Service::Committer | Service::Leases => &[],
     }
 }
