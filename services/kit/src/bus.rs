@@ -195,6 +195,11 @@ impl Bus {
         now_ms().saturating_sub(self.0.signals.connected_at_ms.load(Ordering::Relaxed))
     }
 
+    /// Largest message the server takes, in bytes, headers included.
+    pub fn max_message_bytes(&self) -> usize {
+        self.0.client.server_info().max_payload
+    }
+
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
         self.0.client.connection_state() == async_nats::connection::State::Connected

@@ -38,6 +38,7 @@ impl Place {
             concurrency: config.service.max_in_flight,
             write_attempts: config.service.write_attempts,
             drain_ms: config.service.drain_ms,
+            ..Limits::default()
         };
         Self { url, connect_timeout_ms: config.nats.connect_timeout_ms, limits, metrics }
     }
