@@ -12,6 +12,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod credential;
+pub mod document;
 pub mod follow;
 pub mod identity;
 pub mod inspect;
