@@ -12,6 +12,7 @@
     reason = "a test that cannot go on stops, and says where"
 )]
 
+pub mod artifacts;
 mod bus;
 pub mod fabric;
 mod guard;

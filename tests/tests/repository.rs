@@ -44,11 +44,15 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_down() {
-    let expected: [(&str, &[&str]); 4] = [
+    let expected: [(&str, &[&str]); 5] = [
         ("contracts", &[]),
         ("services/kit", &["selvedge-contracts"]),
         ("services/registry", &["selvedge-contracts", "selvedge-kit"]),
-        ("services/selvedge", &["selvedge-contracts", "selvedge-kit", "selvedge-registry"]),
+        ("services/artifacts", &["selvedge-contracts", "selvedge-kit"]),
+        (
+            "services/selvedge",
+            &["selvedge-artifacts", "selvedge-contracts", "selvedge-kit", "selvedge-registry"],
+        ),
     ];
     for (manifest, below) in expected {
         let below: BTreeSet<String> = below.iter().map(ToString::to_string).collect();
@@ -59,7 +63,9 @@ fn dependencies_point_down() {
 #[test]
 fn only_the_kit_names_the_nats_client() {
     let mut found = Vec::new();
-    for folder in ["contracts/src", "services/registry/src", "services/selvedge/src"] {
+    for folder in
+        ["contracts/src", "services/registry/src", "services/artifacts/src", "services/selvedge/src"]
+    {
         sources(&root().join(folder), &mut found);
     }
     assert!(found.len() > 50, "{} sources seen", found.len());

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use selvedge_contracts::{
-    envelope::MAX_ATTACHMENT_BYTES,
     fact::EntityName,
     id::{ArtifactName, Mission},
     payload::contract::Contract,
@@ -26,21 +25,25 @@ use crate::{
 };
 
 /// What the service runs with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Where content lies: a folder, `file://`, `memory://`, `s3://`, `gs://` or `az://`. Below it, every
     /// kluster has a folder of its own.
     pub url: String,
-    /// Options of the object store, as the environment gives them (`AWS_ACCESS_KEY_ID`, …).
+    /// Options of the object store, as the environment gives them (`AWS_ACCESS_KEY_ID`, …): secrets among
+    /// them.
     pub options: Vec<(String, String)>,
     /// How long content stays without a name, in milliseconds.
     pub grace_ms: u64,
 }
 
-/// Bytes of a message that are not the piece of content in it.
-const OVERHEAD_BYTES: usize = 64 << 10;
-/// Smallest piece in which content is sent, in bytes.
-const MIN_CHUNK_BYTES: usize = 32 << 10;
+/// Without the options: they hold secrets.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { url, grace_ms, .. } = self;
+        f.debug_struct("Config").field("url", url).field("grace_ms", grace_ms).finish_non_exhaustive()
+    }
+}
 
 /// What the handlers share.
 pub(crate) struct Artifacts {
@@ -78,7 +81,7 @@ impl Artifacts {
             pins,
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
             grace_ms: config.grace_ms,
-            chunk_bytes: chunk_bytes(bus.max_message_bytes()),
+            chunk_bytes: u32::try_from(bus.max_attachment_bytes()).unwrap_or(u32::MAX),
         }
     }
 
@@ -88,25 +91,7 @@ impl Artifacts {
     }
 }
 
-/// The largest power of two that a message of the server holds, with room for the rest of it.
-fn chunk_bytes(max_message_bytes: usize) -> u32 {
-    let room = max_message_bytes.saturating_sub(OVERHEAD_BYTES).clamp(MIN_CHUNK_BYTES, MAX_ATTACHMENT_BYTES);
-    u32::try_from(1_usize << room.ilog2()).unwrap_or(u32::MAX)
-}
-
 /// The entity of a name.
 pub(crate) fn entity(mission: &Mission, name: &ArtifactName) -> Entity {
     Entity { mission: mission.clone(), name: EntityName::Artifact, id: name.entity_id() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_piece_fits_into_whatever_message_the_server_takes() {
-        assert_eq!(chunk_bytes(2 << 20), 1 << 20);
-        assert_eq!(chunk_bytes(1 << 20), 512 << 10);
-        assert_eq!(chunk_bytes(64 << 10), 32 << 10);
-    }
 }

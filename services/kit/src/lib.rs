@@ -27,4 +27,5 @@ pub mod signature;
 pub mod tap;
 pub mod telemetry;
 pub mod timer;
+pub mod transfer;
 pub mod view;

@@ -1,0 +1,16 @@
+//! Artifacts: content and names, through a real bus and real stores.
+
+#![allow(
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests stop where they fail"
+)]
+
+#[path = "artifacts/content.rs"]
+mod content;
+#[path = "artifacts/scene.rs"]
+mod scene;
