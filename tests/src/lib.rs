@@ -16,6 +16,7 @@ pub mod artifacts;
 mod bus;
 pub mod fabric;
 mod guard;
+pub mod python;
 pub mod raw;
 pub mod replica;
 mod server;

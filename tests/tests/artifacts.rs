@@ -12,5 +12,9 @@
 
 #[path = "artifacts/content.rs"]
 mod content;
+#[path = "artifacts/gc.rs"]
+mod gc;
 #[path = "artifacts/scene.rs"]
 mod scene;
+#[path = "artifacts/stores.rs"]
+mod stores;
