@@ -10,11 +10,20 @@
     reason = "tests stop where they fail"
 )]
 
+#[path = "artifacts/bad_input.rs"]
+mod bad_input;
 #[path = "artifacts/content.rs"]
 mod content;
 #[path = "artifacts/gc.rs"]
 mod gc;
+#[path = "artifacts/names.rs"]
+mod names;
 #[path = "artifacts/scene.rs"]
 mod scene;
 #[path = "artifacts/stores.rs"]
 mod stores;
+#[path = "artifacts/uploads.rs"]
+mod uploads;
+
+/// One replica as a process of its own.
+const REPLICA: &str = env!("CARGO_BIN_EXE_replica");

@@ -4,7 +4,11 @@
 //! Memory: so many pieces as are in flight, whatever the size. What comes out is held against its digest
 //! here too, piece by piece as it comes, whatever the service says.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -100,13 +104,7 @@ pub async fn put_file(client: &Client, path: &Path, told: Told<'_>) -> Result<St
         let to_come: u64 = pieces.iter().map(|(_, len)| *len as u64).sum();
         let mut done = size_bytes.saturating_sub(to_come);
         told(done, Some(size_bytes));
-        let read = stream::try_unfold((&mut file, pieces.into_iter()), |(file, mut pieces)| async move {
-            let Some((offset, len)) = pieces.next() else { return Ok::<_, TransferError>(None) };
-            file.seek(SeekFrom::Start(offset)).await?;
-            let mut piece = vec![0; len];
-            file.read_exact(&mut piece).await?;
-            Ok(Some(((offset, Bytes::from(piece)), (file, pieces))))
-        });
+        let read = stream::try_unfold((File::open(path).await?, pieces.into_iter()), next_of_file);
         let sent = read.map_ok(|(offset, piece)| send(client, &upload.upload, offset, piece));
         let mut sent = std::pin::pin!(sent.try_buffer_unordered(WINDOW));
         while let Some(len) = sent.try_next().await? {
@@ -120,6 +118,17 @@ pub async fn put_file(client: &Client, path: &Path, told: Told<'_>) -> Result<St
             Finish::Working { .. } => {}
         }
     }
+}
+
+type Rest = (File, std::vec::IntoIter<(u64, usize)>);
+
+/// The next piece of a file, if there is one more, and what then remains.
+async fn next_of_file((mut file, mut pieces): Rest) -> Result<Option<((u64, Bytes), Rest)>, TransferError> {
+    let Some((offset, len)) = pieces.next() else { return Ok(None) };
+    file.seek(SeekFrom::Start(offset)).await?;
+    let mut piece = vec![0; len];
+    file.read_exact(&mut piece).await?;
+    Ok(Some(((offset, Bytes::from(piece)), (file, pieces))))
 }
 
 async fn digest_of(file: &mut File) -> Result<(Digest, u64), io::Error> {
@@ -178,20 +187,21 @@ pub async fn put_stream(
     }
     let upload = client.call_with::<call::ArtifactPutStart>(&PutStart::default(), &patient()).await?.reply;
     let chunk_bytes = usize::try_from(upload.chunk_bytes).unwrap_or(usize::MAX);
-    let mut source = first.as_ref().chain(source);
-    let (mut hasher, mut offset, mut done) = (blake3::Hasher::new(), 0, 0);
-    let read =
-        stream::try_unfold((&mut source, &mut hasher, &mut offset), |(source, hasher, offset)| async move {
-            let piece = read_piece(source, chunk_bytes).await?;
-            if piece.is_empty() {
-                return Ok::<_, TransferError>(None);
-            }
+    let source = std::io::Cursor::new(first).chain(source);
+    let hashed = Arc::<Mutex<blake3::Hasher>>::default();
+    let read = stream::try_unfold((source, Arc::clone(&hashed)), |(mut source, hashed)| async move {
+        let piece = read_piece(&mut source, chunk_bytes).await?;
+        let offset = {
+            let mut hasher = hashed.lock().unwrap_or_else(PoisonError::into_inner);
+            let offset = hasher.count();
             hasher.update(&piece);
-            let at = *offset;
-            *offset += piece.len() as u64;
-            Ok(Some(((at, piece), (source, hasher, offset))))
-        });
-    let sent = read.map_ok(|(at, piece)| send(client, &upload.upload, at, piece));
+            offset
+        };
+        let next = (!piece.is_empty()).then_some(((offset, piece), (source, hashed)));
+        Ok::<_, TransferError>(next)
+    });
+    let sent = read.map_ok(|(offset, piece)| send(client, &upload.upload, offset, piece));
+    let mut done = 0;
     {
         let mut sent = std::pin::pin!(sent.try_buffer_unordered(WINDOW));
         while let Some(len) = sent.try_next().await? {
@@ -199,8 +209,11 @@ pub async fn put_stream(
             told(done, None);
         }
     }
-    let digest = Digest::from(&hasher.finalize());
-    let finish = PutFinish { upload: upload.upload, digest, size_bytes: offset };
+    let (digest, size_bytes) = {
+        let hasher = hashed.lock().unwrap_or_else(PoisonError::into_inner);
+        (Digest::from(&hasher.finalize()), hasher.count())
+    };
+    let finish = PutFinish { upload: upload.upload, digest, size_bytes };
     match finished(client, &finish).await? {
         Finish::Stored { stored } => Ok(stored),
         _ => Err(Fault::internal("pieces that were taken are missing; put it again").into()),
