@@ -9,6 +9,7 @@
     reason = "a measurement that cannot go on stops"
 )]
 
+mod artifacts;
 mod calls;
 mod follow;
 mod load;
@@ -55,6 +56,9 @@ async fn run(arguments: &Arguments) {
         if wants(&format!("follow {name}")) {
             follow::measure(name, options, arguments.rounds).await;
         }
+    }
+    if wants("artifacts") {
+        artifacts::measure(arguments.seconds, arguments.rounds).await;
     }
     if wants("up") {
         up::measure().await;
