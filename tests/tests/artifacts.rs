@@ -16,6 +16,8 @@ mod bad_input;
 mod content;
 #[path = "artifacts/gc.rs"]
 mod gc;
+#[path = "artifacts/large.rs"]
+mod large;
 #[path = "artifacts/names.rs"]
 mod names;
 #[path = "artifacts/scene.rs"]
