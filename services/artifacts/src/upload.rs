@@ -200,7 +200,7 @@ impl Shared {
         mut writing: Option<&mut Writing>,
         tell: &watch::Sender<Progress>,
     ) -> Result<Hashed, StoreError> {
-        let read = |piece: Piece| async move { self.store.piece(place, piece.offset).await };
+        let read = |piece: Piece| async move { self.store.piece(place, piece).await };
         let mut reading = stream::iter(pieces.iter().copied().map(read)).buffered(READ_AHEAD);
         let mut groups = Groups::new();
         let mut done_bytes = 0;

@@ -155,7 +155,7 @@ impl Store {
         let bytes = if known.size_bytes == 0 {
             read(&self.durable, &content_path(digest)).await?
         } else {
-            found(self.durable.get_range(&content_path(digest), start..end).await)?
+            self.stretch(&content_path(digest), start..end).await?
         };
         let bytes = bytes.ok_or_else(|| StoreError::Missing(digest.clone()))?;
         if bytes.len() as u64 != end - start {
@@ -214,7 +214,7 @@ impl Store {
         let mut offset = 0;
         while offset < size_bytes {
             let end = (offset + GROUP_BYTES).min(size_bytes);
-            let bytes = found(self.durable.get_range(&content_path(digest), offset..end).await)?;
+            let bytes = self.stretch(&content_path(digest), offset..end).await?;
             groups.push(&bytes.ok_or_else(|| StoreError::Missing(digest.clone()))?);
             offset = end;
         }

@@ -12,12 +12,13 @@
 //! them, the digest of the whole finds out. Elsewhere larger content is a multipart upload. Every replica
 //! of the service must see the same store: those on several machines need one that they share.
 
+mod buffers;
 mod content;
 mod open;
 mod staging;
 mod trash;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
@@ -36,11 +37,25 @@ pub(crate) struct Store {
     durable: Arc<dyn ObjectStore>,
     /// Where pieces go: the same place, without syncing.
     staged: Arc<dyn ObjectStore>,
-    /// The folder, if it is one.
+    /// The folder, if it is one, and the memory that its files are read into.
     folder: Option<PathBuf>,
+    buffers: buffers::Buffers,
     known: content::Cache,
     /// Bytes of one part of an object that is written in parts.
     part_bytes: usize,
+}
+
+impl Store {
+    /// A stretch of an object, at most 1 MiB: what there is of it, nothing if there is no such object.
+    async fn stretch(&self, path: &Path, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
+        let Some(folder) = &self.folder else {
+            return found(self.durable.get_range(path, range).await);
+        };
+        let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        // None of our paths holds a character that a folder's would not.
+        let read = self.buffers.read(folder.join(path.as_ref()), range.start, len).await;
+        read.map_err(|error| object_store::Error::Generic { store: "folder", source: Box::new(error) }.into())
+    }
 }
 
 /// The digest as blake3 has it.

@@ -9,7 +9,7 @@ use object_store::{
 use selvedge_contracts::id::KlusterName;
 use url::Url;
 
-use super::{Store, content::Cache};
+use super::{Store, buffers::Buffers, content::Cache};
 use crate::{Config, error::ArtifactsError};
 
 /// Bytes of a part in a folder, where parts are only writes.
@@ -58,6 +58,7 @@ impl Store {
             durable: Arc::new(open()?.with_fsync(true)),
             staged: Arc::new(open()?.with_automatic_cleanup(true)),
             folder: Some(folder),
+            buffers: Buffers::default(),
             known: Cache::default(),
             part_bytes: LOCAL_PART_BYTES,
         })
@@ -65,6 +66,13 @@ impl Store {
 
     /// The store of the kluster in one that is open.
     pub(crate) fn over(store: Arc<dyn ObjectStore>, part_bytes: usize) -> Self {
-        Self { durable: Arc::clone(&store), staged: store, folder: None, known: Cache::default(), part_bytes }
+        Self {
+            durable: Arc::clone(&store),
+            staged: store,
+            folder: None,
+            buffers: Buffers::default(),
+            known: Cache::default(),
+            part_bytes,
+        }
     }
 }

@@ -101,9 +101,9 @@ impl Store {
         Ok(pieces)
     }
 
-    /// One piece.
-    pub(crate) async fn piece(&self, place: &Place, offset: u64) -> Result<Option<Bytes>, StoreError> {
-        read(&self.staged, &place.piece(offset)).await
+    /// One piece, as long as it was when it was listed.
+    pub(crate) async fn piece(&self, place: &Place, piece: Piece) -> Result<Option<Bytes>, StoreError> {
+        self.stretch(&place.piece(piece.offset), 0..piece.len).await
     }
 
     /// Removes an upload and its pieces.
