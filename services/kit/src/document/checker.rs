@@ -75,7 +75,7 @@ impl Checker {
     }
 }
 
-/// Compiled contracts, kept because a version never changes. Holds at most [`Checkers::KEPT`]; when they
+/// Compiled contracts, kept because a version never changes. Holds a bounded number; when they
 /// are exceeded it starts anew.
 #[derive(Default)]
 pub struct Checkers(Mutex<HashMap<EntityId, Arc<Checker>>>);
