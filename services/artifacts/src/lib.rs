@@ -6,9 +6,9 @@
 //! Never serves content before its validation to anybody but those who made or judge it; never deletes
 //! a name.
 //!
-//! Content goes to an object store ([`store`]), in one message if it is small, else in pieces that any
-//! replica takes ([`upload`]). Names are entities of the ledger ([`rule`], [`names`]). Content without a
-//! name lives for the grace period after it was put ([`pins`]); then [`gc`] may remove it.
+//! Content goes to an object store (`store`), in one message if it is small, else in pieces that any
+//! replica takes (`upload`). Names are entities of the ledger (`rule`, `names`). Content without a
+//! name lives for the grace period after it was put (`pins`); then `gc` may remove it.
 
 mod access;
 mod error;

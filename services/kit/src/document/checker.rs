@@ -75,8 +75,8 @@ impl Checker {
     }
 }
 
-/// Compiled contracts, kept because a version never changes. Holds a bounded number; when they
-/// are exceeded it starts anew.
+/// Compiled contracts, kept because a version never changes. Holds a bounded number; when it
+/// is exceeded it starts anew.
 #[derive(Default)]
 pub struct Checkers(Mutex<HashMap<EntityId, Arc<Checker>>>);
 
