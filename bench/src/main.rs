@@ -9,6 +9,7 @@
     reason = "a measurement that cannot go on stops"
 )]
 
+mod artifacts;
 mod calls;
 mod follow;
 mod guards;
@@ -74,6 +75,9 @@ async fn run(arguments: &Arguments) {
         if wants(&format!("guards {name}")) {
             guards::measure(name, options, arguments.seconds, arguments.rounds).await;
         }
+    }
+    if wants("artifacts") {
+        artifacts::measure(arguments.seconds, arguments.rounds).await;
     }
     if wants("up") {
         up::measure().await;

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     kind::Kind,
-    payload::{Nothing, agent, contract, history, invite, lease, mission, request, session},
+    payload::{Nothing, agent, artifact, contract, history, invite, lease, mission, request, session},
     role::{Role, Service},
     schema,
 };
@@ -29,6 +29,20 @@ pub enum Signature {
     Required,
 }
 
+/// Which of a call's messages carries bytes beside its payload, in the envelope's `attachment`.
+///
+/// The payload stays what it is everywhere, JSON that a schema describes: it says what the bytes are. A
+/// bare payload cannot carry any, so such calls are made with an envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attachment {
+    /// Neither.
+    None,
+    /// The request.
+    Request,
+    /// The reply.
+    Reply,
+}
+
 /// One call.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
@@ -42,6 +56,8 @@ pub struct Call {
     pub access: Access,
     /// Whether it must be signed.
     pub signature: Signature,
+    /// Which of its messages carries bytes.
+    pub attachment: Attachment,
     /// Longest time it may take, in milliseconds; a request may ask for less.
     pub deadline_ms: u64,
     /// Roles that may call it.
@@ -87,6 +103,7 @@ pub trait CallType: Send + Sync + 'static {
 }
 
 const MEMBERS: &[Role] = Role::MEMBERS;
+const JUDGES: &[Role] = &[Role::Verifier, Role::Operator];
 const OPERATOR: &[Role] = &[Role::Operator];
 const PLANNER: &[Role] = &[Role::Planner, Role::Operator];
 const JOIN: &[Role] = &[Role::Join];
@@ -125,9 +142,18 @@ const CHECKERS: &[Role] = &[
     Role::Committer,
 ];
 
+macro_rules! attachment {
+    () => {
+        Attachment::None
+    };
+    ($message:ident) => {
+        Attachment::$message
+    };
+}
+
 macro_rules! calls {
     ($($(#[doc = $summary:literal])+ $name:ident = $service:ident . $call:ident, $access:ident, $signature:ident,
-        $deadline_ms:literal ms, $roles:expr, $request:ty => $reply:ty;)+) => {
+        $deadline_ms:literal ms, $roles:expr, $request:ty => $reply:ty $(, bytes in $attachment:ident)?;)+) => {
         $(
             $(#[doc = $summary])+
             pub enum $name {}
@@ -140,6 +166,7 @@ macro_rules! calls {
                     summary: concat!($($summary),+),
                     access: Access::$access,
                     signature: Signature::$signature,
+                    attachment: attachment!($($attachment)?),
                     deadline_ms: $deadline_ms,
                     roles: $roles,
                     request_schema: schema::of::<$request>,
@@ -219,6 +246,30 @@ calls! {
     PoolSet = Leases.pool_set, Write, Optional, 5_000 ms, PLANNER, lease::PoolSet => lease::PoolReply;
     /// The pools of a space and how much of them is in use, in order of name.
     PoolList = Leases.pool_list, Read, Optional, 5_000 ms, CHECKERS, lease::PoolList => lease::Pools;
+    /// Stores content of at most 1 MiB, in one message.
+    ArtifactPut = Artifacts.put, Write, Optional, 20_000 ms, MEMBERS, artifact::Put => artifact::Stored, bytes in Request;
+    /// Begins or resumes an upload of content of any size.
+    ArtifactPutStart = Artifacts.put_start, Write, Optional, 10_000 ms, MEMBERS, artifact::PutStart => artifact::Upload;
+    /// Sends one piece of an upload.
+    ArtifactPutChunk = Artifacts.put_chunk, Write, Optional, 20_000 ms, MEMBERS, artifact::PutChunk => artifact::ChunkTaken, bytes in Request;
+    /// Puts an upload together, verifies and stores it.
+    ArtifactPutFinish = Artifacts.put_finish, Write, Optional, 20_000 ms, MEMBERS, artifact::PutFinish => artifact::Finish;
+    /// A stretch of content, verified.
+    ArtifactGet = Artifacts.get, Read, Optional, 20_000 ms, MEMBERS, artifact::Get => artifact::Got, bytes in Reply;
+    /// Publishes the next version of a name.
+    ArtifactPublish = Artifacts.publish, Write, Optional, 10_000 ms, MEMBERS, artifact::Publish => artifact::VersionReply;
+    /// The verdict on a version whose contract demands validation.
+    ArtifactJudge = Artifacts.judge, Write, Optional, 5_000 ms, JUDGES, artifact::Judge => artifact::VersionReply;
+    /// One version of a name, without its content.
+    ArtifactShow = Artifacts.show, Read, Optional, 2_000 ms, MEMBERS, artifact::Show => artifact::VersionReply;
+    /// Names of the mission.
+    ArtifactList = Artifacts.list, Read, Optional, 5_000 ms, MEMBERS, artifact::ArtifactList => artifact::Artifacts;
+    /// The versions of a name.
+    ArtifactHistory = Artifacts.history, Read, Optional, 5_000 ms, MEMBERS, artifact::VersionList => artifact::Versions;
+    /// Holds stored content against its digest.
+    ArtifactVerify = Artifacts.verify, Read, Optional, 20_000 ms, MEMBERS, artifact::Verify => artifact::Verified;
+    /// Removes content that nothing names.
+    ArtifactGc = Artifacts.gc, Write, Optional, 60_000 ms, OPERATOR, artifact::Gc => artifact::GcReport;
 }
 
 /// The call `name` of `service`.

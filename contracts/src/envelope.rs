@@ -16,6 +16,12 @@ pub use crate::proto::{Attestation, Envelope, Precondition};
 
 /// Largest message body the fabric accepts, in bytes.
 pub const MAX_BODY_BYTES: usize = 1_048_576;
+/// Most bytes beside the payload of one message. A power of two, so that pieces of content fall on its
+/// multiples.
+pub const MAX_ATTACHMENT_BYTES: usize = 1_048_576;
+/// Largest body of a message that carries bytes beside its payload, in bytes: the attachment in base64
+/// and 64 KiB for the rest.
+pub const MAX_ATTACHED_BODY_BYTES: usize = MAX_ATTACHMENT_BYTES / 3 * 4 + 4 + 65_536;
 /// Longest idempotency key in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
 /// Most preconditions of one request.
@@ -66,11 +72,13 @@ pub enum Form {
 /// A body that is no envelope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Longer than [`MAX_BODY_BYTES`].
-    #[error("the body has {found} bytes; at most {MAX_BODY_BYTES} are accepted")]
+    /// Longer than [`MAX_BODY_BYTES`], or than [`MAX_ATTACHED_BODY_BYTES`] where a call carries bytes.
+    #[error("the body has {found} bytes; at most {most} are accepted")]
     TooLong {
         /// Its length in bytes.
         found: usize,
+        /// Longest body that is accepted, in bytes.
+        most: usize,
     },
     /// Not the protobuf it claims to be.
     #[error(
@@ -125,6 +133,8 @@ struct JsonEnvelope<'a> {
     at_least: u64,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     attestation: Option<JsonAttestation<'a>>,
+    #[serde(skip_serializing_if = "<[u8]>::is_empty", with = "base64")]
+    attachment: Cow<'a, [u8]>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -171,6 +181,24 @@ mod hex {
     }
 }
 
+mod base64 {
+    use std::borrow::Cow;
+
+    use data_encoding::BASE64;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Cow<'static, [u8]>, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        BASE64.decode(text.as_bytes()).map(Cow::Owned).map_err(D::Error::custom)
+    }
+}
+
 /// blake3 of a payload.
 pub fn digest(payload: &[u8]) -> Vec<u8> {
     blake3::hash(payload).as_bytes().to_vec()
@@ -189,8 +217,29 @@ impl Envelope {
     /// # Errors
     /// [`Unreadable`] if the body is too long or not what it claims to be.
     pub fn read(body: &[u8], content_type: Option<&str>) -> Result<(Self, Form), Unreadable> {
-        if body.len() > MAX_BODY_BYTES {
-            return Err(Unreadable::TooLong { found: body.len() });
+        Self::read_as(body, content_type, MAX_BODY_BYTES, || Self::decode(body))
+    }
+
+    /// Reads a body of at most `most` bytes. The attachment shares its memory.
+    ///
+    /// # Errors
+    /// As [`Envelope::read`].
+    pub fn read_shared(
+        body: &Bytes,
+        content_type: Option<&str>,
+        most: usize,
+    ) -> Result<(Self, Form), Unreadable> {
+        Self::read_as(body, content_type, most, || Self::decode(body.clone()))
+    }
+
+    fn read_as(
+        body: &[u8],
+        content_type: Option<&str>,
+        most: usize,
+        decode: impl FnOnce() -> Result<Self, prost::DecodeError>,
+    ) -> Result<(Self, Form), Unreadable> {
+        if body.len() > most {
+            return Err(Unreadable::TooLong { found: body.len(), most });
         }
         let is_json = match content_type.map(|full| full.split(';').next().unwrap_or(full).trim()) {
             Some(JSON) => true,
@@ -198,7 +247,7 @@ impl Envelope {
             None => matches!(body.first(), None | Some(b'{')),
         };
         if !is_json {
-            let envelope = Self::decode(body).map_err(|error| Unreadable::Protobuf(error.to_string()))?;
+            let envelope = decode().map_err(|error| Unreadable::Protobuf(error.to_string()))?;
             return Ok((envelope, Form::Protobuf));
         }
         if body.iter().all(u8::is_ascii_whitespace) {
@@ -251,6 +300,7 @@ impl Envelope {
                 header: a.header.into_owned(),
                 key_revision: a.key_revision,
             }),
+            attachment: json.attachment.into_owned().into(),
         })
     }
 
@@ -294,6 +344,7 @@ impl Envelope {
                 header: a.header.as_str().into(),
                 key_revision: a.key_revision,
             }),
+            attachment: self.attachment.as_ref().into(),
         };
         serde_json::to_vec(&json).map_err(json_error)
     }
@@ -345,6 +396,7 @@ mod tests {
                 header: "{}".into(),
                 key_revision: 9,
             }),
+            attachment: Bytes::from_static(&[0, 159, 146, 150]),
             ..Envelope::default()
         }
     }
@@ -371,6 +423,21 @@ mod tests {
     }
 
     #[test]
+    fn an_attachment_shares_the_bodys_memory_and_fits_beside_any_payload() {
+        let attachment = Bytes::from(vec![7; MAX_ATTACHMENT_BYTES]);
+        let full = Envelope { attachment: attachment.clone(), ..envelope() };
+        for form in [Form::Protobuf, Form::Json] {
+            let (body, content_type) = full.write(form).unwrap();
+            assert!(body.len() < MAX_ATTACHED_BODY_BYTES, "{form:?} {}", body.len());
+            let (read, _) =
+                Envelope::read_shared(&body, Some(content_type), MAX_ATTACHED_BODY_BYTES).unwrap();
+            assert_eq!(read, full);
+            let inside = body.as_ptr_range().contains(&read.attachment.as_ptr());
+            assert_eq!(inside, form == Form::Protobuf, "{form:?}");
+        }
+    }
+
+    #[test]
     fn what_is_truncated_misnamed_or_too_long_is_refused() {
         let (protobuf, _) = envelope().write(Form::Protobuf).unwrap();
         let cut = protobuf.get(..protobuf.len() - 3).unwrap();
@@ -380,7 +447,10 @@ mod tests {
         let extra = br#"{"kind":"a/1","payload":{},"colour":1}"#;
         assert!(matches!(Envelope::read(extra, None), Err(Unreadable::Json(e)) if e.contains("colour")));
         let long = vec![b' '; MAX_BODY_BYTES + 1];
-        assert_eq!(Envelope::read(&long, Some(JSON)), Err(Unreadable::TooLong { found: MAX_BODY_BYTES + 1 }));
+        assert_eq!(
+            Envelope::read(&long, Some(JSON)),
+            Err(Unreadable::TooLong { found: MAX_BODY_BYTES + 1, most: MAX_BODY_BYTES })
+        );
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kind::Kind,
-    payload::{Nothing, Recorded, agent, contract, invite, lease, mission, request, session},
+    payload::{Nothing, Recorded, agent, artifact, contract, invite, lease, mission, request, session},
     role::Service,
     schema,
 };
@@ -107,6 +107,9 @@ impl State for contract::Contract {
 
 impl State for lease::Lease {
     const ENTITY: EntityName = EntityName::Lease;
+}
+impl State for artifact::Artifact {
+    const ENTITY: EntityName = EntityName::Artifact;
 }
 
 impl fmt::Display for EntityName {
@@ -219,6 +222,12 @@ pub const CONTRACT_ADDED: FactType<Nothing, contract::Contract> =
 /// A lease was taken from its holder; the state is the lease as it stood last.
 pub const LEASE_FORCE_RELEASED: FactType<agent::Reason, lease::Lease> =
     FactType::of(Service::Leases, EntityName::Lease, "force_released");
+/// A version of an artifact was published.
+pub const ARTIFACT_PUBLISHED: FactType<artifact::Version, artifact::Artifact> =
+    FactType::of(Service::Artifacts, EntityName::Artifact, "published");
+/// A version of an artifact was validated, or failed it.
+pub const ARTIFACT_JUDGED: FactType<artifact::Judged, artifact::Artifact> =
+    FactType::of(Service::Artifacts, EntityName::Artifact, "judged");
 
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[
@@ -240,6 +249,8 @@ pub const FACTS: &[FactKind] = &[
     REQUEST_CLOSED.kind,
     CONTRACT_ADDED.kind,
     LEASE_FORCE_RELEASED.kind,
+    ARTIFACT_PUBLISHED.kind,
+    ARTIFACT_JUDGED.kind,
     FactKind::reserved(EntityName::Intent, "executing", Service::Committer),
     FactKind::reserved(EntityName::Intent, "committed", Service::Committer),
     FactKind::reserved(EntityName::Intent, "failed", Service::Committer),

@@ -16,6 +16,8 @@ pub const PRESENCE: &str = "presence";
 /// Bucket of leases: keys `<mission>.<space>.<lease id>` with a TTL, `<mission>.<space>._owner` and
 /// `<mission>.<space>._pool_<name>` without one. Republished on `sv.lease.<key>` once stored.
 pub const LEASES: &str = "leases";
+/// Bucket of content that was put and has no name yet: keys `<digest>.<mission>.<agent>` with a TTL.
+pub const PINS: &str = "pins";
 
 /// Name of the stream under a bucket.
 pub fn bucket_stream(bucket: &str) -> String {
@@ -108,7 +110,8 @@ pub fn buckets(service: Service) -> &'static [&'static str] {
     match service {
         Service::Registry => &[PRESENCE],
         Service::Leases => &[LEASES],
-        Service::Committer | Service::Artifacts => &[],
+        Service::Artifacts => &[PINS],
+        Service::Committer => &[],
     }
 }
 

@@ -12,9 +12,11 @@
     reason = "a test that cannot go on stops, and says where"
 )]
 
+pub mod artifacts;
 mod bus;
 pub mod fabric;
 mod guard;
+pub mod python;
 pub mod raw;
 pub mod replica;
 mod server;

@@ -10,6 +10,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use selvedge_artifacts::Config;
 use selvedge_contracts::role::Service;
 
 use crate::Bus;
@@ -22,6 +23,8 @@ pub const CREDS: &str = "SELVEDGE_TEST_CREDS";
 pub const SERVICE: &str = "SELVEDGE_TEST_SERVICE";
 /// Variable with the path of the signers' folder.
 pub const SIGNERS: &str = "SELVEDGE_TEST_SIGNERS";
+/// Variable with the URL of the store, if it is to serve artifacts and not the registry.
+pub const STORE: &str = "SELVEDGE_TEST_STORE";
 /// Line that it writes once it serves.
 pub const READY: &str = "ready";
 
@@ -35,19 +38,33 @@ impl Replica {
         Self::start_service(Service::Registry, binary, bus, url, instance)
     }
 
-    /// Starts a service and waits until it serves.
+    /// Starts a service that needs no store, and waits until it serves.
     pub fn start_service(service: Service, binary: &str, bus: &Bus, url: &str, instance: &str) -> Self {
+        Self::spawn(&mut Self::command(binary, bus, url, service, instance))
+    }
+
+    /// Starts a service of artifacts, and waits until it serves.
+    pub fn artifacts(binary: &str, bus: &Bus, url: &str, instance: &str, config: &Config) -> Self {
+        let mut command = Self::command(binary, bus, url, Service::Artifacts, instance);
+        command.env(STORE, &config.url);
+        Self::spawn(&mut command)
+    }
+
+    fn command(binary: &str, bus: &Bus, url: &str, service: Service, instance: &str) -> Command {
         let creds = bus.path().join(format!("{instance}.creds"));
         bus.service_credential(service, instance).write(&creds).expect("its credential");
-        let mut child = Command::new(Path::new(binary))
+        let mut command = Command::new(Path::new(binary));
+        command
             .env(SERVICE, service.name())
             .env(URL, url)
             .env(CREDS, &creds)
-            .env(SIGNERS, bus.kluster().registry_folder())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the replica starts");
+            .env(SIGNERS, bus.kluster().registry_folder());
+        command
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the replica starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its output");
         assert_eq!(line.trim(), READY, "the replica ended early");
@@ -67,6 +84,11 @@ impl Replica {
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.0.id()).expect("a process id"));
         kill(pid, signal).expect("it runs");
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
     }
 
     /// SIGKILL, and waits until it is gone.

@@ -11,15 +11,9 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
-use selvedge_tests::fabric::Fabric;
+use selvedge_tests::{fabric::Fabric, python::interpreter};
 use serde_json::Value;
 use tokio::process::Command;
-
-/// The interpreter of the venv that `make python` makes.
-fn python() -> String {
-    std::env::var("SELVEDGE_PYTHON")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../target/python/bin/python").to_owned())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_py_registers_calls_is_denied_and_reads_committed_facts() {
@@ -28,7 +22,7 @@ async fn nats_py_registers_calls_is_denied_and_reads_committed_facts() {
     let creds = fabric.bus.path().join("demo.creds");
     working.credential.write(&creds).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/story.py");
-    let run = Command::new(python())
+    let run = Command::new(interpreter())
         .arg(script)
         .args([fabric.bus.url().as_str(), creds.to_str().unwrap()])
         .stdin(Stdio::null())

@@ -44,14 +44,21 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_down() {
-    let expected: [(&str, &[&str]); 5] = [
+    let expected: [(&str, &[&str]); 6] = [
         ("contracts", &[]),
         ("services/kit", &["selvedge-contracts"]),
         ("services/registry", &["selvedge-contracts", "selvedge-kit"]),
         ("services/leases", &["selvedge-contracts", "selvedge-kit"]),
+        ("services/artifacts", &["selvedge-contracts", "selvedge-kit"]),
         (
             "services/selvedge",
-            &["selvedge-contracts", "selvedge-kit", "selvedge-leases", "selvedge-registry"],
+            &[
+                "selvedge-artifacts",
+                "selvedge-contracts",
+                "selvedge-kit",
+                "selvedge-leases",
+                "selvedge-registry",
+            ],
         ),
     ];
     for (manifest, below) in expected {
@@ -63,7 +70,13 @@ fn dependencies_point_down() {
 #[test]
 fn only_the_kit_names_the_nats_client() {
     let mut found = Vec::new();
-    for folder in ["contracts/src", "services/registry/src", "services/leases/src", "services/selvedge/src"] {
+    for folder in [
+        "contracts/src",
+        "services/registry/src",
+        "services/leases/src",
+        "services/artifacts/src",
+        "services/selvedge/src",
+    ] {
         sources(&root().join(folder), &mut found);
     }
     assert!(found.len() > 50, "{} sources seen", found.len());

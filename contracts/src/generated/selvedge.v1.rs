@@ -60,6 +60,11 @@ pub struct Envelope {
     /// On a fact: the signature of the request that led to it, if it carried one.
     #[prost(message, optional, tag = "19")]
     pub attestation: ::core::option::Option<Attestation>,
+    /// Bytes beside the payload, as they are: a piece of an artifact. Only in the requests or replies of
+    /// calls whose row in the table says so; at most 1 MiB. In the envelope as JSON they are base64
+    /// (RFC 4648, padded). The payload's digest does not cover them, a signature does.
+    #[prost(bytes = "bytes", tag = "20")]
+    pub attachment: ::prost::bytes::Bytes,
 }
 /// An entity that must stand at this revision.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

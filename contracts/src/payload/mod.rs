@@ -3,6 +3,7 @@
 //! before a handler runs and shown to whoever reads the schema.
 
 pub mod agent;
+pub mod artifact;
 pub mod claim;
 pub mod contract;
 pub mod history;

@@ -119,11 +119,30 @@ impl Bucket {
     pub async fn get(&self, key: &str, deadline: Deadline) -> Result<Option<Value>, String> {
         let query = json!({ "last_by_subj": bucket_subject(self.name, key) });
         let message = get(&self.bus, &bucket_stream(self.name), &query, deadline).await?;
-        let is_live = |headers: &HeaderMap| {
-            headers.get("KV-Operation").is_none() && headers.get("Nats-Marker-Reason").is_none()
-        };
         Ok(message
             .filter(|message| is_live(&message.headers))
             .map(|message| Value { revision: message.sequence, bytes: message.payload }))
     }
+
+    /// Whether a key lives that starts with `prefix` and a dot, by the leader of the bucket's stream.
+    ///
+    /// # Errors
+    /// A sentence, if the leader does not answer within the deadline.
+    pub async fn has_under(&self, prefix: &str, deadline: Deadline) -> Result<bool, String> {
+        let filter = bucket_subject(self.name, &format!("{prefix}.>"));
+        let mut first = 1;
+        loop {
+            let query = json!({ "seq": first, "next_by_subj": filter });
+            match get(&self.bus, &bucket_stream(self.name), &query, deadline).await? {
+                None => return Ok(false),
+                Some(message) if is_live(&message.headers) => return Ok(true),
+                Some(marker) => first = marker.sequence + 1,
+            }
+        }
+    }
+}
+
+/// Whether a message is a value, and not the marker of one that is gone.
+fn is_live(headers: &HeaderMap) -> bool {
+    headers.get("KV-Operation").is_none() && headers.get("Nats-Marker-Reason").is_none()
 }

@@ -18,6 +18,7 @@ use async_nats::{
     ServerError, Subscriber,
 };
 use bytes::Bytes;
+use selvedge_contracts::envelope::MAX_ATTACHMENT_BYTES;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -195,6 +196,11 @@ impl Bus {
         now_ms().saturating_sub(self.0.signals.connected_at_ms.load(Ordering::Relaxed))
     }
 
+    /// Most bytes that a message of this server carries beside its payload: a power of two.
+    pub fn max_attachment_bytes(&self) -> usize {
+        attachment_in(self.0.client.server_info().max_payload)
+    }
+
     /// Whether the connection is up.
     pub fn is_connected(&self) -> bool {
         self.0.client.connection_state() == async_nats::connection::State::Connected
@@ -342,6 +348,15 @@ impl Signals {
     }
 }
 
+/// The largest power of two that a message holds, with room for the rest of it, and not more than any
+/// service takes.
+fn attachment_in(max_message_bytes: usize) -> usize {
+    const REST_BYTES: usize = 64 << 10;
+    const LEAST_BYTES: usize = 32 << 10;
+    let room = max_message_bytes.saturating_sub(REST_BYTES).clamp(LEAST_BYTES, MAX_ATTACHMENT_BYTES);
+    1 << room.ilog2()
+}
+
 /// The subject in `Permissions Violation for Publish to "<subject>"`, as nats-server writes it.
 fn denied_subject(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("for Publish to \"").or_else(|| text.split_once("for publish to \""))?;
@@ -373,6 +388,13 @@ mod tests {
         assert_eq!(denied_subject(text), Some("sv.req.a.b"));
         assert_eq!(denied_subject("permissions violation for publish to \"a\""), Some("a"));
         assert_eq!(denied_subject("stale connection"), None);
+    }
+
+    #[test]
+    fn an_attachment_fits_into_whatever_message_the_server_takes() {
+        assert_eq!(attachment_in(2 << 20), 1 << 20);
+        assert_eq!(attachment_in(1 << 20), 512 << 10);
+        assert_eq!(attachment_in(64 << 10), 32 << 10);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_nats::{HeaderMap, Message};
+use bytes::Bytes;
 use selvedge_contracts::{
     call::{Call, CallType, Signature},
-    envelope::{Envelope, Form, JSON, PROTOBUF, header},
+    envelope::{Envelope, Form, JSON, MAX_ATTACHED_BODY_BYTES, PROTOBUF, header},
     fault::{CODE_HEADER, Fault},
     id::Mission,
     payload::history::FactLine,
@@ -119,8 +120,24 @@ impl Client {
     ) -> Result<Answered<C::Reply>, Fault> {
         let payload = serde_json::to_vec(request)
             .map_err(|error| Fault::invalid(format!("cannot write the request: {error}")))?;
-        let envelope = self.exchange(&C::CALL, payload, options).await?;
+        let envelope = self.exchange(&C::CALL, payload, Bytes::new(), options).await?;
         read_reply(&envelope)
+    }
+
+    /// Makes a call that carries bytes beside its request, or is answered with some.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_bytes<C: CallType>(
+        &self,
+        request: &C::Request,
+        attachment: Bytes,
+        options: &Options,
+    ) -> Result<(Answered<C::Reply>, Bytes), Fault> {
+        let payload = serde_json::to_vec(request)
+            .map_err(|error| Fault::invalid(format!("cannot write the request: {error}")))?;
+        let envelope = self.exchange(&C::CALL, payload, attachment, options).await?;
+        Ok((read_reply(&envelope)?, envelope.attachment))
     }
 
     /// Makes a call that is known by its row in the table alone: for people and scripts.
@@ -133,11 +150,17 @@ impl Client {
         payload: &Value,
         options: &Options,
     ) -> Result<Answered<Value>, Fault> {
-        let envelope = self.exchange(call, payload.to_string().into_bytes(), options).await?;
+        let envelope = self.exchange(call, payload.to_string().into_bytes(), Bytes::new(), options).await?;
         read_reply(&envelope)
     }
 
-    async fn exchange(&self, call: &Call, payload: Vec<u8>, options: &Options) -> Result<Envelope, Fault> {
+    async fn exchange(
+        &self,
+        call: &Call,
+        payload: Vec<u8>,
+        attachment: Bytes,
+        options: &Options,
+    ) -> Result<Envelope, Fault> {
         let timeout_ms = options.timeout_ms.unwrap_or(call.deadline_ms);
         let id = uuid::Uuid::now_v7().to_string();
         let sent_at_ms = now_ms();
@@ -151,6 +174,7 @@ impl Client {
             payload,
             at_least: options.at_least,
             id,
+            attachment,
             ..Envelope::default()
         };
         self.ask(call, envelope, Deadline::in_ms(timeout_ms)).await
@@ -232,7 +256,7 @@ fn read(message: &Message) -> Result<Envelope, Fault> {
     let unreadable = |error| Fault::internal(format!("cannot read the reply: {error}"));
     match header(header::CONTENT_TYPE) {
         Some(JSON) => Envelope::from_json(&message.payload).map_err(|error| unreadable(error.to_string())),
-        _ => Envelope::read(&message.payload, Some(PROTOBUF))
+        _ => Envelope::read_shared(&message.payload, Some(PROTOBUF), MAX_ATTACHED_BODY_BYTES)
             .map(|(envelope, _)| envelope)
             .map_err(|error| unreadable(error.to_string())),
     }

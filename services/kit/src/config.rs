@@ -37,6 +37,8 @@ pub struct Config {
     pub server: Server,
     /// Bounds of every service.
     pub service: Service,
+    /// Where artifacts are kept.
+    pub artifacts: Artifacts,
     /// Logs, metrics, probes.
     pub telemetry: Telemetry,
 }
@@ -96,6 +98,18 @@ pub struct Service {
     /// Most times a write is decided anew after a conflict.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub write_attempts: u32,
+}
+
+/// Where artifacts are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifacts {
+    /// A folder or a URL, if set here.
+    #[serde(deserialize_with = "setting::text_or_none")]
+    pub url: Option<String>,
+    /// How long content stays without a name.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub grace_ms: u64,
 }
 
 /// Logs, metrics, probes.

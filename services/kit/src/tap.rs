@@ -7,7 +7,7 @@
 use async_nats::{Message, Subscriber};
 use futures::{StreamExt as _, stream::SelectAll};
 use selvedge_contracts::{
-    envelope::{Envelope, header},
+    envelope::{Envelope, MAX_ATTACHED_BODY_BYTES, header},
     id::Mission,
     sender,
     subject::{self, Request},
@@ -151,7 +151,8 @@ fn read_fact(message: &Message) -> Result<What, String> {
 fn read_request(message: &Message) -> Result<What, String> {
     let request = Request::parse(&message.subject).map_err(|error| error.to_string())?;
     let header = |name: &str| message.headers.as_ref()?.get(name).map(|value| value.as_str());
-    let envelope = Envelope::read(&message.payload, header(header::CONTENT_TYPE));
+    let envelope =
+        Envelope::read_shared(&message.payload, header(header::CONTENT_TYPE), MAX_ATTACHED_BODY_BYTES);
     let (envelope, _) = envelope.map_err(|error| error.to_string())?;
     let is_signed = header(sender::HEADER).is_some();
     Ok(What::Request { request: Box::new(request), envelope: Box::new(envelope), is_signed })

@@ -95,6 +95,12 @@ pub fn init(
     Ok(Guard(spans))
 }
 
+/// Gives the process the TLS provider that its HTTP clients take; if one is installed already, that is
+/// fine.
+pub fn use_ring() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Colour {
     Ansi,

@@ -26,9 +26,9 @@ use std::collections::{HashMap, HashSet};
 use selvedge_contracts::payload::contract::Compatibility;
 use serde_json::{Map, Value};
 
-use crate::reference::{resolve, under};
 use known::{Facts, Known};
 use report::Report;
+use selvedge_kit::document::reference::{resolve, under};
 use types::Types;
 
 /// Most steps taken for one pair of schemas, a step being one known part of one question: a tenth

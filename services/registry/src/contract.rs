@@ -1,7 +1,7 @@
 //! What payload contracts may become: each version is made once, one above the version before, and
 //! never changes.
 //!
-//! Owns the entity `contract`. What a schema must be like, `checker` knows; what became of documents
+//! Owns the entity `contract`. What a schema must be like, the kit's `document` knows; what became of documents
 //! that satisfied the version before, `compatibility`.
 
 use selvedge_contracts::{
@@ -12,9 +12,12 @@ use selvedge_contracts::{
         contract::{Compatibility, Contract, ContractAdd},
     },
 };
-use selvedge_kit::rule::{Change, Verdict};
+use selvedge_kit::{
+    document::Checker,
+    rule::{Change, Verdict},
+};
 
-use crate::{checker::Checker, compatibility::compare};
+use crate::compatibility::compare;
 
 /// Adds the next version of a contract. `latest` is its newest version, `digest` the schema's
 /// (`canonical::digest`). The newest version's own schema again is that version.
@@ -58,9 +61,10 @@ fn full(before: &Contract) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{canonical, fixture::state};
+    use crate::fixture::state;
     use proptest::prelude::*;
     use selvedge_contracts::{fault::Code, id::ContractName};
+    use selvedge_kit::document::canonical;
     use serde_json::{Value, json};
 
     fn added(latest: Option<&Contract>, schema: Value) -> Result<Verdict<Contract>, Fault> {

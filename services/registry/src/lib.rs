@@ -10,11 +10,8 @@
 //! follows from a fact, an expiry or a due timer.
 
 mod agent;
-mod canonical;
-mod checker;
 mod compatibility;
 mod contract;
-mod cost;
 #[cfg(test)]
 mod fixture;
 mod follow;
@@ -22,9 +19,7 @@ mod handlers;
 mod install;
 mod invite;
 mod mission;
-mod reference;
 mod request;
-mod schema;
 mod session;
 mod start;
 mod state;

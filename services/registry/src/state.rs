@@ -30,7 +30,7 @@ use selvedge_kit::{
     view::{Apply, View},
 };
 
-use crate::checker::Checkers;
+use selvedge_kit::document::Checkers;
 
 /// What the registry runs with.
 #[derive(Debug, Clone)]

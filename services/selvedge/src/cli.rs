@@ -12,8 +12,8 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, call, completion, contract, doctor, init, kluster, log, mission, request, serve, session,
-        status, tap, up,
+        agent, artifact, call, completion, contract, doctor, init, kluster, log, mission, request, serve,
+        session, status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -59,6 +59,8 @@ enum Command {
     Request(request::Request),
     #[command(subcommand)]
     Contract(contract::Contract),
+    #[command(subcommand)]
+    Artifact(artifact::Artifact),
     Log(log::Log),
     Tap(tap::Tap),
     Call(call::Call),
@@ -78,6 +80,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Mission(verb) => verb.run(&context).await,
         Command::Request(verb) => verb.run(&context).await,
         Command::Contract(verb) => verb.run(&context).await,
+        Command::Artifact(verb) => verb.run(&context).await,
         Command::Log(verb) => verb.run(&context).await,
         Command::Tap(verb) => verb.run(&context).await,
         Command::Call(verb) => verb.run(&context).await,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use selvedge_contracts::fault::{Code, Fault};
-use selvedge_kit::authority;
+use selvedge_kit::{authority, transfer::TransferError};
 
 use crate::output::Format;
 
@@ -52,6 +52,15 @@ pub enum Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Other(error.into())
+    }
+}
+
+impl From<TransferError> for Failure {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Fault(fault) => Self::Fault(fault),
+            error => Self::Other(error.into()),
+        }
     }
 }
 

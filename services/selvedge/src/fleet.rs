@@ -53,5 +53,5 @@ pub(crate) async fn start(place: &Place, kluster: &Kluster) -> Result<Vec<Runnin
 async fn start_one(place: &Place, kluster: &Kluster, service: Service) -> Result<Running, Failure> {
     let credential = kluster.service_credential(service, fresh_instance()?, now_ms());
     let credential = credential.with_context(|| format!("cannot make the credential of {service}"))?;
-    place.start(service, Login::held(credential), kluster.registry_folder()).await
+    place.start(service, kluster.name(), Login::held(credential), kluster.registry_folder()).await
 }

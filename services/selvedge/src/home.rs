@@ -9,6 +9,7 @@
 //! | `agents/<kluster>/<agent>/identity.nk` | an agent's identity key | `agent register` |
 //! | `agents/<kluster>/<agent>/<mission>.door.creds` | its right to start sessions | `agent register` |
 //! | `agents/<kluster>/<agent>/<mission>.creds` | its session's credential | `agent register`, `agent creds` |
+//! | `artifacts/<kluster>/` | content, unless the settings name another store | the service `artifacts` |
 //! | `nats/` | the child nats-server's configuration, store, log | `up` |
 //! | `lock` | held by the running `up` | `up` |
 //! | `up.json` | where the running `up` listens | `up` |
@@ -98,6 +99,11 @@ impl Home {
     /// One agent's session credential in a mission.
     pub fn session_creds(&self, kluster: &KlusterName, agent: &AgentId, mission: &Mission) -> PathBuf {
         self.agents(kluster).join(agent.as_str()).join(format!("{mission}.creds"))
+    }
+
+    /// Content of artifacts, unless the settings name another store.
+    pub fn artifacts(&self) -> PathBuf {
+        self.0.join("artifacts")
     }
 
     /// The child nats-server's files.

@@ -66,7 +66,7 @@ async fn bring_up(context: &Context, keyring: &Keyring, kluster: &Kluster) -> Re
     }
     // A running `up` of this folder is meant before any other server: the keys are its own.
     let url = up.as_ref().map_or(target.url, |up| up.url.clone());
-    let place = Place::new(url, &context.config, Metrics::default());
+    let place = Place::new(url, context, Metrics::default());
     foundation::push_account(&place.url, keyring, kluster).await?;
     foundation::lay(context, &place, kluster, context.config.server.replicas).await?;
     let Some(up) = up else {

@@ -67,12 +67,15 @@ async fn start(context: &Context, wanted: &Wanted) -> Result<(Fleet, Watch), Fai
     let logins = logins.collect::<Result<Vec<_>, Failure>>()?;
     let url = wanted.url.clone().map_or_else(|| context.url(), Ok)?;
     let metrics = Metrics::default();
-    let place = Place::new(url, &context.config, metrics.clone());
+    let place = Place::new(url, context, metrics.clone());
     let watch = Watch::start(&context.config.telemetry, &metrics).await?;
     let signers = wanted.signers.clone().unwrap_or_else(|| context.home.signers(&context.kluster));
-    let running =
-        try_join_all(logins.into_iter().map(|(service, login)| place.start(service, login, signers.clone())))
-            .await?;
+    let running = try_join_all(
+        logins
+            .into_iter()
+            .map(|(service, login)| place.start(service, &context.kluster, login, signers.clone())),
+    )
+    .await?;
     let ready = Ready {
         ready: true,
         pid: std::process::id(),

@@ -3,20 +3,22 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use selvedge_contracts::{id::ScopeId, role::Service};
+use selvedge_contracts::{
+    id::{KlusterName, ScopeId},
+    role::Service,
+};
 use selvedge_kit::{
     bus::{self, Bus},
     clock::now_ms,
-    config::Config,
     credential::Login,
     metrics::Metrics,
     service::{Limits, Running},
 };
 
-use crate::exit::Failure;
+use crate::{connect::Context, exit::Failure};
 
 /// Services that this build can run.
-pub(crate) const BUILT: &[Service] = &[Service::Registry, Service::Leases];
+pub(crate) const BUILT: &[Service] = &[Service::Registry, Service::Leases, Service::Artifacts];
 
 /// Where services run, and under which bounds.
 #[derive(Debug, Clone)]
@@ -29,17 +31,22 @@ pub(crate) struct Place {
     pub(crate) limits: Limits,
     /// Where their work is counted.
     pub(crate) metrics: Metrics,
+    /// Where artifacts are kept.
+    artifacts: selvedge_artifacts::Config,
 }
 
 impl Place {
     /// At these servers, as the settings say.
-    pub(crate) fn new(url: String, config: &Config, metrics: Metrics) -> Self {
+    pub(crate) fn new(url: String, context: &Context, metrics: Metrics) -> Self {
+        let config = &context.config;
         let limits = Limits {
             concurrency: config.service.max_in_flight,
             write_attempts: config.service.write_attempts,
             drain_ms: config.service.drain_ms,
+            ..Limits::default()
         };
-        Self { url, connect_timeout_ms: config.nats.connect_timeout_ms, limits, metrics }
+        let artifacts = artifacts(context);
+        Self { url, connect_timeout_ms: config.nats.connect_timeout_ms, limits, metrics, artifacts }
     }
 
     /// Connects as `login`, under a name that the server lists.
@@ -62,6 +69,7 @@ impl Place {
     pub(crate) async fn start(
         &self,
         service: Service,
+        kluster: &KlusterName,
         login: Login,
         signers: PathBuf,
     ) -> Result<Running, Failure> {
@@ -82,10 +90,29 @@ impl Place {
                 let started = selvedge_leases::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
-            Service::Committer | Service::Artifacts => {
-                Err(Failure::Usage(format!("this build has no service {service}")))
+            Service::Artifacts => {
+                let account = login.credential()?.claims()?.account().to_owned();
+                let bus = self.connect(service.name(), login).await?;
+                let (config, limits) = (&self.artifacts, self.limits);
+                let started =
+                    selvedge_artifacts::start(bus, config, kluster, &account, limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
             }
+            Service::Committer => Err(Failure::Usage(format!("this build has no service {service}"))),
         }
+    }
+}
+
+/// Where artifacts are kept, as the settings and the environment say.
+fn artifacts(context: &Context) -> selvedge_artifacts::Config {
+    const OF_STORES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
+    let default = || context.home.artifacts().display().to_string();
+    let is_option = |name: &str| OF_STORES.iter().any(|prefix| name.to_ascii_uppercase().starts_with(prefix));
+    let options = context.environment.iter().filter(|(name, _)| is_option(name));
+    selvedge_artifacts::Config {
+        url: context.config.artifacts.url.clone().unwrap_or_else(default),
+        options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        grace_ms: context.config.artifacts.grace_ms,
     }
 }
 

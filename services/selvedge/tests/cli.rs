@@ -11,6 +11,8 @@
 
 #[path = "cli/agents.rs"]
 mod agents;
+#[path = "cli/artifacts.rs"]
+mod artifacts;
 #[path = "cli/contracts.rs"]
 mod contracts;
 #[path = "cli/machine.rs"]

@@ -5,14 +5,17 @@
 
 use std::{io::Read as _, path::PathBuf};
 
-use selvedge_contracts::role::Service;
+use selvedge_contracts::{id::KlusterName, role::Service};
 use selvedge_kit::{
     bus::{Bus, Options},
     credential::Login,
     metrics::Metrics,
     service::Limits,
 };
-use selvedge_tests::replica::{CREDS, READY, SERVICE, SIGNERS, URL};
+use selvedge_tests::{
+    artifacts::LONG_GRACE_MS,
+    replica::{CREDS, READY, SERVICE, SIGNERS, STORE, URL},
+};
 
 #[tokio::main]
 async fn main() {
@@ -31,6 +34,17 @@ async fn main() {
         Service::Leases => {
             let config = selvedge_leases::Config { account };
             selvedge_leases::start(bus, &config, limits, &metrics).await.expect("a service")
+        }
+        Service::Artifacts => {
+            let config = selvedge_artifacts::Config {
+                url: setting(STORE),
+                options: Vec::new(),
+                grace_ms: LONG_GRACE_MS,
+            };
+            let kluster = KlusterName::new("main").expect("a name");
+            selvedge_artifacts::start(bus, &config, &kluster, &account, limits, &metrics)
+                .await
+                .expect("a service")
         }
         other => panic!("no service {other} here"),
     };

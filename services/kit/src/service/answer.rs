@@ -3,11 +3,11 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use selvedge_contracts::{
-    envelope::{Envelope, Form, JSON, MAX_BODY_BYTES, digest, header},
+    envelope::{Envelope, Form, JSON, MAX_ATTACHED_BODY_BYTES, MAX_BODY_BYTES, digest, header},
     fault::{CODE_HEADER, Code, Detail, Fault, MESSAGE_HEADER},
 };
 
-use super::Call;
+use super::{Call, route::Reply};
 use crate::clock::now_ms;
 
 /// Longest fault message that rides in a header, in bytes.
@@ -15,12 +15,8 @@ const MAX_HEADER_MESSAGE_BYTES: usize = 512;
 
 /// A reply in the form of its request. Protobuf is the default of the bus, so it needs no header that
 /// says so: a message without headers is cheaper for everybody it passes.
-pub(super) fn reply(
-    call: &Call,
-    form: Form,
-    payload: Bytes,
-    as_of: u64,
-) -> Result<(HeaderMap, Bytes), Fault> {
+pub(super) fn reply(call: &Call, form: Form, reply: Reply, as_of: u64) -> Result<(HeaderMap, Bytes), Fault> {
+    let Reply { payload, attachment } = reply;
     let mut headers = HeaderMap::new();
     if let Some(traceparent) = &call.traceparent {
         headers.insert(header::TRACEPARENT, traceparent.as_str());
@@ -50,13 +46,15 @@ pub(super) fn reply(
         payload_digest,
         payload: payload.into(),
         as_of,
+        attachment,
         ..Envelope::default()
     };
+    let most = if envelope.attachment.is_empty() { MAX_BODY_BYTES } else { MAX_ATTACHED_BODY_BYTES };
     let (body, content_type) = envelope.write(form).map_err(|error| Fault::internal(error.to_string()))?;
     if form == Form::Json {
         headers.insert(header::CONTENT_TYPE, content_type);
     }
-    if body.len() > MAX_BODY_BYTES {
+    if body.len() > most {
         return Err(too_large(body.len()));
     }
     Ok((headers, body))

@@ -58,7 +58,6 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         };
         let empty = HeaderMap::new();
         let headers = work.message.headers.as_ref().unwrap_or(&empty);
-        let body = work.message.payload.as_ref();
         let has_waited = standing.is_some();
         let standing = match standing {
             Some(standing) => standing,
@@ -68,7 +67,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             },
         };
         may_call(row, &work.subject, &standing)?;
-        let Opened { mut envelope, form } = open::open(body, headers)?;
+        let Opened { mut envelope, form } = open::open(&work.message.payload, headers, row.attachment)?;
         uncontradicted(&envelope, &work.subject, &names.request, &standing)?;
         let deadline = deadline_of(&envelope, row.deadline_ms, now_ms)?;
         let header = headers.get(sender::HEADER).map(|value| value.as_str());

@@ -2,8 +2,13 @@
 //! wrong. Pure: the clock and the views come as arguments.
 
 use async_nats::HeaderMap;
+use bytes::Bytes;
 use selvedge_contracts::{
-    envelope::{Envelope, Form, MAX_IDEMPOTENCY_KEY_BYTES, MAX_PRECONDITIONS, digest, header},
+    call::Attachment,
+    envelope::{
+        Envelope, Form, MAX_ATTACHED_BODY_BYTES, MAX_ATTACHMENT_BYTES, MAX_BODY_BYTES,
+        MAX_IDEMPOTENCY_KEY_BYTES, MAX_PRECONDITIONS, digest, header,
+    },
     fault::{Code, Detail, Fault},
     sender::{self, AgentSender, Parsed},
     subject::Request,
@@ -23,9 +28,11 @@ fn content_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Reads the envelope of a request and fills in what rides in headers or follows from the subject.
-pub(super) fn open(body: &[u8], headers: &HeaderMap) -> Result<Opened, Fault> {
-    let (mut envelope, form) =
-        Envelope::read(body, content_type(headers)).map_err(|error| Fault::invalid(error.to_string()))?;
+pub(super) fn open(body: &Bytes, headers: &HeaderMap, carries: Attachment) -> Result<Opened, Fault> {
+    let most = if carries == Attachment::Request { MAX_ATTACHED_BODY_BYTES } else { MAX_BODY_BYTES };
+    let (mut envelope, form) = Envelope::read_shared(body, content_type(headers), most)
+        .map_err(|error| Fault::invalid(error.to_string()))?;
+    attached(&envelope, form, carries)?;
     let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
     // A signature covers the body and no other header: whoever saw a signed message could send it again
     // under a key of its own, and it would count anew.
@@ -43,6 +50,25 @@ pub(super) fn open(body: &[u8], headers: &HeaderMap) -> Result<Opened, Fault> {
         })?;
     }
     Ok(Opened { envelope, form })
+}
+
+/// Refuses bytes where a call carries none, and a form that cannot carry those it carries.
+fn attached(envelope: &Envelope, form: Form, carries: Attachment) -> Result<(), Fault> {
+    if carries != Attachment::None && form == Form::Bare {
+        return Err(Fault::invalid(
+            "this call carries bytes beside its payload, which a bare payload cannot",
+        )
+        .at("attachment", "expected an envelope: protobuf, or JSON with kind and payload"));
+    }
+    match envelope.attachment.len() {
+        0 => Ok(()),
+        _ if carries != Attachment::Request => {
+            Err(Fault::invalid("this call's request carries no bytes").at("attachment", "leave it out"))
+        }
+        found if found > MAX_ATTACHMENT_BYTES => Err(Fault::invalid("the attachment is too long")
+            .at("attachment", format!("has {found} bytes; at most {MAX_ATTACHMENT_BYTES} are accepted"))),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a signature is there that will be verified. One that cannot be read is refused later.
@@ -216,6 +242,38 @@ mod tests {
     }
 
     #[test]
+    fn bytes_ride_only_where_the_table_says_so() {
+        let opened = |envelope: &Envelope, form, carries| {
+            let (body, content_type) = envelope.write(form).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, content_type);
+            open(&body, &headers, carries).map(|opened| opened.envelope.attachment.len())
+        };
+        let of = |len: usize| Envelope {
+            kind: "a/1".into(),
+            payload: b"{}".to_vec(),
+            attachment: vec![1; len].into(),
+            ..Envelope::default()
+        };
+        for form in [Form::Protobuf, Form::Json] {
+            assert_eq!(
+                opened(&of(MAX_ATTACHMENT_BYTES), form, Attachment::Request),
+                Ok(MAX_ATTACHMENT_BYTES)
+            );
+            for (len, carries) in [
+                (1, Attachment::None),
+                (1, Attachment::Reply),
+                (MAX_ATTACHMENT_BYTES + 1, Attachment::Request),
+            ] {
+                let fault = opened(&of(len), form, carries).unwrap_err();
+                assert_eq!(fault.details[0].at, "attachment", "{form:?} {carries:?}");
+            }
+        }
+        assert!(opened(&of(0), Form::Bare, Attachment::None).is_ok());
+        assert!(opened(&of(0), Form::Bare, Attachment::Reply).is_err());
+    }
+
+    #[test]
     fn a_signature_covers_no_key_in_a_header() {
         let keys = |signature: Option<&str>, body: &[u8]| {
             let mut headers = HeaderMap::new();
@@ -225,7 +283,8 @@ mod tests {
             if let Some(signature) = signature {
                 headers.insert(sender::HEADER, signature);
             }
-            let envelope = open(body, &headers).unwrap().envelope;
+            let body = Bytes::copy_from_slice(body);
+            let envelope = open(&body, &headers, Attachment::None).unwrap().envelope;
             (envelope.idempotency_key, envelope.id)
         };
         let of = |key: &str, id: &str| (key.to_owned(), id.to_owned());

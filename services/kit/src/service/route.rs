@@ -15,8 +15,15 @@ use super::Call;
 /// A handler's answer.
 pub type Answer<T> = Result<T, Fault>;
 
-pub(super) type Pending<'a> = Pin<Box<dyn Future<Output = Answer<Bytes>> + Send + 'a>>;
-type ReadHandler<S> = Box<dyn Fn(&S, &Call, Value) -> Answer<Bytes> + Send + Sync>;
+/// A reply's payload, and the bytes beside it.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    pub(super) payload: Bytes,
+    pub(super) attachment: Bytes,
+}
+
+pub(super) type Pending<'a> = Pin<Box<dyn Future<Output = Answer<Reply>> + Send + 'a>>;
+type ReadHandler<S> = Box<dyn Fn(&S, &Call, Value) -> Answer<Reply> + Send + Sync>;
 type WaitHandler<S> = Box<dyn Fn(Arc<S>, Arc<Call>, Value) -> Pending<'static> + Send + Sync>;
 
 /// How a call is handled.
@@ -41,7 +48,7 @@ impl<S: Send + Sync + 'static> Route<S> {
     pub fn read<C: CallType>(handler: fn(&S, &Call, C::Request) -> Answer<C::Reply>) -> Self {
         let handler: ReadHandler<S> = Box::new(move |state, call, payload| {
             let reply = handler(state, call, typed::<C>(payload)?)?;
-            to_bytes(&reply)
+            without_bytes(&reply)
         });
         Self { row: C::CALL, handler: Handler::Read(handler) }
     }
@@ -55,7 +62,23 @@ impl<S: Send + Sync + 'static> Route<S> {
         let handler: WaitHandler<S> = Box::new(move |state, call, payload| {
             Box::pin(async move {
                 let reply = handler(state, call, typed::<C>(payload)?).await?;
-                to_bytes(&reply)
+                without_bytes(&reply)
+            })
+        });
+        Self { row: C::CALL, handler: Handler::Wait(handler) }
+    }
+
+    /// The same, with bytes beside the reply: at most
+    /// [`MAX_ATTACHMENT_BYTES`](selvedge_contracts::envelope::MAX_ATTACHMENT_BYTES) of them.
+    pub fn bytes<C, F>(handler: fn(Arc<S>, Arc<Call>, C::Request) -> F) -> Self
+    where
+        C: CallType,
+        F: Future<Output = Answer<(C::Reply, Bytes)>> + Send + 'static,
+    {
+        let handler: WaitHandler<S> = Box::new(move |state, call, payload| {
+            Box::pin(async move {
+                let (reply, attachment) = handler(state, call, typed::<C>(payload)?).await?;
+                Ok(Reply { payload: to_bytes(&reply)?, attachment })
             })
         });
         Self { row: C::CALL, handler: Handler::Wait(handler) }
@@ -65,6 +88,10 @@ impl<S: Send + Sync + 'static> Route<S> {
 fn typed<C: CallType>(payload: Value) -> Answer<C::Request> {
     serde_json::from_value(payload)
         .map_err(|error| Fault::invalid("the payload does not fit its type").at("", error.to_string()))
+}
+
+fn without_bytes<T: Serialize>(reply: &T) -> Answer<Reply> {
+    Ok(Reply { payload: to_bytes(reply)?, attachment: Bytes::new() })
 }
 
 fn to_bytes<T: Serialize>(reply: &T) -> Answer<Bytes> {

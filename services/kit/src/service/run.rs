@@ -42,6 +42,8 @@ pub struct Setup<S> {
 pub struct Limits {
     /// Most calls that wait at once; one more is refused as `busy`.
     pub concurrency: usize,
+    /// Most bytes of attachments held at once; a call that would bring more is refused as `busy`.
+    pub attached_bytes: usize,
     /// Most attempts of one write.
     pub write_attempts: u32,
     /// Longest wait for calls in flight when the service stops, in milliseconds.
@@ -50,7 +52,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 1_024, write_attempts: 16, drain_ms: 10_000 }
+        Self { concurrency: 1_024, attached_bytes: 32 << 20, write_attempts: 16, drain_ms: 10_000 }
     }
 }
 

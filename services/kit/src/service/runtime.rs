@@ -11,8 +11,8 @@ use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream::SelectAll};
 use selvedge_contracts::{
-    call::{CALLS, Call as CallRow},
-    envelope::{Form, header},
+    call::{Attachment, CALLS, Call as CallRow},
+    envelope::{Form, MAX_ATTACHMENT_BYTES, header},
     fault::{Code, Fault},
     subject::{self, Request},
 };
@@ -25,7 +25,7 @@ use super::{
     call::Names,
     discovery::Introduction,
     judge,
-    route::Handler,
+    route::{Handler, Reply},
     slots::{Slot, Slots},
 };
 use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics, telemetry::trace_context};
@@ -79,7 +79,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
                 .iter()
                 .map(|route| setup.metrics.call(setup.service, route.row.name))
                 .collect(),
-            slots: Slots::new(setup.limits.concurrency),
+            slots: Slots::new(setup.limits.concurrency, setup.limits.attached_bytes),
             schemas,
             index,
             rows,
@@ -167,7 +167,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         work: Work,
         ready: Option<(Arc<Call>, Value, Form)>,
     ) {
-        let slot = match self.slots.take(&work.subject.caller) {
+        let slot = match self.slots.take(&work.subject.caller, self.weight(&work)) {
             Ok(slot) => slot,
             Err(fault) => return self.fail(&work, &fault).await,
         };
@@ -175,6 +175,16 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         let traceparent = work.message.headers.as_ref().and_then(|headers| headers.get(header::TRACEPARENT));
         let span = span_of(&work, traceparent.map(|value| value.as_str()));
         tasks.spawn(async move { runtime.work(work, ready, slot).await }.instrument(span));
+    }
+
+    /// Bytes that a call holds in memory while it is worked on, beyond what every call may: those it came
+    /// with, or those it answers with, read and written.
+    fn weight(&self, work: &Work) -> usize {
+        match self.rows.get(work.route).map(|(row, _)| row.attachment) {
+            Some(Attachment::Request) => work.message.payload.len(),
+            Some(Attachment::Reply) => 2 * MAX_ATTACHMENT_BYTES,
+            _ => 0,
+        }
     }
 
     async fn work(&self, work: Work, ready: Option<(Arc<Call>, Value, Form)>, _slot: Slot) {
@@ -205,10 +215,10 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         self.finish(&work, &call, form, answer).await;
     }
 
-    async fn finish(&self, work: &Work, call: &Call, form: Form, answer: Result<Bytes, Fault>) {
+    async fn finish(&self, work: &Work, call: &Call, form: Form, answer: Result<Reply, Fault>) {
         let seen = call.writer.revision.load(Ordering::Relaxed);
         let as_of = if seen == 0 { self.setup.feed.watermark() } else { seen };
-        match answer.and_then(|payload| answer::reply(call, form, payload, as_of)) {
+        match answer.and_then(|reply| answer::reply(call, form, reply, as_of)) {
             Ok((headers, body)) => {
                 self.count(work, None);
                 self.send(&work.reply, headers, body).await;

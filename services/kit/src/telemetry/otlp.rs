@@ -26,8 +26,7 @@ pub(super) fn exporter(
         return Ok(None);
     };
     check_protocol(environment)?;
-    // The HTTP client takes the process's TLS provider; if one is installed already, that is fine.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    super::use_ring();
     let exporter = SpanExporter::builder()
         .with_http()
         .with_endpoint(&endpoint)

@@ -101,6 +101,14 @@ impl Feed {
         tokio::time::timeout(deadline.remaining(), reached).await.is_ok()
     }
 
+    /// The ledger's last revision, by its leader.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub async fn last_revision(&self, deadline: Deadline) -> Result<u64, ReadError> {
+        self.0.ledger.last_revision(deadline).await
+    }
+
     /// Reads what the leader knows of one entity beyond its view.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::{
     report::Report,
     types::Types,
 };
-use crate::reference::under;
+use selvedge_kit::document::reference::under;
 
 impl<'a> Comparison<'a> {
     /// The keywords of arrays.

@@ -9,7 +9,7 @@ use super::{
     report::Report,
     types::Types,
 };
-use crate::reference::{resolve, under};
+use selvedge_kit::document::reference::{resolve, under};
 
 /// Most alternatives of a `oneOf` that are compared pair by pair.
 const MAX_ALTERNATIVES: usize = 64;

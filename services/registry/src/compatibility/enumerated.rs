@@ -1,9 +1,9 @@
 //! Listed values: `enum` and `const` after, and what becomes of values that were listed before.
 
+use selvedge_kit::document::{self, reference};
 use serde_json::Value;
 
 use super::{Comparison, known::Facts, report::Report, types::Types};
-use crate::{checker, reference};
 
 /// Name under which the schema after is known to its own validators.
 const AFTER: &str = "urn:selvedge:after";
@@ -83,5 +83,5 @@ impl Comparison<'_> {
 fn validator(after: &Value, at: &str) -> Option<jsonschema::Validator> {
     let registry = jsonschema::Registry::new().add(AFTER, after).ok()?.prepare().ok()?;
     let schema = serde_json::json!({ "$ref": reference::to(AFTER, at) });
-    checker::options().with_registry(&registry).build(&schema).ok()
+    document::options().with_registry(&registry).build(&schema).ok()
 }

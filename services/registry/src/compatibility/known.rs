@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{Question, report::Report, types::Types};
-use crate::reference::resolve;
+use selvedge_kit::document::reference::resolve;
 
 /// Schemas that a value satisfies.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@ use selvedge_contracts::payload::contract::Compatibility;
 use serde_json::{Map, Value, json};
 
 use super::compare;
-use crate::checker::options;
+use selvedge_kit::document::options;
 
 /// The verdict in a word, with the places of its reasons.
 fn verdict(before: &Value, after: &Value) -> (&'static str, Vec<String>) {
@@ -355,9 +355,9 @@ fn schema() -> impl Strategy<Value = Value> {
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
-        Value::Object(members) => members
-            .iter()
-            .for_each(|(name, member)| places(member, &crate::reference::under(at, name), found)),
+        Value::Object(members) => members.iter().for_each(|(name, member)| {
+            places(member, &selvedge_kit::document::reference::under(at, name), found)
+        }),
         Value::Array(items) => {
             items.iter().enumerate().for_each(|(index, item)| places(item, &format!("{at}/{index}"), found))
         }
@@ -386,7 +386,7 @@ fn versions() -> impl Strategy<Value = (Value, Value)> {
 }
 
 fn usable(schema: &Value) -> Option<jsonschema::Validator> {
-    crate::checker::Checker::new(schema).ok()?;
+    selvedge_kit::document::Checker::new(schema).ok()?;
     options().build(schema).ok()
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{known::Facts, report::Report};
-use crate::reference::resolve;
+use selvedge_kit::document::reference::resolve;
 
 /// A set of JSON types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

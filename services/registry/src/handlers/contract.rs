@@ -12,14 +12,16 @@ use selvedge_contracts::{
     },
 };
 use selvedge_kit::{
+    document::{
+        Checker, canonical,
+        versions::{find, latest_version, version_of},
+    },
     service::{Answer, Call, Draft},
     view::Entry,
 };
 
 use super::page_size;
 use crate::{
-    canonical,
-    checker::Checker,
     contract as rule,
     state::{Registry, in_kluster},
 };
@@ -43,8 +45,8 @@ pub(super) async fn add(
         if own().is_some() {
             return Ok(vec![]);
         }
-        let version = latest_version(&state, &request.name);
-        let latest = version_of(&state, &request.name, version);
+        let version = latest_version(&state.contracts, &request.name);
+        let latest = version_of(&state.contracts, &request.name, version);
         let added = Draft::decide(&state.contracts, entity(version + 1), |current| match current {
             Some(_) => Err(Fault::busy("another version was added just now; try again")),
             None => {
@@ -53,7 +55,8 @@ pub(super) async fn add(
         })?;
         Ok(added.into_iter().collect())
     };
-    let first = own().map_or_else(|| latest_version(&state, &request.name) + 1, |own| own.state.version);
+    let first =
+        own().map_or_else(|| latest_version(&state.contracts, &request.name) + 1, |own| own.state.version);
     call.writer.record_all(&entity(first), drafts).await?;
     let added = with_digest(&state, &request.name, &digest)
         .ok_or_else(|| Fault::internal("the contract was not recorded"))?;
@@ -76,46 +79,15 @@ async fn computed<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + '
         .unwrap_or_else(|_| Err(Fault::internal("the computation broke off")))
 }
 
-fn latest_version(state: &Registry, name: &ContractName) -> u32 {
-    // Versions count up without gaps, so the newest is found by doubling, then halving.
-    let has = |version: u32| version_of(state, name, version).is_some();
-    let mut high = 1;
-    while has(high) {
-        high *= 2;
-    }
-    let mut low = high / 2;
-    while low + 1 < high {
-        let middle = low.midpoint(high);
-        if has(middle) { low = middle } else { high = middle }
-    }
-    low
-}
-
-fn version_of(state: &Registry, name: &ContractName, version: u32) -> Option<Entry<Contract>> {
-    state.contracts.get(&Mission::kluster(), &name.version_id(version))
-}
-
-fn latest(state: &Registry, name: &ContractName) -> Option<Entry<Contract>> {
-    version_of(state, name, latest_version(state, name))
-}
-
 /// All versions, the newest first.
 fn versions(state: &Registry, name: &ContractName) -> impl Iterator<Item = Entry<Contract>> {
-    (1..=latest_version(state, name)).rev().filter_map(|version| version_of(state, name, version))
+    (1..=latest_version(&state.contracts, name))
+        .rev()
+        .filter_map(|version| version_of(&state.contracts, name, version))
 }
 
 fn with_digest(state: &Registry, name: &ContractName, digest: &str) -> Option<Entry<Contract>> {
     versions(state, name).find(|entry| entry.state.digest == digest)
-}
-
-fn find(state: &Registry, name: &ContractName, version: Option<u32>) -> Answer<Entry<Contract>> {
-    let found = version.map_or_else(|| latest(state, name), |version| version_of(state, name, version));
-    found.ok_or_else(|| {
-        let version = version.map_or_else(String::new, |version| format!(" version {version}"));
-        Fault::not_found(format!(
-            "there is no contract {name}{version}; registry.contract_list shows those there are"
-        ))
-    })
 }
 
 fn reply(entry: &Entry<Contract>) -> ContractReply {
@@ -123,7 +95,7 @@ fn reply(entry: &Entry<Contract>) -> ContractReply {
 }
 
 pub(super) fn show(state: &Registry, _: &Call, request: ContractShow) -> Answer<ContractReply> {
-    find(state, &request.name, request.version).map(|entry| reply(&entry))
+    find(&state.contracts, &request.name, request.version).map(|entry| reply(&entry))
 }
 
 pub(super) async fn check(
@@ -131,7 +103,7 @@ pub(super) async fn check(
     call: Arc<Call>,
     request: ContractCheck,
 ) -> Answer<ContractVerdict> {
-    let entry = find(&state, &request.name, request.version)?;
+    let entry = find(&state.contracts, &request.name, request.version)?;
     call.writer.saw(entry.revision);
     let contract = entry.state;
     let (held, document) = (Arc::clone(&contract), request.document);

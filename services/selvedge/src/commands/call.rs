@@ -59,7 +59,7 @@ impl Call {
             text => input::parse_json(text, "the payload")?,
         };
         let client = match &self.agent {
-            Some(agent) => as_agent(context, agent, self.mission.as_ref(), row).await?,
+            Some(agent) => as_agent(context, agent, self.mission.as_ref(), Through::of(row)).await?,
             None => as_operator(context, self.mission.as_ref()).await?,
         };
         let options =
@@ -78,7 +78,8 @@ fn find(name: &str) -> Result<&'static Row, Failure> {
     })
 }
 
-async fn as_operator(context: &Context, mission: Option<&Mission>) -> Result<Client, Failure> {
+/// Connects as the operator, signing.
+pub(crate) async fn as_operator(context: &Context, mission: Option<&Mission>) -> Result<Client, Failure> {
     let client = context.operator().await?;
     // The operator's identity key is its credential's own.
     let credential = Credential::read(&context.home.operator_creds(&context.kluster))?;
@@ -90,16 +91,32 @@ async fn as_operator(context: &Context, mission: Option<&Mission>) -> Result<Cli
     })
 }
 
-async fn as_agent(
+/// Which of an agent's credentials is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Through {
+    /// That of its session.
+    Session,
+    /// That by which it starts sessions.
+    Door,
+}
+
+impl Through {
+    fn of(row: &Row) -> Self {
+        if only_through_the_door(row) { Self::Door } else { Self::Session }
+    }
+}
+
+/// Connects as an agent registered here, signing.
+pub(crate) async fn as_agent(
     context: &Context,
     agent: &str,
     mission: Option<&Mission>,
-    row: &Row,
+    through: Through,
 ) -> Result<Client, Failure> {
     let agent = context.agent(agent)?;
     let mission = agent.mission(mission)?;
     let path = agent.creds_path(&mission);
-    let login = if only_through_the_door(row) {
+    let login = if through == Through::Door {
         Login::held(agent.door(&mission)?)
     } else if path.exists() {
         Login::File(path)

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod agent;
+pub(crate) mod artifact;
 pub(crate) mod call;
 pub(crate) mod completion;
 pub(crate) mod contract;

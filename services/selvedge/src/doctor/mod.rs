@@ -21,7 +21,7 @@ use report::{Finding, Report};
 /// # Errors
 /// A check failed.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
-    let place = Place::new(context.url()?, &context.config, Metrics::default());
+    let place = Place::new(context.url()?, context, Metrics::default());
     let mut found = vec![credentials::modes(&context.home)];
     found.extend(credentials::expiry(&context.home));
     found.push(machine::disk(&context.home));

@@ -68,7 +68,7 @@ pub(crate) async fn provision(context: &Context, wanted: &Wanted) -> Result<(), 
     }
     let keyring = open(context)?;
     let url = wanted.url.clone().map_or_else(|| context.url(), Ok)?;
-    let place = Place::new(url.clone(), &context.config, Metrics::default());
+    let place = Place::new(url.clone(), context, Metrics::default());
     write_settings(context, wanted)?;
     let mut klusters = Vec::new();
     for name in keyring.klusters().context("cannot list the klusters")? {

@@ -67,7 +67,7 @@ pub(super) fn human_provisioned(provisioned: &Provisioned) -> String {
     }
     lines.push(String::new());
     lines.push(
-        "Next: selvedge serve registry      here, or elsewhere with that service's file and the signers"
+        "Next: selvedge serve registry artifacts   here, or elsewhere with a service's file and the signers"
             .to_owned(),
     );
     lines.join("\n")

@@ -31,7 +31,7 @@ const ANSWER_MS: u64 = 2_000;
 /// There is nothing here to ask with, or nobody can be reached.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let up = context.running_up();
-    let place = Place::new(context.url()?, &context.config, Metrics::default());
+    let place = Place::new(context.url()?, context, Metrics::default());
     let names = context.home.klusters();
     if names.is_empty() {
         let message = format!(

@@ -76,7 +76,7 @@ impl Up {
         let server = server::Server::start(&context, &keys.keyring, wanted.port).await?;
         steps.done("nats_server");
         let metrics = Metrics::default();
-        let place = Place::new(server.url().to_owned(), &context.config, metrics.clone());
+        let place = Place::new(server.url().to_owned(), &context, metrics.clone());
         let watch = Watch::start(&context.config.telemetry, &metrics).await?;
         watch.server_runs(true);
         let mut up =

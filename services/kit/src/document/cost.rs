@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::reference::resolve;
+use super::reference::resolve;
 
 /// Longest chain of subschemas, each evaluated inside the one before: what the evaluator's stack holds.
 pub(crate) const MAX_CHAIN: u32 = 256;

@@ -4,13 +4,13 @@
 use serde_json::Value;
 
 /// The pointer of `key` under `at`.
-pub(crate) fn under(at: &str, key: &str) -> String {
+pub fn under(at: &str, key: &str) -> String {
     format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// What a reference leads to in `root`, and where that stands; nothing if it is not a pointer into the
 /// same document or leads nowhere.
-pub(crate) fn resolve<'a>(root: &'a Value, reference: &str) -> Option<(String, &'a Value)> {
+pub fn resolve<'a>(root: &'a Value, reference: &str) -> Option<(String, &'a Value)> {
     let pointer = percent_decoded(reference.strip_prefix('#')?)?;
     root.pointer(&pointer).map(|found| (pointer, found))
 }
@@ -28,7 +28,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 /// A reference that leads to `pointer` in the document `uri`.
-pub(crate) fn to(uri: &str, pointer: &str) -> String {
+pub fn to(uri: &str, pointer: &str) -> String {
     let mut reference = format!("{uri}#");
     for byte in pointer.bytes() {
         match byte {

@@ -9,7 +9,7 @@ use selvedge_contracts::{
 };
 use serde_json::{Map, Value};
 
-use crate::{
+use super::{
     canonical::canonical,
     checker::MAX_VIOLATIONS,
     reference::{resolve, under},
@@ -17,7 +17,7 @@ use crate::{
 
 /// Deepest nesting of a schema; beyond it no person reads it, and every walk over it is a stack.
 pub(crate) const MAX_SCHEMA_DEPTH: usize = 64;
-/// Most regular expressions in a schema: each may compile to [`crate::checker::MAX_PATTERN_BYTES`].
+/// Most regular expressions in a schema: each may compile to [`super::checker::MAX_PATTERN_BYTES`].
 pub(crate) const MAX_PATTERNS: usize = 64;
 
 /// Keywords whose value is data, not schemas.

@@ -17,17 +17,17 @@ use selvedge_contracts::{
 };
 use serde_json::Value;
 
-use crate::{
+use super::{
     cost::{Counter, MAX_CHAIN},
     schema,
 };
 
 /// Most violations that are listed.
-pub(crate) const MAX_VIOLATIONS: usize = 100;
+pub const MAX_VIOLATIONS: usize = 100;
 /// Most characters of a violation's message.
 const MAX_MESSAGE_CHARS: usize = 500;
 /// Largest compiled regular expression in bytes.
-pub(crate) const MAX_PATTERN_BYTES: usize = 1 << 20;
+pub(super) const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// Most subschemas evaluated for one document: some tenths of a second.
 const MAX_VISITS: u64 = 250_000;
 /// Deepest document that is checked; serde_json itself stops at 128.
@@ -36,7 +36,7 @@ const MAX_DEPTH: u32 = 64;
 const MIN_DEPTH: u32 = 4;
 
 /// A schema, ready to be checked against.
-pub(crate) struct Checker {
+pub struct Checker {
     validator: Validator,
     /// Most subschemas evaluated at one place, by depth in the document.
     visits: Vec<u64>,
@@ -47,7 +47,7 @@ impl Checker {
     ///
     /// # Errors
     /// Invalid, with every violation.
-    pub(crate) fn new(schema: &Value) -> Result<Self, Fault> {
+    pub fn new(schema: &Value) -> Result<Self, Fault> {
         schema::check(schema)?;
         let visits = visits(schema)?;
         let validator = options().build(schema).map_err(|error| uncompilable(&error))?;
@@ -58,7 +58,7 @@ impl Checker {
     ///
     /// # Errors
     /// Invalid if the document is so deep or large that this schema cannot check it within its bounds.
-    pub(crate) fn check(&self, document: &Value) -> Result<Vec<Detail>, Fault> {
+    pub fn check(&self, document: &Value) -> Result<Vec<Detail>, Fault> {
         let mut places = vec![0; self.visits.len()];
         count(document, &mut places).ok_or_else(|| too_deep(self.visits.len()))?;
         let cost = places
@@ -75,10 +75,10 @@ impl Checker {
     }
 }
 
-/// Compiled contracts, kept because a version never changes. Holds at most [`Checkers::KEPT`]; when they
-/// are exceeded it starts anew.
+/// Compiled contracts, kept because a version never changes. Holds a bounded number; when it
+/// is exceeded it starts anew.
 #[derive(Default)]
-pub(crate) struct Checkers(Mutex<HashMap<EntityId, Arc<Checker>>>);
+pub struct Checkers(Mutex<HashMap<EntityId, Arc<Checker>>>);
 
 impl Checkers {
     const KEPT: usize = 256;
@@ -87,7 +87,7 @@ impl Checkers {
     ///
     /// # Errors
     /// As [`Checker::new`].
-    pub(crate) fn of(&self, contract: &Contract) -> Result<Arc<Checker>, Fault> {
+    pub fn of(&self, contract: &Contract) -> Result<Arc<Checker>, Fault> {
         let id = contract.name.version_id(contract.version);
         if let Some(checker) = self.lock().get(&id) {
             return Ok(Arc::clone(checker));
@@ -107,7 +107,7 @@ impl Checkers {
 }
 
 /// How schemas are compiled, here and wherever one is evaluated.
-pub(crate) fn options<'a>() -> jsonschema::ValidationOptions<'a> {
+pub fn options<'a>() -> jsonschema::ValidationOptions<'a> {
     jsonschema::options().offline().should_validate_formats(false).with_pattern_options(
         PatternOptions::regex().size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES),
     )

@@ -8,7 +8,7 @@ use serde_json::Value;
 ///
 /// # Errors
 /// Internal if it cannot be written, which no value that was parsed from JSON causes.
-pub(crate) fn canonical(value: &Value) -> Result<String, Fault> {
+pub fn canonical(value: &Value) -> Result<String, Fault> {
     serde_json_canonicalizer::to_string(value).map_err(|error| unwritable(&error))
 }
 
@@ -16,7 +16,7 @@ pub(crate) fn canonical(value: &Value) -> Result<String, Fault> {
 ///
 /// # Errors
 /// As [`canonical`].
-pub(crate) fn digest(value: &Value) -> Result<String, Fault> {
+pub fn digest(value: &Value) -> Result<String, Fault> {
     Ok(blake3::hash(canonical(value)?.as_bytes()).to_hex().to_string())
 }
 

@@ -1,0 +1,78 @@
+//! Opening a store by its URL.
+
+use std::{path::PathBuf, sync::Arc};
+
+use object_store::{
+    ObjectStore, ObjectStoreScheme, local::LocalFileSystem, memory::InMemory, parse_url_opts, path::Path,
+    prefix::PrefixStore,
+};
+use selvedge_contracts::id::KlusterName;
+use url::Url;
+
+use super::{Store, buffers::Buffers, content::Cache};
+use crate::{Config, error::ArtifactsError};
+
+/// Bytes of a part in a folder, where parts are only writes.
+const LOCAL_PART_BYTES: usize = 2 << 20;
+/// Bytes of a part elsewhere: S3 takes none below 5 MiB, and 10,000 of them, so 64 GiB fit.
+const REMOTE_PART_BYTES: usize = 8 << 20;
+
+impl Store {
+    /// Opens the store of one kluster. A folder is made if it is missing.
+    pub(crate) fn open(config: &Config, kluster: &KlusterName) -> Result<Self, ArtifactsError> {
+        let failed = |reason: String| ArtifactsError::Url { url: config.url.clone(), reason };
+        let url = match Url::parse(&config.url) {
+            Ok(url) => url,
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                return Self::folder(config.url.clone().into(), kluster);
+            }
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        if url.scheme() == "file" {
+            let folder = url.to_file_path().map_err(|()| failed("no path of this machine".to_owned()))?;
+            return Self::folder(folder, kluster);
+        }
+        if url.scheme() == "memory" {
+            return Ok(Self::over(Arc::new(InMemory::new()), LOCAL_PART_BYTES));
+        }
+        ObjectStoreScheme::parse(&url).map_err(|error| failed(error.to_string()))?;
+        // Its client speaks TLS with the provider that the process has.
+        selvedge_kit::telemetry::use_ring();
+        let options = config.options.iter().map(|(name, value)| (name.to_ascii_lowercase(), value));
+        let (store, path) = parse_url_opts(&url, options).map_err(|error| failed(error.to_string()))?;
+        let prefix: Path = path.parts().chain([kluster.as_str().into()]).collect();
+        Ok(Self::over(Arc::new(PrefixStore::new(store, prefix)), REMOTE_PART_BYTES))
+    }
+
+    fn folder(folder: PathBuf, kluster: &KlusterName) -> Result<Self, ArtifactsError> {
+        let folder = folder.join(kluster.as_str());
+        let named = |source| ArtifactsError::Folder { folder: folder.display().to_string(), source };
+        std::fs::create_dir_all(&folder).map_err(named)?;
+        let open = || {
+            LocalFileSystem::new_with_prefix(&folder).map_err(|error| ArtifactsError::Url {
+                url: folder.display().to_string(),
+                reason: error.to_string(),
+            })
+        };
+        Ok(Self {
+            durable: Arc::new(open()?.with_fsync(true)),
+            staged: Arc::new(open()?.with_automatic_cleanup(true)),
+            folder: Some(folder),
+            buffers: Buffers::default(),
+            known: Cache::default(),
+            part_bytes: LOCAL_PART_BYTES,
+        })
+    }
+
+    /// The store of the kluster in one that is open.
+    pub(crate) fn over(store: Arc<dyn ObjectStore>, part_bytes: usize) -> Self {
+        Self {
+            durable: Arc::clone(&store),
+            staged: store,
+            folder: None,
+            buffers: Buffers::default(),
+            known: Cache::default(),
+            part_bytes,
+        }
+    }
+}

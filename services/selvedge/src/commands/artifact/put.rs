@@ -1,0 +1,91 @@
+//! `selvedge artifact put`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use selvedge_contracts::{
+    call,
+    id::{ArtifactName, ArtifactRef, MediaType},
+    payload::artifact::{ContractWanted, Publish, Stored},
+};
+use selvedge_kit::transfer;
+
+use super::{Asker, progress::Progress, reference, shown, standard};
+use crate::{
+    connect::Context,
+    exit::Done,
+    input::ContractReference,
+    output::{fields, instant},
+};
+
+/// Put content, and publish it as the next version of a name.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge artifact put report.md --name research/auth-analysis --content-type text/markdown
+  produce | selvedge artifact put - --name build/output --as ada
+  selvedge artifact put summary.json --name research/summary --contract research.summary/2 --source research/raw@v3
+  selvedge artifact put large.bin
+
+Without --name the content stays for the grace period (artifacts.grace_ms) after it was put; name it by
+then. What was sent already is not sent again: put the same file again to resume.")]
+pub(crate) struct Put {
+    /// File with the content, or - for standard input.
+    file: PathBuf,
+    /// The name whose next version it is.
+    #[arg(long)]
+    name: Option<ArtifactName>,
+    /// What it is, as a media type.
+    #[arg(long, value_name = "TYPE", requires = "name")]
+    content_type: Option<MediaType>,
+    /// The contract that it satisfies, as NAME or NAME/VERSION.
+    #[arg(long, requires = "name")]
+    contract: Option<ContractReference>,
+    /// What it was made from; may be said several times.
+    #[arg(long = "source", value_name = "ARTIFACT", requires = "name", value_parser = reference)]
+    sources: Vec<ArtifactRef>,
+    #[command(flatten)]
+    asker: Asker,
+}
+
+impl Put {
+    pub(super) async fn run(self, context: &Context) -> Done {
+        let client = self.asker.connect(context).await?;
+        let progress = Progress::new();
+        let told = |done, all| progress.told(done, all);
+        let stored = match self.file.as_os_str() == "-" {
+            true => transfer::put_stream(&client, standard(std::io::stdin())?, &told).await,
+            false => transfer::put_file(&client, &self.file, &told).await,
+        };
+        progress.end();
+        let stored = stored.map_err(|error| match error {
+            transfer::TransferError::Io(error) => {
+                anyhow::Error::new(error).context(format!("cannot read {}", self.file.display())).into()
+            }
+            error => crate::exit::Failure::from(error),
+        })?;
+        let Some(name) = self.name else {
+            context.output.print(&stored, unnamed)?;
+            return Ok(());
+        };
+        let contract =
+            self.contract.map(|ContractReference { name, version }| ContractWanted { name, version });
+        let publish = Publish {
+            name,
+            digest: stored.digest,
+            content_type: self.content_type,
+            contract,
+            sources: self.sources,
+        };
+        let published = client.call::<call::ArtifactPublish>(&publish).await?.reply;
+        context.output.print(&published, shown)?;
+        Ok(())
+    }
+}
+
+fn unnamed(stored: &Stored) -> String {
+    fields(&[
+        ("digest", stored.digest.to_string()),
+        ("size", format!("{} bytes", stored.size_bytes)),
+        ("kept until", format!("{}, unless it is named by then", instant(stored.pinned_until_ms))),
+    ])
+}
