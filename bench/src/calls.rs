@@ -21,7 +21,7 @@ use selvedge_tests::{
 };
 
 use crate::{
-    load::{Sample, closed_loop},
+    load::{Sample, WARM_UP, closed_loop},
     report::{Series, head, ratio},
 };
 
@@ -41,13 +41,31 @@ struct Subjects {
 
 /// Runs one operation alone, for a profiler.
 pub(crate) async fn profile(operation: &str, seconds: f64) {
-    let (_fabric, subjects) = start(Options::LAZY).await;
+    let (fabric, subjects) = start(Options::LAZY).await;
     let index = ["echo", "publish", "read", "write", "guarded"]
         .iter()
         .position(|name| *name == operation)
         .expect("an operation");
     let sample = subjects.run(index, 64, seconds).await;
-    println!("{operation}: {:.0} a second", sample.rate());
+    drop((subjects, fabric)); // nats-server's time is told once it has ended
+    println!(
+        "{operation}: {:.0} a second, {:.1} µs of processor time each",
+        sample.rate(),
+        processor_us() / (sample.rate() * seconds * (1.0 + WARM_UP))
+    );
+}
+
+/// Processor time of this process and of the nats-server that it ended, in microseconds.
+fn processor_us() -> f64 {
+    use nix::sys::{
+        resource::{UsageWho, getrusage},
+        time::TimeValLike as _,
+    };
+    let of = |who| {
+        let usage = getrusage(who).expect("the kernel's count");
+        (usage.user_time() + usage.system_time()).num_microseconds() as f64
+    };
+    of(UsageWho::RUSAGE_SELF) + of(UsageWho::RUSAGE_CHILDREN)
 }
 
 pub(crate) async fn measure(name: &str, options: Options, seconds: f64, rounds: usize) {

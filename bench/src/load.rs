@@ -25,13 +25,16 @@ impl Sample {
     }
 }
 
-/// Runs `callers` loops of `operation` for `seconds`, after a tenth of that to warm up.
+/// Part of a measurement's time by which it is warmed up before.
+pub(crate) const WARM_UP: f64 = 0.1;
+
+/// Runs `callers` loops of `operation` for `seconds`, after [`WARM_UP`].
 pub(crate) async fn closed_loop<F, W>(callers: usize, seconds: f64, operation: F) -> Sample
 where
     F: Fn(usize) -> W + Clone + Send + Sync + 'static,
     W: Future<Output = ()> + Send,
 {
-    let warm_until = Instant::now() + Duration::from_secs_f64(seconds / 10.0);
+    let warm_until = Instant::now() + Duration::from_secs_f64(seconds * WARM_UP);
     let until = warm_until + Duration::from_secs_f64(seconds);
     let tasks: Vec<_> = (0..callers)
         .map(|caller| {

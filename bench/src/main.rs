@@ -19,6 +19,10 @@ mod up;
 use clap::Parser;
 use selvedge_tests::{Options, Sync};
 
+/// As in the binary, for all that is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the fabric beside raw NATS in the same run.
 #[derive(Parser)]
 struct Arguments {

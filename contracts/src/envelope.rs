@@ -28,12 +28,18 @@ pub mod header {
     /// Idempotency key of a bare payload (IETF draft-ietf-httpapi-idempotency-key-header). Does not count
     /// on a signed message, whose signature does not cover it: that one is known by its nonce, or by the
     /// key in its envelope.
+    ///
+    /// The same key with the same payload, as a JSON value and in whichever form it comes, is one request:
+    /// it gets its first answer. With another payload it is refused as a `conflict`. A repetition is looked
+    /// for at the entity that the request is about: a key that was used about another entity, or for what
+    /// changed nothing, left nothing there to be known by.
     pub const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
     /// Id of a bare request; does not count on a signed message.
     pub const MESSAGE_ID: &str = "Nats-Msg-Id";
     /// Trace context (W3C).
     pub const TRACEPARENT: &str = "traceparent";
-    /// On a fact: digest of the request it answers, by which a retry finds its own success.
+    /// On a fact: digests of the request it answers, by which a retry finds its own success: 32 hex digits
+    /// of caller, call and key; then `-` and 16 of the payload, by which another one is told from a retry.
     pub const REQUEST: &str = "Sv-Request";
     /// On a reply: ledger revision the answer was read at.
     pub const AS_OF: &str = "Sv-As-Of";

@@ -304,13 +304,6 @@ impl Shape for EntityIdShape {
 /// Any entity of the ledger, as its subject names it.
 pub type EntityId = Token<EntityIdShape>;
 
-impl EntityId {
-    /// Sorts before every id and is none: the start of a range.
-    pub fn least() -> Self {
-        Self("".into(), PhantomData)
-    }
-}
-
 impl<S> From<&Token<S>> for EntityId
 where
     S: SubjectId,

@@ -7,6 +7,7 @@ use selvedge_contracts::{
     id::Mission,
     payload::{
         agent::{About, AgentRotate, AgentShow, Register},
+        contract::ContractAdd,
         mission::MissionCreate,
         request::{RequestClose, RequestOpen},
         session::{SessionEnd, SessionStatus, TaskGrant},
@@ -150,12 +151,13 @@ async fn a_repeated_rotation_is_its_own_success_and_undoes_nothing() {
     assert_eq!((&again.agent.key, &first.agent.key), (&public(&b), &public(&b)));
     // The old key's holder cannot use that to bring in another key.
     let forged = keyed::<call::AgentRotate>(&agent.door, "b", &rotation(&KeyPair::new_user())).await;
-    assert!(forged.is_err() || forged.unwrap().reply.agent.key == public(&b));
+    assert_eq!(forged.expect_err("not its own").code, Code::Denied);
     // An operator's rekey, repeated after the next one, does not bring the earlier key back.
     keyed::<call::AgentRekey>(&fabric.operator, "c", &rotation(&c)).await.unwrap();
     let d = KeyPair::new_user();
     keyed::<call::AgentRekey>(&fabric.operator, "d", &rotation(&d)).await.unwrap();
-    let _ = keyed::<call::AgentRekey>(&fabric.operator, "c", &rotation(&c)).await;
+    let late = keyed::<call::AgentRekey>(&fabric.operator, "c", &rotation(&c)).await;
+    assert_eq!(late.expect_err("replaced since").code, Code::Conflict);
     let shown = fabric
         .operator
         .call::<call::AgentShow>(&AgentShow { agent: agent.record.id.clone() })
@@ -181,6 +183,108 @@ async fn a_bare_request_is_repeatable_by_its_header() {
     assert_eq!(ask(&[("Nats-Msg-Id", "i")]).await, ask(&[("Nats-Msg-Id", "i")]).await);
     assert_ne!(ask(&[]).await, ask(&[]).await, "without a key it cannot be known again");
     assert_eq!(count(&ledger(&fabric.bus).await, "demo.request.*.opened").await, 4);
+}
+
+/// What is refused of a key that was used with another payload.
+fn is_reuse(fault: &Fault, at: &str, key: &str) {
+    assert_eq!(fault.code, Code::Conflict, "{fault}");
+    let words = "this idempotency key was used with another payload";
+    assert!(fault.message.contains(words) && fault.message.contains(key), "{fault}");
+    assert_eq!(fault.details[0].at, at);
+    assert!(fault.details[0].message.contains("choose a new key"), "{fault:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_with_another_payload_is_refused_by_every_replica_and_after_a_restart() {
+    let mut fabric = Fabric::start().await;
+    let second = fabric.registry_replica("r2").await;
+    let (agent, working) = fabric.worker("ada").await;
+    let first = keyed::<call::Register>(&working.client, "k-one", &about("one")).await.unwrap();
+    for _ in 0..10 {
+        let refused = keyed::<call::Register>(&working.client, "k-one", &about("two")).await;
+        is_reuse(&refused.expect_err("another payload"), "idempotency_key", "k-one");
+    }
+    keyed::<call::Register>(&working.client, "k-two", &about("two")).await.expect("a key of its own");
+    // Whoever serves now has read it all from the ledger.
+    second.drain().await;
+    fabric.registry.take().unwrap().drain().await;
+    fabric.registry = Some(fabric.registry_replica("r3").await);
+    let refused = keyed::<call::Register>(&working.client, "k-one", &about("two")).await;
+    is_reuse(&refused.expect_err("another payload"), "idempotency_key", "k-one");
+    let again = keyed::<call::Register>(&working.client, "k-one", &about("one")).await.unwrap();
+    assert_eq!((again.reply, again.as_of), (first.reply, first.as_of), "its own repetition still counts");
+    assert_eq!(count(&ledger(&fabric.bus).await, &format!("_.agent.{}.updated", agent.record.id)).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_payloads_at_once_under_one_key_one_is_recorded() {
+    let fabric = Fabric::start().await;
+    let _replicas = [fabric.registry_replica("r2").await, fabric.registry_replica("r3").await];
+    let planner = fabric.agent("pia", Role::Planner).await;
+    let planning = fabric.session(&planner, plain_session()).await.unwrap();
+    for round in 0..5 {
+        let key = format!("k{round}");
+        let opens: Vec<_> =
+            (0..8).map(|n| RequestOpen { title: format!("t{}", n % 4), text: String::new() }).collect();
+        let asks = opens.iter().map(|open| keyed::<call::RequestOpen>(&planning.client, &key, open));
+        let answers = futures::future::join_all(asks).await;
+        let titles: std::collections::BTreeSet<_> = answers
+            .into_iter()
+            .zip(&opens)
+            .filter_map(|(answer, open)| match answer {
+                Ok(answered) => {
+                    assert_eq!(answered.reply.request.title, open.title, "the answer to its own payload");
+                    Some(open.title.clone())
+                }
+                Err(fault) => {
+                    is_reuse(&fault, "idempotency_key", &key);
+                    None
+                }
+            })
+            .collect();
+        assert_eq!(titles.len(), 1, "round {round}: {titles:?}");
+    }
+    assert_eq!(count(&ledger(&fabric.bus).await, "demo.request.*.opened").await, 5);
+}
+
+/// Forms and spelling are no difference; a signed request, a contract and a bare id are held to theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_is_compared_as_a_value() {
+    let fabric = Fabric::start().await;
+    let planner = fabric.agent("pia", Role::Planner).await;
+    let planning = fabric.session(&planner, plain_session()).await.unwrap();
+    let raw = Raw::connect(&fabric.bus, &planning.credential).await;
+    let open = RequestOpen { title: "é".to_owned(), text: "x".to_owned() };
+    let one = keyed::<call::RequestOpen>(&planning.client, "k", &open).await.unwrap().reply.request.id;
+    let spelled = "{\n \"text\": \"x\", \"title\": \"\\u00e9\" }";
+    let bare = raw.ask("request_open", &[("Idempotency-Key", "k")], spelled).await.json();
+    assert_eq!(bare["request"]["id"], one.as_str());
+    let enveloped = json!({"kind": "registry.request_open/1", "idempotency_key": "k", "payload": {"title": "é", "text": "x"}});
+    assert_eq!(raw.bare("request_open", &enveloped).await.json()["payload"]["request"]["id"], one.as_str());
+    let other = raw.ask("request_open", &[("Idempotency-Key", "k")], r#"{"title":"é"}"#).await;
+    is_reuse(&other.fault(), "idempotency_key", "k");
+
+    let by_id = raw.ask("request_open", &[("Nats-Msg-Id", "i")], r#"{"title":"a"}"#).await.json();
+    assert_eq!(by_id["request"]["title"], "a");
+    is_reuse(&raw.ask("request_open", &[("Nats-Msg-Id", "i")], r#"{"title":"b"}"#).await.fault(), "id", "i");
+
+    // Signing again makes a new nonce, and the same payload stays the same request.
+    let start = plain_session();
+    let session = keyed::<call::SessionStart>(&planner.door, "s", &start).await.unwrap().reply.session;
+    assert_eq!(keyed::<call::SessionStart>(&planner.door, "s", &start).await.unwrap().reply.session, session);
+    let other = keyed::<call::SessionStart>(&planner.door, "s", &plain_session()).await;
+    is_reuse(&other.expect_err("another credential's key"), "idempotency_key", "s");
+
+    let add = |schema| ContractAdd { name: "research.summary".parse().unwrap(), schema };
+    let (text, number) = (add(json!({"type": "string"})), add(json!({"type": "number"})));
+    let added = keyed::<call::ContractAdd>(&planning.client, "c", &text).await.unwrap().reply;
+    assert_eq!(keyed::<call::ContractAdd>(&planning.client, "c", &text).await.unwrap().reply, added);
+    for _ in 0..2 {
+        let other = keyed::<call::ContractAdd>(&planning.client, "c", &number).await;
+        is_reuse(&other.expect_err("another schema"), "idempotency_key", "c");
+        // Also when that schema has been added under a key of its own.
+        keyed::<call::ContractAdd>(&planning.client, "d", &number).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,10 +25,17 @@ pub struct NewFact {
     pub fact: FactKind,
     /// The whole of it, payload included.
     pub envelope: Envelope,
-    /// Digest of the request that led to it.
+    /// The request that led to it.
     pub request: Option<RequestDigest>,
     /// Trace context to pass on.
     pub traceparent: Option<String>,
+}
+
+/// A fact as it goes onto the bus.
+pub(crate) struct FactMessage {
+    pub(crate) subject: String,
+    pub(crate) body: Bytes,
+    headers: HeaderMap,
 }
 
 /// Most facts of one atomic batch (nats-server's bound).
@@ -46,9 +53,16 @@ impl Ledger {
         expected: u64,
         deadline: Deadline,
     ) -> Result<u64, AppendError> {
-        let subject = fact.entity.fact(fact.fact.name);
-        let headers = fact.headers(expected);
-        publish(&self.bus, &subject, headers, fact.envelope.to_json()?.into(), deadline).await
+        self.append_message(fact.message(expected)?, deadline).await
+    }
+
+    /// [`Ledger::append`] of a fact that is written already.
+    pub(crate) async fn append_message(
+        &self,
+        message: FactMessage,
+        deadline: Deadline,
+    ) -> Result<u64, AppendError> {
+        publish(&self.bus, &message.subject, message.headers, message.body, deadline).await
     }
 
     /// Records several facts, all or none, each under its own entity's guard, and answers with the
@@ -90,10 +104,19 @@ fn in_batch(mut headers: HeaderMap, batch: &str, index: usize) -> HeaderMap {
 }
 
 impl NewFact {
+    /// The fact, written, and guarded by the revision `expected` of its entity.
+    pub(crate) fn message(&self, expected: u64) -> Result<FactMessage, AppendError> {
+        Ok(FactMessage {
+            subject: self.entity.fact(self.fact.name),
+            body: self.envelope.to_json()?.into(),
+            headers: self.headers(expected),
+        })
+    }
+
     fn headers(&self, expected: u64) -> HeaderMap {
         let mut headers = guard(&self.entity.filter(), expected);
         if let Some(request) = self.request {
-            headers.insert(header::REQUEST, request.to_string().as_str());
+            headers.insert(header::REQUEST, request.to_header().as_str());
         }
         if let Some(traceparent) = &self.traceparent {
             headers.insert(header::TRACEPARENT, traceparent.as_str());

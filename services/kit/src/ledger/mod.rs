@@ -7,12 +7,14 @@
 mod append;
 mod read;
 mod record;
+mod request;
 
-pub(crate) use append::MAX_BATCH;
 pub use append::NewFact;
+pub(crate) use append::{FactMessage, MAX_BATCH};
 pub use read::ReadError;
 pub(crate) use record::sequence;
-pub use record::{FactRecord, RequestDigest, Unreadable};
+pub use record::{FactRecord, Unreadable};
+pub use request::RequestDigest;
 
 pub use crate::jetstream::AppendError;
 

@@ -132,7 +132,8 @@ impl Ledger {
         }
     }
 
-    /// The entity's last fact that this request led to, if one did.
+    /// The entity's last fact that a request of this caller, call and key led to, if one did. Its payload
+    /// may have been another one.
     ///
     /// # Errors
     /// [`ReadError`] if the stream does not answer within the deadline.
@@ -143,7 +144,7 @@ impl Ledger {
         deadline: Deadline,
     ) -> Result<Option<FactRecord>, ReadError> {
         let history = self.history(entity, 0, usize::MAX, deadline).await?;
-        Ok(history.into_iter().rev().find(|fact| fact.request == Some(request)))
+        Ok(history.into_iter().rev().find(|fact| fact.request.is_some_and(|led| led.has_key_of(request))))
     }
 
     /// Reads the facts that match `filter` after revision `after`, at most `limit`, in order, from any

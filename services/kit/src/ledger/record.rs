@@ -1,7 +1,5 @@
 //! A fact as it is read back: from the stream, or republished.
 
-use std::fmt;
-
 use async_nats::HeaderMap;
 use selvedge_contracts::{
     envelope::{Envelope, header},
@@ -10,6 +8,8 @@ use selvedge_contracts::{
     subject::{Fact, InvalidSubject},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::RequestDigest;
 
 /// One fact of the ledger.
 #[derive(Debug, Clone)]
@@ -20,62 +20,10 @@ pub struct FactRecord {
     pub at_ms: u64,
     /// What it is about and what happened.
     pub fact: Fact,
-    /// Digest of the request that led to it.
+    /// The request that led to it.
     pub request: Option<RequestDigest>,
     /// All of it.
     pub envelope: Envelope,
-}
-
-/// Digest by which a repeated request is known: of who asked, for what, and under which idempotency
-/// key. The first 128 bits of a blake3 hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RequestDigest(u128);
-
-impl RequestDigest {
-    /// The digest of a request.
-    pub fn new(caller: &str, call: &str, idempotency_key: &str) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        for part in [caller, call, idempotency_key] {
-            hasher.update(&(part.len() as u64).to_be_bytes()).update(part.as_bytes());
-        }
-        Self::of(&hasher.finalize())
-    }
-
-    /// An id that follows from this request and `purpose`: the same request makes the same id.
-    pub fn derive(self, purpose: &str) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.0.to_be_bytes()).update(purpose.as_bytes());
-        Self::of(&hasher.finalize())
-    }
-
-    /// A digest that no other request has.
-    pub fn random() -> Self {
-        Self(rand::random())
-    }
-
-    fn of(hash: &blake3::Hash) -> Self {
-        Self(u128::from_be_bytes(hash.as_bytes().first_chunk().copied().unwrap_or_default()))
-    }
-
-    /// The first 64 bits, for sets that are verified before they are believed.
-    pub(crate) fn short(self) -> u64 {
-        (self.0 >> 64) as u64
-    }
-
-    /// Sixteen hex digits for an id made from it.
-    pub fn id_hex(self) -> String {
-        format!("{:016x}", self.short())
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        u128::from_str_radix(text, 16).ok().map(Self)
-    }
-}
-
-impl fmt::Display for RequestDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
 }
 
 /// A stored message that is no fact of ours.
@@ -156,20 +104,5 @@ impl From<FactRecord> for FactLine {
             signed: envelope.attestation.is_some(),
             payload: serde_json::from_slice(&envelope.payload).unwrap_or_default(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_known_by_caller_call_and_key() {
-        let digest = RequestDigest::new("ada", "registry.join", "k1");
-        assert_eq!(digest, RequestDigest::new("ada", "registry.join", "k1"));
-        assert_ne!(digest, RequestDigest::new("ada", "registry.join", "k2"));
-        assert_ne!(digest, RequestDigest::new("ada", "registry.joink", "1"));
-        assert_eq!(RequestDigest::parse(&digest.to_string()), Some(digest));
-        assert_ne!(digest.derive("a"), digest.derive("b"));
     }
 }

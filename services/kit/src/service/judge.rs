@@ -41,10 +41,9 @@ struct Judged {
 }
 
 /// What came of judging a request without waiting.
-#[allow(clippy::large_enum_variant, reason = "short-lived, and the large one is the usual one")]
 pub(super) enum Prepared {
     /// It can be handled.
-    Ready { call: Call, payload: Value, form: Form },
+    Ready { call: Arc<Call>, payload: Value, form: Form },
     /// The views do not know enough yet.
     MustWait,
 }
@@ -81,7 +80,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
         let payload = open::payload(&std::mem::take(&mut envelope.payload), schema)?;
         let judged = Judged { envelope, standing, signature, deadline, now_ms };
-        Ok(Prepared::Ready { call: self.call(judged, work, row, names, headers, form), payload, form })
+        let call = self.call(judged, work, (row, names), headers, (form, &payload));
+        Ok(Prepared::Ready { call, payload, form })
     }
 
     /// The call that a judged request is.
@@ -89,11 +89,10 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         &self,
         judged: Judged,
         work: &Work,
-        row: &'static CallRow,
-        names: &Arc<Names>,
+        (row, names): (&'static CallRow, &Arc<Names>),
         headers: &HeaderMap,
-        form: Form,
-    ) -> Call {
+        (form, payload): (Form, &Value),
+    ) -> Arc<Call> {
         let Judged { envelope, standing, signature, deadline, now_ms } = judged;
         let text = |name: &str| headers.get(name).map(|value| value.as_str());
         // By the standard, what is no trace context is ignored; it must not get into the ledger either.
@@ -104,10 +103,10 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             signed.map(|(verified, header)| call::attestation(verified, header, &work.subject, &standing));
         let nonce = signature.as_ref().map(|verified| verified.nonce.as_str());
         // What only a write needs is not made for a read.
-        let (digest, origin) = match row.access {
+        let (key, origin) = match row.access {
             Access::Read => (None, Envelope::default()),
             Access::Write => (
-                open::request_digest(&envelope, &work.subject, &names.call, nonce),
+                open::request_key(&envelope, nonce),
                 call::origin(&envelope, &work.subject, &standing, attestation),
             ),
         };
@@ -116,19 +115,31 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             feed: self.setup.feed.clone(),
             attempts: self.setup.limits.write_attempts,
             deadline,
-            digest,
+            digest: key.as_ref().map(|key| key.digest(&work.subject, &names.call, payload)),
+            key,
             origin,
             traceparent: traceparent.clone(),
             revision: AtomicU64::new(0),
         };
         let (subject, names) = (work.subject.clone(), Arc::clone(names));
         let passing = self.passing(&work.message, form, work.is_forwarded);
-        Call { row, names, subject, envelope, standing, signature, now_ms, traceparent, writer, passing }
+        Arc::new(Call {
+            row,
+            names,
+            subject,
+            envelope,
+            standing,
+            signature,
+            now_ms,
+            traceparent,
+            writer,
+            passing,
+        })
     }
 
     /// Judges a request that must wait for the views to catch up: with a caller, a revision or a
     /// precondition that they do not know yet.
-    pub(super) async fn prepare_slowly(&self, work: &Work) -> Result<(Call, Value, Form), Fault> {
+    pub(super) async fn prepare_slowly(&self, work: &Work) -> Result<(Arc<Call>, Value, Form), Fault> {
         const LONGEST_WAIT_MS: u64 = 5_000;
         let deadline = Deadline::in_ms(LONGEST_WAIT_MS);
         let (feed, directory) = (&self.setup.feed, &self.setup.directory);
@@ -154,7 +165,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         Ok((call, payload, form))
     }
 
-    fn prepare_now(&self, work: &Work, standing: Standing) -> Result<(Call, Value, Form), Fault> {
+    fn prepare_now(&self, work: &Work, standing: Standing) -> Result<(Arc<Call>, Value, Form), Fault> {
         match self.prepare(work, Some(standing))? {
             Prepared::Ready { call, payload, form } => Ok((call, payload, form)),
             Prepared::MustWait => Err(Fault::internal("a judged request must wait again")),
@@ -232,7 +243,9 @@ async fn is_repetition_of_its_agent(call: &Call) -> Result<(), Fault> {
         Entity { mission: Mission::kluster(), name: EntityName::Agent, id: EntityId::from(&agent.id) };
     if let Some(digest) = call.writer.digest {
         let recorded = call.ledger().find(&entity, digest, call.deadline()).await;
-        if recorded.map_err(|error| Fault::unavailable(error_chain(&error)))?.is_some() {
+        let recorded = recorded.map_err(|error| Fault::unavailable(error_chain(&error)))?;
+        let request = recorded.and_then(|fact| fact.request);
+        if request.is_some_and(|request| !request.differs_in_payload_from(digest)) {
             return Ok(());
         }
     }

@@ -106,15 +106,42 @@ fn broken_bounds(envelope: &Envelope) -> Vec<Detail> {
 /// What a repetition of the request is known by: its idempotency key, else its id, else the nonce of
 /// its signature; nothing for a bare payload without any. Of a signed request these are what was signed:
 /// [`open`] takes none from its headers.
-pub(super) fn request_digest(
-    envelope: &Envelope,
-    subject: &Request,
-    call: &str,
-    nonce: Option<&str>,
-) -> Option<RequestDigest> {
-    let key = [envelope.idempotency_key.as_str(), envelope.id.as_str(), nonce.unwrap_or_default()];
-    let key = key.into_iter().find(|key| !key.is_empty())?;
-    Some(RequestDigest::new(subject.caller.as_str(), call, key))
+pub(super) fn request_key(envelope: &Envelope, nonce: Option<&str>) -> Option<RequestKey> {
+    let keys = [
+        ("idempotency_key", envelope.idempotency_key.as_str()),
+        ("id", envelope.id.as_str()),
+        ("nonce", nonce.unwrap_or_default()),
+    ];
+    let (at, key) = keys.into_iter().find(|(_, key)| !key.is_empty())?;
+    Some(RequestKey { at, key: key.to_owned() })
+}
+
+/// What the caller itself calls a request, so that it can send it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestKey {
+    /// Where it stands: the name of an envelope field, or of a field of the signature.
+    at: &'static str,
+    key: String,
+}
+
+impl RequestKey {
+    /// The digest that stands with the facts of the request.
+    pub(super) fn digest(&self, subject: &Request, call: &str, payload: &Value) -> RequestDigest {
+        RequestDigest::new(subject.caller.as_str(), call, &self.key).with_payload(payload)
+    }
+
+    /// The refusal of what is no repetition, though its key says so.
+    pub(super) fn reused(&self) -> Fault {
+        let Self { at, key } = self;
+        Fault::conflict(format!(
+            "this idempotency key was used with another payload: {key:?}; nothing was done"
+        ))
+        .at(
+            *at,
+            "send the payload that it was first used with, to get that answer again, or choose a new key \
+                 for a new request",
+        )
+    }
 }
 
 /// Holds the payload against its schema and reads it.
@@ -178,14 +205,14 @@ mod tests {
 
     #[test]
     fn a_bare_payload_without_a_key_cannot_be_recognised() {
-        let row = "registry.whoami";
-        assert_eq!(request_digest(&Envelope::default(), &subject(), row, None), None);
+        assert_eq!(request_key(&Envelope::default(), None), None);
         let by_id = Envelope { id: "i".into(), ..Envelope::default() };
         let by_key = Envelope { idempotency_key: "i".into(), id: "j".into(), ..Envelope::default() };
-        assert_eq!(
-            request_digest(&by_id, &subject(), row, None),
-            request_digest(&by_key, &subject(), row, None)
-        );
+        let digest = |envelope: &Envelope| {
+            let key = request_key(envelope, None).unwrap();
+            key.digest(&subject(), "registry.whoami", &Value::Null)
+        };
+        assert_eq!(digest(&by_id), digest(&by_key));
     }
 
     #[test]

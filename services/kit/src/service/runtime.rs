@@ -161,7 +161,12 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         Some((subject, reply.to_string()))
     }
 
-    async fn spawn(self: &Arc<Self>, tasks: &TaskTracker, work: Work, ready: Option<(Call, Value, Form)>) {
+    async fn spawn(
+        self: &Arc<Self>,
+        tasks: &TaskTracker,
+        work: Work,
+        ready: Option<(Arc<Call>, Value, Form)>,
+    ) {
         let slot = match self.slots.take(&work.subject.caller) {
             Ok(slot) => slot,
             Err(fault) => return self.fail(&work, &fault).await,
@@ -172,7 +177,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         tasks.spawn(async move { runtime.work(work, ready, slot).await }.instrument(span));
     }
 
-    async fn work(&self, work: Work, ready: Option<(Call, Value, Form)>, _slot: Slot) {
+    async fn work(&self, work: Work, ready: Option<(Arc<Call>, Value, Form)>, _slot: Slot) {
         let prepared = match ready {
             Some(ready) => Ok(ready),
             None => self.prepare_slowly(&work).await,
@@ -182,7 +187,6 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             Err(fault) => return self.fail(&work, &fault).await,
         };
         let deadline = call.deadline();
-        let call = Arc::new(call);
         let answer = match self.handler(work.route) {
             Some(Handler::Read(handler)) => unbroken(std::panic::catch_unwind(AssertUnwindSafe(|| {
                 handler(&self.setup.state, &call, payload)

@@ -19,7 +19,10 @@ use selvedge_contracts::{
 use serde::{Deserialize, de::IgnoredAny};
 use tracing::debug;
 
-use super::draft::{Draft, payload_of};
+use super::{
+    draft::{Draft, payload_of},
+    open::RequestKey,
+};
 use crate::{
     bus::error_chain,
     clock::{Deadline, now_ms},
@@ -50,6 +53,8 @@ pub struct Writer {
     pub(crate) deadline: Deadline,
     /// What a repetition is known by.
     pub(crate) digest: Option<RequestDigest>,
+    /// What the caller calls it, if a caller asked.
+    pub(crate) key: Option<RequestKey>,
     /// The envelope that every fact starts from: who asked, under what, because of what.
     pub(crate) origin: Envelope,
     /// Trace context to pass on.
@@ -72,6 +77,7 @@ impl Writer {
             attempts: OWN_ATTEMPTS,
             deadline,
             digest: Some(digest),
+            key: None,
             origin,
             traceparent: None,
             revision: AtomicU64::new(0),
@@ -87,6 +93,7 @@ impl Writer {
             attempts: self.attempts,
             deadline: self.deadline,
             digest: self.digest.map(|digest| digest.derive(purpose)),
+            key: self.key.clone(),
             origin: self.origin.clone(),
             traceparent: self.traceparent.clone(),
             revision: AtomicU64::new(0),
@@ -96,8 +103,8 @@ impl Writer {
     /// Records what `decide` makes of the entity's current state, and answers with the state after it.
     ///
     /// # Errors
-    /// The refusal of `decide`; `busy` if others kept being first; `unavailable` if the ledger does not
-    /// answer within the deadline.
+    /// The refusal of `decide`; `conflict` if the request's key was used with another payload; `busy` if
+    /// others kept being first; `unavailable` if the ledger does not answer within the deadline.
     pub async fn record<S: State>(
         &self,
         view: &Arc<View<S>>,
@@ -209,10 +216,19 @@ impl Writer {
     ) -> Result<Option<Recorded<S>>, Fault> {
         let expected = current.as_ref().map_or(0, |entry| entry.revision);
         let fact = self.new_fact(entity.clone(), change.fact, payload_of(&change)?);
-        match self.ledger.append(&fact, expected, self.attempt_deadline()).await {
+        let message = match fact.message(expected) {
+            Ok(message) => message,
+            Err(error) => return self.undecided(entity, error),
+        };
+        let state = Arc::new(change.state);
+        let _expected = self.feed.expect(&message, {
+            let (view, entity, state, digest) =
+                (Arc::clone(view), entity.clone(), Arc::clone(&state), self.digest);
+            move |revision| view.put(&entity, revision, state, digest)
+        });
+        match self.ledger.append_message(message, self.attempt_deadline()).await {
             Ok(revision) => {
                 self.count(entity, Append::Stored);
-                let state = Arc::new(change.state);
                 view.put(entity, revision, Arc::clone(&state), self.digest);
                 self.saw(revision);
                 Ok(Some(Recorded { revision, state }))
@@ -291,22 +307,32 @@ impl Writer {
         current: Option<&Entry<S>>,
     ) -> Result<Option<Recorded<S>>, Fault> {
         let request = self.digest.filter(|request| current.is_some_and(|entry| entry.may_hold(*request)));
-        let Some(request) = request else {
-            return Ok(None);
-        };
-        let found = self.ledger.find(entity, request, self.deadline).await.map_err(unreadable)?;
-        found.map(|fact| state_after(&fact)).transpose()
+        self.repeated(entity, request).await?.map(|fact| state_after(&fact)).transpose()
     }
 
     /// Revision of the fact of the entity that an earlier sending of this very request recorded, if one
     /// did.
     async fn earlier_of(&self, entity: &Entity) -> Result<Option<u64>, Fault> {
         let request = self.digest.filter(|request| self.feed.may_hold(entity, *request));
+        Ok(self.repeated(entity, request).await?.map(|fact| fact.revision))
+    }
+
+    /// The fact of the entity that an earlier sending of `request` recorded. A key alone does not make a
+    /// repetition: what another payload recorded under it is no answer to this one.
+    async fn repeated(
+        &self,
+        entity: &Entity,
+        request: Option<RequestDigest>,
+    ) -> Result<Option<FactRecord>, Fault> {
         let Some(request) = request else {
             return Ok(None);
         };
         let found = self.ledger.find(entity, request, self.deadline).await.map_err(unreadable)?;
-        Ok(found.map(|fact| fact.revision))
+        let led = found.as_ref().and_then(|fact| fact.request);
+        match &self.key {
+            Some(key) if led.is_some_and(|led| led.differs_in_payload_from(request)) => Err(key.reused()),
+            _ => Ok(found),
+        }
     }
 
     /// Nothing if the entity must be read again, the fault if that would not help.

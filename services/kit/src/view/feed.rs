@@ -22,11 +22,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::Apply;
+use super::{
+    Apply,
+    own::{Expected, Own},
+};
 use crate::{
     bus::{BusError, error_chain},
     clock::Deadline,
-    ledger::{FactRecord, Ledger, ReadError, RequestDigest},
+    ledger::{FactMessage, FactRecord, Ledger, ReadError, RequestDigest},
     metrics::{EntityMetrics, Metrics},
 };
 
@@ -39,6 +42,7 @@ struct Shared {
     views: Vec<(Arc<dyn Apply>, EntityMetrics)>,
     watermark: watch::Sender<u64>,
     current: AtomicBool,
+    own: Own,
 }
 
 /// Why the views could not be built.
@@ -74,6 +78,7 @@ impl Feed {
             views,
             watermark: watch::Sender::new(0),
             current: AtomicBool::default(),
+            own: Own::default(),
         }))
     }
 
@@ -110,6 +115,12 @@ impl Feed {
             apply(view.as_ref(), &fact);
         }
         Ok(())
+    }
+
+    /// Says that this process is recording `fact`: as soon as it is republished, `put` takes it in,
+    /// without its being read. It is forgotten when what this answers with is dropped.
+    pub(crate) fn expect(&self, fact: &FactMessage, put: impl FnOnce(u64) + Send + 'static) -> Expected<'_> {
+        self.0.own.expect(&fact.subject, fact.body.clone(), Box::new(put))
     }
 
     /// Whether the entity's history probably holds a fact of this request.
@@ -200,6 +211,9 @@ impl Feed {
     }
 
     fn take(&self, message: &Message, revision: u64) {
+        if self.0.own.take(&message.subject, &message.payload, revision) {
+            return;
+        }
         let Ok(fact) = Fact::parse(&message.subject) else {
             return;
         };

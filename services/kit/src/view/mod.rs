@@ -2,13 +2,14 @@
 //! by its feed. Never the truth: every write is guarded, so a view that is behind only costs a retry.
 
 mod feed;
+mod own;
 
 pub use feed::{Feed, FeedError};
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     ops::Bound,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use selvedge_contracts::{
@@ -22,7 +23,19 @@ use crate::ledger::{FactRecord, RequestDigest};
 
 /// The newest state of every entity of one sort.
 pub struct View<S> {
-    entities: RwLock<BTreeMap<(Mission, EntityId), Entry<S>>>,
+    missions: RwLock<HashMap<Mission, Entities<S>>>,
+}
+
+/// The entities of one mission: found by their hash, since every call looks some up, and listed in order.
+struct Entities<S> {
+    by_id: HashMap<EntityId, Entry<S>>,
+    in_order: BTreeSet<EntityId>,
+}
+
+impl<S> Default for Entities<S> {
+    fn default() -> Self {
+        Self { by_id: HashMap::new(), in_order: BTreeSet::new() }
+    }
 }
 
 /// One entity, as a view knows it.
@@ -85,25 +98,28 @@ pub trait Apply: Send + Sync + 'static {
 
 impl<S: State> Default for View<S> {
     fn default() -> Self {
-        Self { entities: RwLock::default() }
+        Self { missions: RwLock::default() }
     }
 }
 
 impl<S: State> View<S> {
+    fn missions(&self) -> RwLockReadGuard<'_, HashMap<Mission, Entities<S>>> {
+        self.missions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The entity, if there is one.
     pub fn get(&self, mission: &Mission, id: &EntityId) -> Option<Entry<S>> {
-        let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
-        entities.get(&(mission.clone(), id.clone())).cloned()
+        self.missions().get(mission)?.by_id.get(id).cloned()
     }
 
     /// The entity's state, if there is one.
     pub fn state(&self, mission: &Mission, id: &EntityId) -> Option<Arc<S>> {
-        self.get(mission, id).map(|entry| entry.state)
+        self.missions().get(mission)?.by_id.get(id).map(|entry| Arc::clone(&entry.state))
     }
 
     /// How many entities there are.
     pub fn len(&self) -> usize {
-        self.entities.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.missions().values().map(|entities| entities.by_id.len()).sum()
     }
 
     /// Whether there are none.
@@ -120,36 +136,46 @@ impl<S: State> View<S> {
         limit: usize,
         keep: impl Fn(&S) -> bool,
     ) -> (Vec<Arc<S>>, bool) {
-        let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
-        let start = match after {
-            Some(id) => Bound::Excluded((mission.clone(), id.clone())),
-            None => Bound::Excluded((mission.clone(), EntityId::least())),
+        let missions = self.missions();
+        let Some(entities) = missions.get(mission) else {
+            return (Vec::new(), false);
         };
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut found = entities
-            .range((start, Bound::Unbounded))
-            .take_while(|((of, _), _)| of == mission)
-            .map(|(_, entry)| &entry.state)
+            .in_order
+            .range::<EntityId, _>((start, Bound::Unbounded))
+            .filter_map(|id| entities.by_id.get(id))
+            .map(|entry| &entry.state)
             .filter(|state| keep(state));
         let states: Vec<_> = found.by_ref().take(limit).cloned().collect();
         (states, found.next().is_some())
     }
 
-    /// The states of all entities, in every mission, that `keep` wants; it is told the revision too.
+    /// The states of all entities, in every mission, that `keep` wants, in no order; it is told the
+    /// revision too.
     pub fn all(&self, keep: impl Fn(&S, u64) -> bool) -> Vec<Arc<S>> {
-        let entities = self.entities.read().unwrap_or_else(PoisonError::into_inner);
-        let kept = entities.values().filter(|entry| keep(&entry.state, entry.revision));
+        let missions = self.missions();
+        let entries = missions.values().flat_map(|entities| entities.by_id.values());
+        let kept = entries.filter(|entry| keep(&entry.state, entry.revision));
         kept.map(|entry| Arc::clone(&entry.state)).collect()
     }
 
     /// Takes in a state that this process has just recorded.
     pub(crate) fn put(&self, entity: &Entity, revision: u64, state: Arc<S>, request: Option<RequestDigest>) {
-        let key = (entity.mission.clone(), entity.id.clone());
-        let mut entities = self.entities.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = entities.entry(key).or_insert_with(|| Entry {
-            revision,
-            state: Arc::clone(&state),
-            requests: Arc::default(),
-        });
+        let mut missions = self.missions.write().unwrap_or_else(PoisonError::into_inner);
+        let entities = match missions.get_mut(&entity.mission) {
+            Some(entities) => entities,
+            None => missions.entry(entity.mission.clone()).or_default(),
+        };
+        let Some(entry) = entities.by_id.get_mut(&entity.id) else {
+            let requests = Arc::<Requests>::default();
+            if let Some(request) = request {
+                requests.add(request);
+            }
+            entities.in_order.insert(entity.id.clone());
+            entities.by_id.insert(entity.id.clone(), Entry { revision, state, requests });
+            return;
+        };
         if let Some(request) = request {
             entry.requests.add(request);
         }
@@ -173,7 +199,7 @@ impl<S: State> Apply for View<S> {
             state: S,
         }
         let entity = &fact.fact.entity;
-        if self.get(&entity.mission, &entity.id).is_some_and(|known| known.revision == fact.revision) {
+        if self.revision_of(entity) == fact.revision {
             return Ok(());
         }
         let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)?;
@@ -182,7 +208,9 @@ impl<S: State> Apply for View<S> {
     }
 
     fn revision_of(&self, entity: &Entity) -> u64 {
-        self.get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision)
+        let missions = self.missions();
+        let entry = missions.get(&entity.mission).and_then(|entities| entities.by_id.get(&entity.id));
+        entry.map_or(0, |entry| entry.revision)
     }
 
     fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {

@@ -36,17 +36,16 @@ pub(super) async fn add(
         canonical::digest(&wanted.schema)
     })
     .await?;
-    let next = || {
-        in_kluster(EntityName::Contract, request.name.version_id(latest_version(&state, &request.name) + 1))
-    };
+    let entity = |version| in_kluster(EntityName::Contract, request.name.version_id(version));
+    // An earlier sending of this request is known by the version that it added.
+    let own = || versions(&state, &request.name).find(|entry| call.has_recorded(entry));
     let drafts = || {
-        if versions(&state, &request.name).any(|entry| call.has_recorded(&entry)) {
+        if own().is_some() {
             return Ok(vec![]);
         }
         let version = latest_version(&state, &request.name);
         let latest = version_of(&state, &request.name, version);
-        let next = in_kluster(EntityName::Contract, request.name.version_id(version + 1));
-        let added = Draft::decide(&state.contracts, next, |current| match current {
+        let added = Draft::decide(&state.contracts, entity(version + 1), |current| match current {
             Some(_) => Err(Fault::busy("another version was added just now; try again")),
             None => {
                 rule::add(latest.as_ref().map(|entry| entry.state.as_ref()), &request, &digest, call.now_ms)
@@ -54,7 +53,8 @@ pub(super) async fn add(
         })?;
         Ok(added.into_iter().collect())
     };
-    call.writer.record_all(&next(), drafts).await?;
+    let first = own().map_or_else(|| latest_version(&state, &request.name) + 1, |own| own.state.version);
+    call.writer.record_all(&entity(first), drafts).await?;
     let added = with_digest(&state, &request.name, &digest)
         .ok_or_else(|| Fault::internal("the contract was not recorded"))?;
     call.writer.saw(added.revision);
