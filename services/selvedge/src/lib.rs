@@ -22,6 +22,7 @@ pub mod nats_child;
 mod operator;
 pub mod output;
 mod paging;
+mod repository;
 mod revoke;
 mod serve;
 mod services;
