@@ -13,6 +13,12 @@
 mod agents;
 #[path = "cli/contracts.rs"]
 mod contracts;
+#[path = "cli/hold.rs"]
+mod hold;
+#[path = "cli/hooks.rs"]
+mod hooks;
+#[path = "cli/leases.rs"]
+mod leases;
 #[path = "cli/machine.rs"]
 mod machine;
 #[path = "cli/watching.rs"]

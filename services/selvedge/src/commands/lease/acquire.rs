@@ -3,7 +3,7 @@
 use clap::Args;
 use selvedge_contracts::{
     fault::{Code, Fault},
-    payload::lease::{Acquire as Request, Lease},
+    payload::lease::{Acquire as Request, Lease, MAX_LEASE_TTL_MS, MAX_WAIT_MS, MIN_LEASE_TTL_MS},
 };
 
 use super::{
@@ -31,14 +31,30 @@ pub(super) struct Wanted {
     #[command(flatten)]
     pub(super) who: Who,
     /// Life of the lease unless it is renewed: 1s to 24h.
-    #[arg(long, default_value = "5m", value_name = "TIME", value_parser = input::milliseconds)]
+    #[arg(long, default_value = "5m", value_name = "TIME", value_parser = life, allow_hyphen_values = true)]
     ttl: u64,
-    /// Wait so long in the queue if it is not free.
-    #[arg(long, value_name = "TIME", value_parser = input::milliseconds)]
+    /// Wait so long in the queue if it is not free: at most 24h.
+    #[arg(long, value_name = "TIME", value_parser = patience, allow_hyphen_values = true)]
     wait: Option<u64>,
     /// What you work on: shown to whoever is refused.
     #[arg(long, default_value = "", value_name = "TEXT")]
     purpose: String,
+}
+
+/// A length of time that a lease may live.
+pub(super) fn life(text: &str) -> Result<u64, String> {
+    match input::milliseconds(text)? {
+        ttl_ms @ MIN_LEASE_TTL_MS..=MAX_LEASE_TTL_MS => Ok(ttl_ms),
+        _ => Err("expected 1s to 24h".to_owned()),
+    }
+}
+
+/// A length of time that may be waited.
+fn patience(text: &str) -> Result<u64, String> {
+    match input::milliseconds(text)? {
+        wait_ms @ 0..=MAX_WAIT_MS => Ok(wait_ms),
+        _ => Err("expected at most 24h".to_owned()),
+    }
 }
 
 impl Wanted {

@@ -8,7 +8,7 @@ use selvedge_contracts::{
     id::{PoolName, ResourceName},
     payload::{
         claim::{Claim, Mode},
-        lease::MAX_SLOTS,
+        lease::{MAX_CLAIMS, MAX_SLOTS},
     },
 };
 
@@ -69,8 +69,12 @@ pub(super) struct Claims {
 impl Claimed {
     /// Whether nothing is claimed.
     pub(super) fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    fn count(&self) -> usize {
         let Self { paths, globs, files, resources, slots, shared: _ } = self;
-        paths.is_empty() && globs.is_empty() && files.is_empty() && resources.is_empty() && slots.is_empty()
+        paths.len() + globs.len() + files.len() + resources.len() + slots.len()
     }
 
     /// The claims, counted from the place's root.
@@ -79,6 +83,12 @@ impl Claimed {
             return Err(Failure::usage(
                 "nothing is claimed: name PATHS, --glob, --files, --resource or --slots",
             ));
+        }
+        if self.count() > MAX_CLAIMS {
+            let count = self.count();
+            return Err(Failure::usage(format!(
+                "{count} claims are too many; expected 1 to {MAX_CLAIMS}: name folders or globs"
+            )));
         }
         let mode = if self.shared { Mode::Shared } else { Mode::Exclusive };
         let mut found = Claims { claims: Vec::new(), typed: Vec::new() };

@@ -12,7 +12,6 @@ use super::{Asking, SpaceNamed, Who, acquire, list};
 use crate::{
     connect::Context,
     exit::{Done, Failure},
-    input,
 };
 
 /// Put the deadline of a lease off.
@@ -31,7 +30,7 @@ pub(crate) struct Renew {
     #[arg(long, env = "SELVEDGE_LEASE_TOKEN")]
     token: Option<u64>,
     /// Its life from now on; as before, if not said.
-    #[arg(long, value_name = "TIME", value_parser = input::milliseconds)]
+    #[arg(long, value_name = "TIME", value_parser = acquire::life, allow_hyphen_values = true)]
     ttl: Option<u64>,
     #[command(flatten)]
     space: SpaceNamed,
