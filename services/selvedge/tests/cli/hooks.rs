@@ -4,12 +4,14 @@ use std::{
     ffi::OsStr,
     fs,
     os::unix::{ffi::OsStrExt as _, fs::PermissionsExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
+
+use selvedge_tests::fabric::Fabric;
 
 use crate::{
     leases::{Scene, text},
-    machine::Ran,
+    machine::{Machine, Ran},
 };
 
 impl Scene {
@@ -201,4 +203,45 @@ async fn many_paths_are_asked_for_in_few_calls() {
     let ran = scene.commit("bob").await;
     refused(&ran, &["many/f599: ", "many/f3: "]);
     assert_eq!(ran.err.matches(&scene.ada).count(), 2, "{ran:?}");
+}
+
+/// The lines of the README's section on leases.
+fn readme() -> String {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Leases\n").unwrap();
+    let (_, block) = section.split_once("```sh\n").unwrap();
+    block.split_once("```").unwrap().0.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readme_runs_as_typed() {
+    let fabric = Fabric::start().await;
+    let _leases = fabric.leases_replica("l1").await;
+    let machine = Machine::of_operator(&fabric);
+    let lines = readme();
+    // Each line's code follows it.
+    let script: String = lines.lines().map(|line| format!("{line}\necho \"= $?\"\n")).collect();
+    let binaries = Path::new(env!("CARGO_BIN_EXE_selvedge")).parent().unwrap().to_owned();
+    let sh = machine.git_command("", "ada", &[]);
+    let environment = sh.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let mut run = tokio::process::Command::new("sh");
+    run.arg("-c").arg(script).current_dir(machine.path()).env_clear().envs(environment);
+    run.env_remove("SELVEDGE_AGENT").env("PATH", format!("{}:/usr/bin:/bin", binaries.display()));
+    let ran = crate::machine::ran(run.output().await.unwrap());
+    let codes: Vec<&str> = ran.out.lines().filter_map(|line| line.strip_prefix("= ")).collect();
+    let expected: Vec<&str> = lines
+        .lines()
+        .map(|line| match line {
+            line if line.contains("# refused") && line.contains("git commit") => "1",
+            line if line.contains("# refused") => "4",
+            _ => "0",
+        })
+        .collect();
+    assert_eq!(codes, expected, "{lines}\n{ran:?}");
+    assert_eq!(expected.iter().filter(|code| **code != "0").count(), 2);
+    let eve = ran.err.matches("eve-").count();
+    assert!(eve >= 2, "both refusals name her: {ran:?}");
+    assert!(ran.out.contains("path src  the login page"), "{ran:?}");
+    let notes = fs::read_to_string(machine.path().join("shop/docs/notes")).unwrap();
+    assert!(notes.trim().strip_prefix("token ").unwrap().parse::<u64>().unwrap() > 0, "{notes}");
 }

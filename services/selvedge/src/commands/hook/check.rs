@@ -51,28 +51,26 @@ impl Check {
             hint("selvedge: SELVEDGE_HOOK=off: nobody is asked who holds what");
             return Ok(());
         }
-        match self.look(context).await {
+        let looked = match self.look(context).await {
             Err(Failure::Fault(fault)) if is_silence(&fault) && self.fail_open => {
                 hint(&format!("selvedge: not known who holds what, and committed all the same: {fault}"));
-                Ok(())
+                return Ok(());
             }
-            Err(Failure::Fault(fault)) if is_silence(&fault) => Err(Fault {
-                message: format!(
-                    "cannot ask who holds what, so there is no commit: {}; SELVEDGE_HOOK=off commits without asking",
-                    fault.message
-                ),
-                ..fault
-            }
-            .into()),
+            Err(Failure::Fault(fault)) => Err(unknown(fault)),
             looked => looked,
+        };
+        match looked? {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(()),
         }
     }
 
-    async fn look(&self, context: &Context) -> Done {
+    /// The refusal of the commit, if others hold what it touches.
+    async fn look(&self, context: &Context) -> Result<Option<Fault>, Failure> {
         let place = self.space.place()?;
         let touched = staged(&place.repository)?;
         if touched.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let asking = self.who.agent_or_operator(context).await?;
         let asked = Asked { asking: &asking, space: &place.space };
@@ -85,8 +83,17 @@ impl Check {
                 break;
             }
         }
-        if taken.is_empty() { Ok(()) } else { Err(refusal(&asking, &taken).into()) }
+        Ok((!taken.is_empty()).then(|| refusal(&asking, &taken)))
     }
+}
+
+/// Nobody could be asked, or nobody was told.
+fn unknown(fault: Fault) -> Failure {
+    let message = format!(
+        "cannot ask who holds what, so there is no commit: {}; SELVEDGE_HOOK=off commits without asking",
+        fault.message
+    );
+    Fault { message, ..fault }.into()
 }
 
 /// Whether nobody answered, rather than that somebody refused.

@@ -16,7 +16,7 @@ use crate::{
     connect::Context,
     exit::{Done, Failure},
     input,
-    output::{fields, instant},
+    output::{Format, fields, instant},
     stop,
 };
 use selvedge_kit::clock::now_ms;
@@ -76,7 +76,14 @@ impl Wanted {
     pub(super) fn refused(&self, context: &Context, claims: &Claims, failure: Failure) -> Failure {
         let Failure::Fault(fault) = failure else { return failure };
         let is_taken = fault.code == Code::Conflict && !fault.details.is_empty();
-        let fault = claims.explain(context, fault);
+        let mut fault = claims.explain(context, fault);
+        if is_taken && context.output == Format::Human {
+            // The details say it all.
+            fault.message = match self.wait {
+                Some(wait_ms) => format!("not free within {}", left(wait_ms)),
+                None => "not free".to_owned(),
+            };
+        }
         let advice = match self.wait {
             Some(_) => "wait longer, or agree with the holder; `selvedge lease list` shows who holds what",
             None => "--wait 5m queues for it; `selvedge lease list` shows who holds what",
@@ -95,7 +102,8 @@ impl Wanted {
 
 Paths are mapped to the root of the git repository around the current folder, outside of one to the
 current folder. A refusal names who holds what and for how long. The token in the answer proves the
-lease to whoever checks it; it only grows. Ctrl-C withdraws a request that waits.")]
+lease to whoever checks it; it only grows. A lease ends with its session, which `selvedge agent creds
+NAME --keep` keeps. Ctrl-C withdraws a request that waits.")]
 pub(crate) struct Acquire {
     #[command(flatten)]
     wanted: Wanted,
@@ -109,9 +117,10 @@ impl Acquire {
         let stop = stop::on_signal()?;
         let (request, claims, _) = self.wanted.request()?;
         let asking: Asking = self.wanted.who.agent(context).await?;
-        let queue = Queue { asking: &asking, request, key: self.idempotency_key.unwrap_or_else(fresh_key) };
+        let key = self.idempotency_key.unwrap_or_else(fresh_key);
+        let queue = Queue { asking: &asking, request, key, output: context.output };
         match queue.acquire(&stop).await {
-            Ok(granted) => Ok(context.output.print(&granted.lease, human)?),
+            Ok(lease) => Ok(context.output.print(&lease, human)?),
             Err(failure) => Err(self.wanted.refused(context, &claims, failure)),
         }
     }

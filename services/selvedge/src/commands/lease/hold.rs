@@ -19,14 +19,14 @@ use super::{
     Asking,
     acquire::Wanted,
     left, list,
-    queue::{Granted, Queue, fresh_key, release},
+    queue::{Queue, fresh_key, release},
     watch::Events,
 };
 use crate::{
     connect::Context,
     exit::{Done, Failure, INTERRUPTED},
     input,
-    output::hint,
+    output::{Format, hint},
     stop,
 };
 use selvedge_kit::clock::now_ms;
@@ -40,7 +40,7 @@ use selvedge_kit::clock::now_ms;
 
 The command finds SELVEDGE_LEASE, SELVEDGE_LEASE_TOKEN, SELVEDGE_SPACE, SELVEDGE_AGENT and
 SELVEDGE_MISSION in its environment. The lease is renewed at a third of its life. If it is lost (taken,
-or no renewal was confirmed in time), the command's process group is told to end with SIGTERM, killed
+over with its session, or not renewed in time), the command's process group is told to end with SIGTERM, killed
 after --grace, and hold ends with 75. Else it ends as the command does: with its code, or with 128 and
 the number of the signal that ended it; with 126 or 127 if it could not be run. Signals are passed on.")]
 pub(crate) struct Hold {
@@ -61,14 +61,14 @@ impl Hold {
         let stop = stop::on_signal()?;
         let (request, claims, _) = self.wanted.request()?;
         let asking = self.wanted.who.agent(context).await?;
-        let queue = Queue { asking: &asking, request: request.clone(), key: fresh_key() };
-        let granted = queue.acquire(&stop).await;
-        let granted = granted.map_err(|failure| self.wanted.refused(context, &claims, failure))?;
-        let id = granted.lease.id.clone();
+        let queue =
+            Queue { asking: &asking, request: request.clone(), key: fresh_key(), output: context.output };
+        let lease = queue.acquire(&stop).await;
+        let lease = lease.map_err(|failure| self.wanted.refused(context, &claims, failure))?;
         let ended = if stop.is_cancelled() {
             Err(Failure::Ended(INTERRUPTED))
         } else {
-            self.under(context, &asking, &mut signals, granted).await
+            self.under(context, &asking, &mut signals, &lease).await
         };
         match ended {
             // It is somebody else's by now, or nobody's.
@@ -76,31 +76,22 @@ impl Hold {
                 Err(Failure::Lost(format!("{reason}{}", holders(&asking, &request).await)))
             }
             ended => {
-                release(&asking, &request, id).await;
+                release(&asking, &request, lease.id).await;
                 ended
             }
         }
     }
 
     /// Runs the command under the lease.
-    async fn under(
-        &self,
-        context: &Context,
-        asking: &Asking,
-        signals: &mut Signals,
-        granted: Granted,
-    ) -> Done {
-        let mut events = Events::open(asking, Some(&granted.lease.space)).await?;
-        let mut renewals = Renewals::new(asking, &granted)?;
-        if renewals.is_due() {
-            // It waited in the queue: how much of its life is left is not known here.
-            renewals.renew().await.map_err(Failure::Lost)?;
-        }
-        let lease = &granted.lease;
+    async fn under(&self, context: &Context, asking: &Asking, signals: &mut Signals, lease: &Lease) -> Done {
+        // Before the first renewal: what happens before it is seen by it, what happens later is heard.
+        let mut events = Events::of(asking, lease).await?;
+        let mut renewals = Renewals::new(asking, lease)?;
+        renewals.begin().await.map_err(Failure::Lost)?;
         let mut running =
             Running::start(&self.command, &environment(context, asking, lease, renewals.token()))?;
         let ended = {
-            let kept = renewals.keep(&lease.id, &mut events);
+            let kept = renewals.keep(&mut events);
             tokio::pin!(kept);
             loop {
                 tokio::select! {
@@ -117,7 +108,9 @@ impl Hold {
             Ok(Ended(0)) => Ok(()),
             Ok(Ended(code)) => Err(Failure::Ended(code)),
             Err(reason) => {
-                hint(&format!("the lease {} is lost: {reason}; the command is stopped", lease.id));
+                if context.output == Format::Human {
+                    hint(&format!("the lease {} is lost; the command is told to end", lease.id));
+                }
                 running.stop(Duration::from_millis(self.grace)).await?;
                 Err(Failure::Lost(format!(
                     "the lease {} was lost and the command stopped: {reason}",

@@ -28,7 +28,8 @@ use crate::{
   selvedge lease list src/main.rs --glob '*.sql' --space shop
   selvedge lease list --state waiting -o jsonl
 
-With claims it shows the leases that clash with one of them.")]
+With claims it shows the leases that clash with one of them. Where nothing names a space, it shows those
+of all.")]
 pub(crate) struct List {
     #[command(flatten)]
     claimed: Claimed,
@@ -53,11 +54,11 @@ fn state(text: &str) -> Result<LeaseState, String> {
 
 impl List {
     pub(super) async fn run(self, context: &Context) -> Done {
-        let place = if self.all_spaces { None } else { Some(self.space.place()?) };
+        let place = if self.all_spaces { None } else { self.space.found()? };
         let claims = match &place {
             Some(place) if !self.claimed.is_empty() => Some(self.claimed.claims(place)?),
             None if !self.claimed.is_empty() => {
-                return Err(Failure::usage("claims stand in one space: leave --all-spaces out"));
+                return Err(Failure::usage("claims stand in one space: say --space, without --all-spaces"));
             }
             _ => None,
         };

@@ -27,22 +27,24 @@ impl SpaceNamed {
     /// The space named or that of the repository; paths count from the repository's root, or from the
     /// current folder where there is none.
     pub(crate) fn place(&self) -> Result<Place, Failure> {
+        self.found()?.ok_or_else(|| {
+            Failure::usage(
+                "there is no git repository here that would name the space: say --space NAME, or set SELVEDGE_SPACE",
+            )
+        })
+    }
+
+    /// The same; nothing, if neither names a space.
+    pub(crate) fn found(&self) -> Result<Option<Place>, Failure> {
         let directory = std::env::current_dir()?;
-        let found = Repository::around(&directory)?;
-        let space = match (&self.space, &found) {
+        let repository = Repository::around(&directory)?;
+        let space = match (&self.space, &repository) {
             (Some(space), _) => space.clone(),
             (None, Some(repository)) => repository.space()?,
-            (None, None) => {
-                return Err(Failure::usage(
-                    "there is no git repository here that would name the space: say --space NAME, or set SELVEDGE_SPACE",
-                ));
-            }
+            (None, None) => return Ok(None),
         };
-        let repository = match found {
-            Some(repository) => repository,
-            None => Repository::plain(&directory)?,
-        };
-        Ok(Place { space, repository })
+        let repository = repository.map_or_else(|| Repository::plain(&directory), Ok)?;
+        Ok(Some(Place { space, repository }))
     }
 
     /// The space alone.

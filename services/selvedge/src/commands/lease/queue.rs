@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Asking, left};
 use crate::{
     exit::{Failure, INTERRUPTED},
-    output::hint,
+    output::{Format, hint},
 };
 
 /// The first round is short: whoever waits should soon learn for whom.
@@ -39,13 +39,8 @@ pub(super) struct Queue<'a> {
     pub(super) asking: &'a Asking,
     pub(super) request: Acquire,
     pub(super) key: String,
-}
-
-/// A lease, and when the request was sent that it is the answer of.
-#[derive(Debug)]
-pub(super) struct Granted {
-    pub(super) lease: Lease,
-    pub(super) asked_at: Instant,
+    /// People are told whom they wait for; programs read it in the end.
+    pub(super) output: Format,
 }
 
 /// A key that no other request has.
@@ -58,8 +53,8 @@ impl Queue<'_> {
     ///
     /// # Errors
     /// The refusal; [`Failure::Ended`] if it was stopped.
-    pub(super) async fn acquire(&self, stop: &CancellationToken) -> Result<Granted, Failure> {
-        let mut progress = Progress::new(self.request.wait_ms.unwrap_or(0));
+    pub(super) async fn acquire(&self, stop: &CancellationToken) -> Result<Lease, Failure> {
+        let mut progress = Progress::new(self.request.wait_ms.unwrap_or(0), self.output);
         let mut waiting = None;
         let granted = stop.run_until_cancelled(self.rounds(&mut progress, &mut waiting)).await;
         progress.clear();
@@ -72,18 +67,13 @@ impl Queue<'_> {
         }
     }
 
-    async fn rounds(
-        &self,
-        progress: &mut Progress,
-        waiting: &mut Option<LeaseId>,
-    ) -> Result<Granted, Failure> {
+    async fn rounds(&self, progress: &mut Progress, waiting: &mut Option<LeaseId>) -> Result<Lease, Failure> {
         let last_answer_at = progress.until + Duration::from_millis(ANSWER_MS);
         let mut round_ms = if progress.is_wait() { FIRST_ROUND_MS } else { ROUND_MS };
         loop {
-            let asked_at = Instant::now();
-            let left_ms = millis(last_answer_at.saturating_duration_since(asked_at));
+            let left_ms = millis(last_answer_at.saturating_duration_since(Instant::now()));
             match progress.during(self.ask(round_ms.min(left_ms.max(1)))).await {
-                Ok(AcquireReply { lease, .. }) if lease.is_held() => return Ok(Granted { lease, asked_at }),
+                Ok(AcquireReply { lease, .. }) if lease.is_held() => return Ok(lease),
                 Ok(AcquireReply { lease, blockers }) => {
                     *waiting = Some(lease.id);
                     progress.waits_for(blockers);
@@ -148,14 +138,27 @@ struct Progress {
     until: Instant,
     wait_ms: u64,
     line: String,
-    is_terminal: bool,
+    shown: Shown,
+}
+
+/// Where progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Terminal,
+    Lines,
+    Nowhere,
 }
 
 impl Progress {
-    fn new(wait_ms: u64) -> Self {
+    fn new(wait_ms: u64, output: Format) -> Self {
         let began = Instant::now();
         let until = began + Duration::from_millis(wait_ms);
-        Self { began, until, wait_ms, line: String::new(), is_terminal: io::stderr().is_terminal() }
+        let shown = match output {
+            Format::Human if io::stderr().is_terminal() => Shown::Terminal,
+            Format::Human => Shown::Lines,
+            Format::Json | Format::Jsonl => Shown::Nowhere,
+        };
+        Self { began, until, wait_ms, line: String::new(), shown }
     }
 
     fn is_wait(&self) -> bool {
@@ -187,15 +190,15 @@ impl Progress {
     fn says(&mut self, line: &str) {
         let is_new = self.line != line;
         line.clone_into(&mut self.line);
-        if self.is_terminal {
-            self.draw();
-        } else if is_new {
-            hint(&format!("waiting for {line}"));
+        match self.shown {
+            Shown::Terminal => self.draw(),
+            Shown::Lines if is_new => hint(&format!("waiting: {line}")),
+            Shown::Lines | Shown::Nowhere => {}
         }
     }
 
     fn draw(&self) {
-        if self.is_terminal && !self.line.is_empty() {
+        if self.shown == Shown::Terminal && !self.line.is_empty() {
             let waited = left(millis(self.began.elapsed()));
             let line = format!("waiting {waited} of {}: {}", left(self.wait_ms), self.line);
             // What nobody can read is not missed.
@@ -204,7 +207,7 @@ impl Progress {
     }
 
     fn clear(&self) {
-        if self.is_terminal && !self.line.is_empty() {
+        if self.shown == Shown::Terminal && !self.line.is_empty() {
             let _ = write!(io::stderr().lock(), "\r\u{1b}[K");
         }
     }

@@ -6,9 +6,9 @@ use clap::Args;
 use futures::StreamExt as _;
 use selvedge_contracts::{
     fault::Fault,
-    id::{LeaseId, SpaceId},
-    payload::lease::LeaseList,
-    subject::leases_in,
+    id::SpaceId,
+    payload::lease::{Lease, LeaseList},
+    subject::{self, leases_in, leases_in_space},
 };
 use selvedge_kit::clock::Deadline;
 
@@ -60,48 +60,56 @@ impl Watch {
     }
 }
 
-/// What becomes of the leases of one mission.
+/// What becomes of leases.
 pub(super) struct Events {
     // Of the kit's connection, which alone knows what it is.
     heard: futures::stream::BoxStream<'static, Option<event::Heard>>,
     known: Known,
-    space: Option<SpaceId>,
 }
 
 impl Events {
     /// From now on, of one space or of all.
     pub(super) async fn open(asking: &Asking, space: Option<&SpaceId>) -> Result<Self, Failure> {
+        let mission = &asking.mission;
+        let filter = space.map_or_else(|| leases_in(Some(mission)), |space| leases_in_space(mission, space));
+        let events = Self::heard_at(asking, &filter).await?;
+        // What is there already, so that the end of a lease can say whose it was: without it, it does not.
+        let wanted = LeaseList { space: space.cloned(), ..LeaseList::default() };
+        let known = Known::new(list::all(&asking.client, &wanted).await.unwrap_or_default());
+        Ok(Self { known, ..events })
+    }
+
+    /// From now on, of one lease.
+    pub(super) async fn of(asking: &Asking, lease: &Lease) -> Result<Self, Failure> {
+        Self::heard_at(asking, &subject::lease(&asking.mission, &lease.space, &lease.id)).await
+    }
+
+    async fn heard_at(asking: &Asking, filter: &str) -> Result<Self, Failure> {
         let bus = asking.client.bus();
-        let heard = bus.subscribe(&leases_in(Some(&asking.mission)), None).await;
+        let heard = bus.subscribe(filter, None).await;
         let heard = heard.map_err(|error| Fault::unavailable(error.to_string()))?;
         bus.flush(Deadline::in_ms(STAND_MS)).await;
-        // What is there already, so that the end of a lease can say whose it was.
-        let wanted = LeaseList { space: space.cloned(), ..LeaseList::default() };
-        let known = Known::new(list::all(&asking.client, &wanted).await?);
         let heard = heard.map(|message| {
             let headers = message.headers.as_ref();
             let header = |name: &str| headers?.get(name).map(|value| value.as_str().to_owned());
             event::read(&message.subject, &message.payload, header)
         });
-        Ok(Self { heard: heard.boxed(), known, space: space.cloned() })
+        Ok(Self { heard: heard.boxed(), known: Known::default() })
     }
 
     /// The next event; nothing once the connection is closed for good.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
-            let Some(heard) = self.heard.next().await? else { continue };
-            let event = self.known.take_in(heard);
-            if self.space.as_ref().is_none_or(|space| *space == event.space) {
-                return Some(event);
+            if let Some(heard) = self.heard.next().await? {
+                return Some(self.known.take_in(heard));
             }
         }
     }
 
-    /// Waits until this lease is gone; for ever, if the connection is closed.
-    pub(super) async fn gone(&mut self, lease: &LeaseId) {
+    /// Waits until a lease is gone; for ever, if the connection is closed.
+    pub(super) async fn gone(&mut self) {
         while let Some(event) = self.next().await {
-            let is_over = matches!(event.event, Happened::Released | Happened::Expired);
-            if event.lease == *lease && is_over {
+            if matches!(event.event, Happened::Released | Happened::Expired) {
                 return;
             }
         }

@@ -8,13 +8,12 @@ use std::time::{Duration, SystemTime};
 use selvedge_contracts::{
     call,
     fault::Fault,
-    id::LeaseId,
     payload::lease::{Lease, Renew},
 };
 use selvedge_kit::client::Options;
 use tokio::time::Instant;
 
-use super::super::{Asking, acquire, queue::Granted, watch::Events};
+use super::super::{Asking, acquire, watch::Events};
 use crate::exit::Failure;
 
 /// How a lease's life is spent.
@@ -74,11 +73,11 @@ impl Confirmed {
 }
 
 impl<'a> Renewals<'a> {
-    pub(super) fn new(asking: &'a Asking, granted: &Granted) -> Result<Self, Failure> {
-        let Lease { space, id, ttl_ms, .. } = &granted.lease;
-        let token = acquire::token(&granted.lease)?;
+    pub(super) fn new(asking: &'a Asking, lease: &Lease) -> Result<Self, Failure> {
+        let Lease { space, id, ttl_ms, .. } = lease;
+        let token = acquire::token(lease)?;
         let wanted = Renew { space: space.clone(), lease: id.clone(), token, ttl_ms: None };
-        Ok(Self { asking, wanted, pace: Pace::of(*ttl_ms), confirmed: Confirmed::at(granted.asked_at) })
+        Ok(Self { asking, wanted, pace: Pace::of(*ttl_ms), confirmed: Confirmed::at(Instant::now()) })
     }
 
     /// The fencing token.
@@ -87,30 +86,38 @@ impl<'a> Renewals<'a> {
     }
 
     /// Whether a renewal is due.
-    pub(super) fn is_due(&self) -> bool {
+    fn is_due(&self) -> bool {
         self.confirmed.oldest_age() >= self.pace.renew
     }
 
     /// Renews until the lease is lost; gives the reason.
-    pub(super) async fn keep(&mut self, lease: &LeaseId, events: &mut Events) -> String {
+    pub(super) async fn keep(&mut self, events: &mut Events) -> String {
+        let mut connects = self.asking.client.bus().connects();
         loop {
             let until_due = self.pace.renew.saturating_sub(self.confirmed.oldest_age());
-            let is_gone = tokio::time::timeout(until_due.min(LOOK), events.gone(lease)).await.is_ok();
-            if (is_gone || self.is_due())
-                && let Err(reason) = self.renew().await
+            let is_gone = tokio::time::timeout(until_due.min(LOOK), events.gone()).await.is_ok();
+            // While it was away, nothing was heard.
+            let was_away = connects.has_changed().unwrap_or(false);
+            connects.mark_unchanged();
+            if (is_gone || was_away || self.is_due())
+                && let Err(reason) = self.renew(self.confirmed.at + self.pace.rely).await
             {
                 return reason;
             }
         }
     }
 
-    /// Renews once; asks again until the lease cannot be relied on any more.
+    /// Renews for the first time: whoever waited in a queue does not know how much of the lease's life is
+    /// left, and what became of it before `keep` listens would go unheard.
     ///
     /// # Errors
     /// Why it is lost.
-    pub(super) async fn renew(&mut self) -> Result<(), String> {
-        // It may be past, when it was waited for in a queue or this process was stopped: one look decides.
-        let until = (self.confirmed.at + self.pace.rely).max(Instant::now() + LOOK);
+    pub(super) async fn begin(&mut self) -> Result<(), String> {
+        self.renew(Instant::now() + self.pace.rely).await
+    }
+
+    /// Renews once; asks again until the lease cannot be relied on any more.
+    async fn renew(&mut self, until: Instant) -> Result<(), String> {
         let mut last = None;
         loop {
             let sent_at = Instant::now();
