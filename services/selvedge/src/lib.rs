@@ -12,6 +12,7 @@ mod doctor;
 pub mod exit;
 mod fleet;
 mod foundation;
+pub mod held;
 pub mod home;
 mod init;
 mod input;

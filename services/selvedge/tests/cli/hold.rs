@@ -173,3 +173,15 @@ async fn signals_reach_the_command_and_the_lease_is_given_back() {
         std::fs::remove_file(pid).unwrap();
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_ends_with_the_hold_that_was_killed() {
+    let scene = Scene::start().await;
+    let command = "echo $$ > pid; exec sleep 600";
+    let holder = scene.spawn(&["hold", "src", "--as", "ada", "--ttl", "2s", "--", "sh", "-c", command]);
+    let pid = written(&scene.machine.path().join("shop/pid")).await;
+    signal(&holder, Signal::SIGKILL);
+    ended(&pid).await;
+    scene.until_leases("held", 0).await;
+}

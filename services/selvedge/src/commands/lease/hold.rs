@@ -40,9 +40,10 @@ use selvedge_kit::clock::now_ms;
 
 The command finds SELVEDGE_LEASE, SELVEDGE_LEASE_TOKEN, SELVEDGE_SPACE, SELVEDGE_AGENT and
 SELVEDGE_MISSION in its environment. The lease is renewed at a third of its life. If it is lost (taken,
-over with its session, or not renewed in time), the command's process group is told to end with SIGTERM, killed
-after --grace, and hold ends with 75. Else it ends as the command does: with its code, or with 128 and
-the number of the signal that ended it; with 126 or 127 if it could not be run. Signals are passed on.")]
+over with its session, or not renewed in time), the command's process group is told to end with
+SIGTERM, killed after --grace, and hold ends with 75. Else it ends as the command does: with its code,
+or with 128 and the number of the signal that ended it; with 126 or 127 if it could not be run. Signals
+are passed on. What the command leaves running in the background is not waited for.")]
 pub(crate) struct Hold {
     #[command(flatten)]
     wanted: Wanted,

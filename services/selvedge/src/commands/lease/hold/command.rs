@@ -4,6 +4,7 @@ use std::{
     ffi::{OsStr, OsString},
     io,
     os::unix::process::ExitStatusExt as _,
+    path::PathBuf,
     process::ExitStatus,
     time::Duration,
 };
@@ -22,11 +23,8 @@ use tokio::{
 };
 
 use super::terminal::Terminal;
-use crate::{exit::Failure, output::hint};
+use crate::{exit::Failure, held, output::hint};
 
-/// Code of a command that cannot be run, and of one that is not found, as shells have it.
-const CANNOT_RUN: u8 = 126;
-const NOT_FOUND: u8 = 127;
 /// Added to the number of the signal that ended a command.
 const SIGNALLED: u8 = 128;
 /// How often it is looked whether the group has ended.
@@ -46,6 +44,12 @@ impl From<ExitStatus> for Ended {
     }
 }
 
+/// This binary; on Linux also if another one lies in its place by now.
+fn own_binary() -> io::Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { Ok(running) } else { std::env::current_exe() }
+}
+
 /// A running command.
 pub(super) struct Running {
     child: Child,
@@ -54,23 +58,20 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts it; if a terminal is ours, the command gets it.
+    /// Starts it; if a terminal is ours, the command gets it. One that cannot be run ends with 126 or 127.
     ///
     /// # Errors
-    /// [`Failure::Ended`] with 126 or 127 if it cannot be run.
+    /// The system starts no process.
     pub(super) fn start(command: &[OsString], environment: &[(&str, OsString)]) -> Result<Self, Failure> {
-        let (program, arguments) = command.split_first().context("there is no command")?;
         let terminal = Terminal::ours();
-        let mut command = Command::new(program);
-        let spawned = command
-            .args(arguments)
+        let child = Command::new(own_binary()?)
+            .arg(held::SUBCOMMAND)
+            .arg(std::process::id().to_string())
+            .args(command)
             .envs(environment.iter().map(|(name, value)| (OsStr::new(name), value)))
             .process_group(0)
-            .spawn();
-        let child = spawned.map_err(|error| {
-            hint(&format!("error: cannot run {}: {error}", program.display()));
-            Failure::Ended(if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN })
-        })?;
+            .spawn()
+            .context("cannot start the command")?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let group = Pid::from_raw(id.context("the command has no process id")?);
         let running = Self { child, group, terminal };
