@@ -156,7 +156,7 @@ impl fmt::Display for Blocker {
         for (index, claim) in claims.iter().enumerate() {
             write!(f, "{}{claim}", if index == 0 { "" } else { ", " })?;
         }
-        write!(f, " (lease {lease}, {} s left)", remaining_ms.div_ceil(1_000))?;
+        write!(f, " (lease {lease}, {remaining_ms} ms left)")?;
         if purpose.is_empty() { Ok(()) } else { write!(f, ": {purpose}") }
     }
 }

@@ -12,7 +12,7 @@
 //! | 75 | `lease hold`: the lease was lost, and the command stopped |
 //!
 //! `lease hold` passes its command's code on: 126 and 127 if it could not be run, 128 and the signal's
-//! number if a signal ended it. Whatever else is interrupted ends with 130.
+//! number if a signal ended it. A wait for a lease that is interrupted ends with 130.
 
 use std::{
     io::{self, Write as _},

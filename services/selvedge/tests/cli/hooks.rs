@@ -79,6 +79,15 @@ async fn a_commit_of_what_others_hold_is_refused_and_of_ones_own_is_not() {
     refused(&scene.commit("bob").await, &["src/a.md: "]);
     scene.git("bob", &["reset", "-q", "--hard"]).await.ok();
 
+    // What is not part of the commit does not count, and what `-a` adds does.
+    scene.write("src/new.rs", "newer");
+    scene.write("docs/a.md", "c");
+    scene.git("bob", &["add", "-A"]).await.ok();
+    scene.git("bob", &["commit", "-q", "-m", "docs", "--", "docs/a.md"]).await.ok();
+    scene.git("bob", &["reset", "-q"]).await.ok();
+    refused(&scene.git("bob", &["commit", "-q", "-a", "-m", "all"]).await, &["src/new.rs: "]);
+    scene.git("bob", &["reset", "-q", "--hard"]).await.ok();
+
     // What is given back is free.
     scene.lease(&["release", text(&lease, "/id"), "--as", "ada"]).await.ok();
     scene.git("bob", &["mv", "src/old.rs", "moved.rs"]).await.ok();

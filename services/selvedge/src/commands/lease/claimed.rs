@@ -12,7 +12,7 @@ use selvedge_contracts::{
     },
 };
 
-use super::Place;
+use super::{Place, left};
 use crate::{connect::Context, exit::Failure, output::Format, repository::Repository};
 
 /// What is claimed.
@@ -121,8 +121,8 @@ impl Claimed {
 }
 
 impl Claims {
-    /// A refusal as whoever typed the claims can read it: each detail stands at what was typed. JSON output
-    /// keeps the pointers.
+    /// A refusal as whoever typed the claims can read it: each detail stands at what was typed, lengths of
+    /// time in words. JSON output keeps both as they are.
     pub(super) fn explain(&self, context: &Context, fault: Fault) -> Fault {
         if context.output != Format::Human {
             return fault;
@@ -134,10 +134,19 @@ impl Claims {
         let details = fault.details.into_iter();
         let details = details.map(|mut detail| {
             detail.at = typed(&detail.at).unwrap_or(detail.at);
+            detail.message = in_words(&detail.message).unwrap_or(detail.message);
             detail
         });
         Fault { details: details.collect(), ..fault }
     }
+}
+
+/// `… 299959 ms left …`, as a blocker is told, with `5m left`.
+fn in_words(text: &str) -> Option<String> {
+    let (before, after) = text.split_once(" ms left")?;
+    let start = before.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let length_ms = before.strip_prefix(start)?.parse().ok()?;
+    Some(format!("{start}{} left{after}", left(length_ms)))
 }
 
 /// One file if there is one, else the path with everything that may come to be below it.
@@ -188,6 +197,26 @@ mod tests {
         for bad in ["gpu=0", "gpu=-1", "gpu=x", "gpu=1000001", "=2", "GPU=1"] {
             assert!(bad.parse::<Slots>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_blocker_is_told_with_its_time_in_words() {
+        use selvedge_contracts::{
+            id::{Caller, LeaseId},
+            payload::lease::{Blocker, LeaseState},
+        };
+        let blocker = Blocker {
+            lease: LeaseId::new("lease_01").unwrap(),
+            holder: Caller::new("ada-1a2b3c4d").unwrap(),
+            purpose: "the login page".to_owned(),
+            state: LeaseState::Held,
+            claims: vec![Claim::path("src")],
+            remaining_ms: 61_500,
+            wanted: 0,
+        };
+        let told = in_words(&blocker.to_string()).unwrap();
+        assert_eq!(told, "ada-1a2b3c4d holds path src (lease lease_01, 1m 2s left): the login page");
+        assert_eq!(in_words("nothing of the sort"), None);
     }
 
     #[test]
