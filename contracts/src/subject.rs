@@ -18,7 +18,7 @@ use std::fmt;
 
 use crate::{
     fact::EntityName,
-    id::{Caller, EntityId, InvalidToken, KlusterName, Mission, ScopeId},
+    id::{Caller, EntityId, InvalidToken, KlusterName, LeaseId, Mission, ScopeId, SpaceId},
     role::{InvalidScope, Scope, Service},
     stream::Follower,
 };
@@ -143,6 +143,16 @@ pub fn requests_to(service: Service) -> String {
 /// Filter of all that happens to the leases of one mission, or of any.
 pub fn leases_in(mission: Option<&Mission>) -> String {
     format!("{LEASE_PREFIX}.{}.>", token_or_any(mission))
+}
+
+/// Filter of all that happens to the leases of one space.
+pub fn leases_in_space(mission: &Mission, space: &SpaceId) -> String {
+    format!("{LEASE_PREFIX}.{mission}.{space}.>")
+}
+
+/// Subject of all that happens to one lease.
+pub fn lease(mission: &Mission, space: &SpaceId, lease: &LeaseId) -> String {
+    format!("{LEASE_PREFIX}.{mission}.{space}.{lease}")
 }
 
 /// Filter of all requests that replicas pass on to one instance of a service.

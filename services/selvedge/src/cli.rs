@@ -12,8 +12,8 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, artifact, call, completion, contract, doctor, init, kluster, log, mission, request, serve,
-        session, status, tap, up,
+        agent, artifact, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
+        request, serve, session, status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -61,6 +61,10 @@ enum Command {
     Contract(contract::Contract),
     #[command(subcommand)]
     Artifact(artifact::Artifact),
+    #[command(subcommand)]
+    Lease(lease::Lease),
+    #[command(subcommand)]
+    Hook(hook::Hook),
     Log(log::Log),
     Tap(tap::Tap),
     Call(call::Call),
@@ -81,6 +85,8 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Request(verb) => verb.run(&context).await,
         Command::Contract(verb) => verb.run(&context).await,
         Command::Artifact(verb) => verb.run(&context).await,
+        Command::Lease(verb) => verb.run(&context).await,
+        Command::Hook(verb) => verb.run(&context).await,
         Command::Log(verb) => verb.run(&context).await,
         Command::Tap(verb) => verb.run(&context).await,
         Command::Call(verb) => verb.run(&context).await,

@@ -9,6 +9,10 @@
 //! | 4 | conflict: it does not fit what is |
 //! | 5 | denied |
 //! | 6 | nobody answered, or busy: try again |
+//! | 75 | `lease hold`: the lease was lost, and the command stopped |
+//!
+//! `lease hold` passes its command's code on: 126 and 127 if it could not be run, 128 and the signal's
+//! number if a signal ended it. A wait for a lease that is interrupted ends with 130.
 
 use std::{
     io::{self, Write as _},
@@ -29,8 +33,14 @@ pub const HELP: &str = "Exit codes:
   4  conflict: it does not fit what is
   5  denied
   6  nobody answered, or busy: try again
+  75 lease hold: the lease was lost, and the command stopped
 
 Errors go to standard error; with --output json or jsonl as one JSON object {code, message, details}.";
+
+/// Code of a command whose lease was lost: EX_TEMPFAIL of sysexits(3), "try again later".
+const LOST: u8 = 75;
+/// Code of a command that Ctrl-C or SIGTERM ended, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// How a command ends.
 pub type Done = Result<(), Failure>;
@@ -44,6 +54,12 @@ pub enum Failure {
     /// A service refused.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The lease under which a command ran was lost.
+    #[error("{0}")]
+    Lost(String),
+    /// It ends with this code, and all was said already: by the command it ran, or by whoever stopped it.
+    #[error("ended with code {0}")]
+    Ended(u8),
     /// Anything else.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
@@ -79,7 +95,8 @@ impl Failure {
     /// It and its causes, each once, in one line.
     pub fn chain(&self) -> String {
         match self {
-            Self::Usage(message) => message.clone(),
+            Self::Usage(message) | Self::Lost(message) => message.clone(),
+            Self::Ended(_) => self.to_string(),
             Self::Other(error) => format!("{error:#}"),
             Self::Fault(fault) => {
                 let at = |detail: &selvedge_contracts::fault::Detail| {
@@ -95,6 +112,8 @@ impl Failure {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
             Self::Other(_) => 1,
+            Self::Lost(_) => LOST,
+            Self::Ended(code) => *code,
             Self::Fault(fault) => match fault.code {
                 Code::Internal => 1,
                 Code::Invalid => 2,
@@ -115,6 +134,9 @@ impl Failure {
     pub fn report(&self, output: Format) -> ExitCode {
         if self.is_closed_pipe() {
             return ExitCode::SUCCESS;
+        }
+        if matches!(self, Self::Ended(_)) {
+            return self.code();
         }
         let text = match output {
             Format::Human => self.human(),
@@ -138,7 +160,8 @@ impl Failure {
 
     fn human(&self) -> String {
         let (mut text, lines): (_, Vec<String>) = match self {
-            Self::Usage(message) => (format!("error: {message}"), vec![]),
+            Self::Usage(message) | Self::Lost(message) => (format!("error: {message}"), vec![]),
+            Self::Ended(_) => (format!("error: {self}"), vec![]),
             Self::Fault(fault) => {
                 let line = |detail: &selvedge_contracts::fault::Detail| match detail.at.as_str() {
                     "" => detail.message.clone(),
@@ -161,6 +184,8 @@ impl Failure {
     fn fault(&self) -> Fault {
         match self {
             Self::Usage(message) => Fault::invalid(message.clone()),
+            Self::Lost(message) => Fault::conflict(message.clone()),
+            Self::Ended(_) => Fault::internal(self.to_string()),
             Self::Fault(fault) => fault.clone(),
             Self::Other(error) => Fault::internal(format!("{error:#}")),
         }

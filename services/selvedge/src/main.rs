@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use selvedge::nats_child::{SUBCOMMAND, become_nats_server};
+use selvedge::{held, nats_child};
 
 /// Requests and facts are many small strings that one thread makes and another drops.
 #[global_allocator]
@@ -10,10 +10,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == SUBCOMMAND) {
-        let Err(error) = become_nats_server(arguments);
+    let first = arguments.next().unwrap_or_default();
+    if first == nats_child::SUBCOMMAND {
+        let Err(error) = nats_child::become_nats_server(arguments);
         eprintln!("nats-server: {error}");
         return ExitCode::FAILURE;
+    }
+    if first == held::SUBCOMMAND {
+        return held::become_command(arguments);
     }
     selvedge::cli::run()
 }

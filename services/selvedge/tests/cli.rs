@@ -15,6 +15,12 @@ mod agents;
 mod artifacts;
 #[path = "cli/contracts.rs"]
 mod contracts;
+#[path = "cli/hold.rs"]
+mod hold;
+#[path = "cli/hooks.rs"]
+mod hooks;
+#[path = "cli/leases.rs"]
+mod leases;
 #[path = "cli/machine.rs"]
 mod machine;
 #[path = "cli/revoking.rs"]

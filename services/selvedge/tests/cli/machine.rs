@@ -74,6 +74,43 @@ impl Machine {
         command
     }
 
+    /// The same in a folder below its working folder.
+    pub(crate) fn command_in(&self, folder: &str, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.current_dir(self.path().join(folder));
+        command
+    }
+
+    /// Runs the binary in a folder below its working folder.
+    pub(crate) async fn run_in(&self, folder: &str, arguments: &[&str]) -> Ran {
+        ran(self.command_in(folder, arguments).output().await.unwrap())
+    }
+
+    /// Runs git in a folder below its working folder, away from the machine's own settings, as an agent.
+    pub(crate) async fn git(&self, folder: &str, agent: &str, arguments: &[&str]) -> Ran {
+        ran(self.git_command(folder, agent, arguments).output().await.unwrap())
+    }
+
+    /// The same, ready to run.
+    pub(crate) fn git_command(&self, folder: &str, agent: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        command.args(arguments).current_dir(self.path().join(folder)).env_clear();
+        command.envs([("PATH", "/usr/bin:/bin"), ("NATS_URL", &self.url), ("SELVEDGE_AGENT", agent)]);
+        command.envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")]);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), agent).env(format!("GIT_{role}_EMAIL"), "a@example.org");
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// A repository in a folder below its working folder, with one commit.
+    pub(crate) async fn repository(&self, folder: &str) {
+        std::fs::create_dir_all(self.path().join(folder)).unwrap();
+        self.git(folder, "ada", &["init", "-q", "-b", "main"]).await.ok();
+        self.git(folder, "ada", &["commit", "-q", "--allow-empty", "-m", "first"]).await.ok();
+    }
+
     /// Runs the binary to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         ran(self.command(arguments).output().await.unwrap())
@@ -95,7 +132,7 @@ impl Machine {
     }
 }
 
-fn ran(output: Output) -> Ran {
+pub(crate) fn ran(output: Output) -> Ran {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
