@@ -27,7 +27,8 @@ pub async fn start(
     metrics: &Metrics,
 ) -> Result<Running, ArtifactsError> {
     let store = Store::open(config, kluster)?;
-    let state = Arc::new(Artifacts::new(&bus, config, store, metrics));
+    let tasks = TaskTracker::new();
+    let state = Arc::new(Artifacts::new(&bus, config, store, &tasks, metrics));
     let setup = Setup {
         instance: None,
         service: Service::Artifacts,
@@ -40,5 +41,5 @@ pub async fn start(
         metrics: metrics.clone(),
         state,
     };
-    Ok(service::start(setup, TaskTracker::new(), CancellationToken::new()).await?)
+    Ok(service::start(setup, tasks, CancellationToken::new()).await?)
 }

@@ -16,6 +16,7 @@ use selvedge_kit::{
     metrics::Metrics,
     view::{Apply, Feed, View},
 };
+use tokio_util::task::TaskTracker;
 
 use crate::{
     names::{Names, Versions},
@@ -61,7 +62,13 @@ pub(crate) struct Artifacts {
 }
 
 impl Artifacts {
-    pub(crate) fn new(bus: &Bus, config: &Config, store: Store, metrics: &Metrics) -> Self {
+    pub(crate) fn new(
+        bus: &Bus,
+        config: &Config,
+        store: Store,
+        tasks: &TaskTracker,
+        metrics: &Metrics,
+    ) -> Self {
         let (directory, versions) = (Directory::default(), Arc::<Versions>::default());
         let contracts = Arc::<View<Contract>>::default();
         let views = vec![
@@ -76,7 +83,7 @@ impl Artifacts {
             versions,
             contracts,
             checkers: Checkers::default(),
-            uploads: Uploads::new(store.clone(), Arc::clone(&pins)),
+            uploads: Uploads::new(store.clone(), Arc::clone(&pins), tasks.clone()),
             store,
             pins,
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),

@@ -19,6 +19,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::clock::Deadline;
 use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use crate::{
@@ -53,11 +54,19 @@ struct Shared {
     pins: Arc<Pins>,
     working: Mutex<HashMap<Place, (PutFinish, watch::Receiver<Progress>)>>,
     room: Semaphore,
+    /// The service's own, so that a stop waits for what is being put together.
+    tasks: TaskTracker,
 }
 
 impl Uploads {
-    pub(crate) fn new(store: Store, pins: Arc<Pins>) -> Self {
-        Self(Arc::new(Shared { store, pins, working: Mutex::default(), room: Semaphore::new(AT_ONCE) }))
+    pub(crate) fn new(store: Store, pins: Arc<Pins>, tasks: TaskTracker) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            pins,
+            working: Mutex::default(),
+            room: Semaphore::new(AT_ONCE),
+            tasks,
+        }))
     }
 
     /// Puts an upload together, or goes on waiting for the one that is at it.
@@ -92,7 +101,7 @@ impl Uploads {
         let (tell, progress) = watch::channel(Progress::Working(0));
         working.insert(place.clone(), (wanted.clone(), progress.clone()));
         let (shared, place, wanted) = (Arc::clone(&self.0), place.clone(), wanted.clone());
-        tokio::spawn(async move {
+        self.0.tasks.spawn(async move {
             let _ended = Ended { shared: &shared, place: &place };
             let outcome = shared.put_together(&place, &wanted, &tell).await;
             debug!(upload = %place.upload, is_stored = matches!(outcome, Ok(Finish::Stored { .. })), "upload finished");

@@ -17,6 +17,14 @@ const LOCAL_PART_BYTES: usize = 2 << 20;
 /// Bytes of a part elsewhere: S3 takes none below 5 MiB, and 10,000 of them, so 64 GiB fit.
 const REMOTE_PART_BYTES: usize = 8 << 20;
 
+/// Makes the folders of content at once: one made by a put would cost it two syncs more.
+fn shards(folder: &std::path::Path) -> std::io::Result<()> {
+    for shard in 0..=u8::MAX {
+        std::fs::create_dir_all(folder.join(format!("{shard:02x}")))?;
+    }
+    std::fs::File::open(folder)?.sync_all()
+}
+
 impl Store {
     /// Opens the store of one kluster. A folder is made if it is missing.
     pub(crate) fn open(config: &Config, kluster: &KlusterName) -> Result<Self, ArtifactsError> {
@@ -47,7 +55,7 @@ impl Store {
     fn folder(folder: PathBuf, kluster: &KlusterName) -> Result<Self, ArtifactsError> {
         let folder = folder.join(kluster.as_str());
         let named = |source| ArtifactsError::Folder { folder: folder.display().to_string(), source };
-        std::fs::create_dir_all(&folder).map_err(named)?;
+        shards(&folder.join("blake3")).map_err(named)?;
         let open = || {
             LocalFileSystem::new_with_prefix(&folder).map_err(|error| ArtifactsError::Url {
                 url: folder.display().to_string(),
