@@ -21,12 +21,16 @@ run() {
     "$selvedge" "$@"
 }
 # What must be refused: the demo fails if it is not, or not with the exit code 5 of a denial.
-denied() {
+denied() { refused 5 "$@"; }
+# The same with another exit code: 4 is a conflict.
+refused() {
+    expected=$1
+    shift
     printf '$ selvedge %s\n' "$*"
     code=0
     "$selvedge" "$@" || code=$?
-    [ "$code" -eq 5 ] || { echo "expected a denial (exit code 5), got exit code $code" >&2; exit 1; }
-    echo "(denied, as it must be: exit code $code)"
+    [ "$code" -eq "$expected" ] || { echo "expected exit code $expected, got $code" >&2; exit 1; }
+    echo "(refused, as it must be: exit code $code)"
 }
 
 say "1. The fabric starts: one process and a child nats-server"
@@ -58,12 +62,33 @@ say "4. What a worker may not do, nats-server itself refuses"
 denied call registry.request_open '{"title":"My own idea"}' --as walt --mission demo
 denied call registry.agent_retire '{"agent":"vera-00000000","reason":"in my way"}' --as walt --mission demo
 
-say "5. An agent is retired: its live session is worth nothing from then on"
+say "5. Two agents, one file: the second is refused and told who holds it, for what, and how long"
+git init -q "$folder/shop"
+mkdir "$folder/shop/src"
+cp "$0" "$folder/shop/src/login.rs"
+cd "$folder/shop"
+run lease acquire src --as walt --purpose "faster sign-in" --ttl 5m
+refused 4 lease acquire src/login.rs --as vera
+run lease list
+run lease hold docs --as vera -- sh -c 'mkdir -p docs && echo "written under token $SELVEDGE_LEASE_TOKEN" | tee docs/notes'
+
+say "6. What one agent hands over is exactly what the other reads: content by its digest, names with versions"
+run artifact put src/login.rs --name research/login --as walt
+run artifact get research/login@v1 "$folder/read" --as vera
+cmp src/login.rs "$folder/read"
+echo "(the same, byte for byte)"
+run artifact history research/login --as vera
+cd "$folder"
+
+say "7. An agent is retired: its live session is worth nothing from then on, and its leases are free"
 run agent retire walt --reason "end of the demo"
 denied call registry.whoami --as walt --mission demo
+cd "$folder/shop"
+run lease acquire src/login.rs --as vera --wait 10s
+cd "$folder"
 
-say "6. The ledger: every change, who asked for it, under which session, signed or not"
+say "8. The ledger: every change, who asked for it, under which session, signed or not"
 run log
 
-say "7. The fabric's own checks"
+say "9. The fabric's own checks"
 run doctor
