@@ -14,12 +14,12 @@ use std::{
 use async_nats::Client as Nats;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use selvedge_contracts::id::ArtifactRef;
+use selvedge_contracts::{id::ArtifactRef, role::Role};
 use selvedge_kit::{client::Client, service::Running, transfer};
 use selvedge_tests::{
     Options,
     artifacts::{in_folder, start},
-    fabric::Fabric,
+    fabric::{Fabric, lasting_session},
 };
 
 use crate::{
@@ -59,7 +59,8 @@ async fn prepare() -> Subjects {
     let fabric = Fabric::start_with(Options::LAZY).await;
     let config = in_folder(&fabric.bus);
     let service = start(&fabric.bus, &config, "a1").await;
-    let (_, working) = fabric.worker("ada").await;
+    let agent = fabric.agent("ada", Role::Worker).await;
+    let working = fabric.session(&agent, lasting_session()).await.expect("a session");
     let folder = fabric.bus.path().join("raw");
     std::fs::create_dir_all(&folder).expect("a folder");
     let mut stored = Vec::new();

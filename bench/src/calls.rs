@@ -17,7 +17,7 @@ use selvedge_contracts::{
 use selvedge_kit::client::Client;
 use selvedge_tests::{
     Options,
-    fabric::{Fabric, plain_session},
+    fabric::{Fabric, lasting_session},
 };
 
 use crate::{
@@ -84,7 +84,7 @@ pub(crate) async fn measure(name: &str, options: Options, seconds: f64, rounds: 
 async fn start(options: Options) -> (Fabric, Subjects) {
     let fabric = Fabric::start_with(options).await;
     let planner = fabric.agent("pia", Role::Planner).await;
-    let session = fabric.session(&planner, plain_session()).await.expect("a session");
+    let session = fabric.session(&planner, lasting_session()).await.expect("a session");
     let subjects = Subjects {
         raw: fabric.bus.connect_as_root().await,
         js: jetstream::new(fabric.bus.connect_as_root().await),

@@ -22,7 +22,7 @@ use selvedge_contracts::{
 use selvedge_kit::{client::Client, service::Running};
 use selvedge_tests::{
     Options,
-    fabric::{Fabric, plain_session},
+    fabric::{Fabric, lasting_session},
 };
 
 use crate::{
@@ -103,7 +103,7 @@ async fn start(options: Options) -> (Fabric, Running, Subjects) {
     let mut clients = Vec::new();
     for index in 0..AGENTS {
         let agent = fabric.agent(&format!("w{index}"), Role::Worker).await;
-        clients.push(fabric.session(&agent, plain_session()).await.expect("a session").client);
+        clients.push(fabric.session(&agent, lasting_session()).await.expect("a session").client);
     }
     let subjects = Subjects {
         raw: fabric.bus.connect_as_root().await,

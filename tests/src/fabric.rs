@@ -203,6 +203,11 @@ pub fn plain_session() -> SessionStart {
     }
 }
 
+/// A session that lasts an hour without a heartbeat.
+pub fn lasting_session() -> SessionStart {
+    SessionStart { presence_ttl_ms: Some(3_600_000), ..plain_session() }
+}
+
 /// A registry of one kluster, over a connection of its own.
 pub async fn start_registry(bus: &Bus, kluster: &KlusterName, instance: &str) -> Running {
     start_registry_at(bus, &bus.url(), kluster, instance).await
