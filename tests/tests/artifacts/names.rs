@@ -16,6 +16,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     client::{Client, Options},
+    clock::Deadline,
     transfer,
 };
 use selvedge_tests::{
@@ -241,4 +242,35 @@ async fn a_name_is_followed_by_its_live_facts_with_its_provenance() {
     assert_eq!((&change["version"], &change["digest"]), (&json!(1), &json!(digest.as_str())));
     assert_eq!(change["producer"], scene.agent.record.id.as_str());
     assert_eq!(change["sources"], json!([{"digest": source.as_str(), "name": "raw", "version": 1}]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_recorded_version_is_known_whatever_became_of_the_call_that_recorded_it() {
+    let scene = Scene::start().await;
+    let client = scene.client();
+    let digests = [put(client, "one").await, put(client, "two").await];
+    let digests = &digests;
+    let hurried = (0..64_u64).map(|who| async move {
+        for n in 0..60_u64 {
+            let wanted = plain(&format!("hurried-{who}"), &digests[usize::try_from(n % 2).unwrap()]);
+            let options = Options { timeout_ms: Some(4 + (n * 7 + who) % 40), ..Options::default() };
+            // Whether it is answered in time does not matter.
+            let _ = publish_with(client, &wanted, &options).await;
+        }
+    });
+    futures::future::join_all(hurried).await;
+    let ledger = ledger(&scene.fabric.bus).await;
+    let (mut lost, last) = (Vec::new(), ledger.last_revision(Deadline::in_ms(5_000)).await.unwrap());
+    let all = Options { at_least: last, ..Options::default() };
+    for who in 0..64 {
+        let recorded = count(&ledger, &format!("demo.artifact.hurried-{who}.published")).await;
+        let name = ArtifactName::new(&format!("hurried-{who}")).unwrap();
+        let list = VersionList { name, after: 0, limit: Some(1_000) };
+        let known = client.call_with::<call::ArtifactHistory>(&list, &all).await;
+        let known = known.map_or(0, |page| page.reply.versions.len());
+        if known != recorded {
+            lost.push((who, recorded, known));
+        }
+    }
+    assert_eq!(lost, [], "publisher, versions recorded, versions known");
 }

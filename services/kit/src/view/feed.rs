@@ -219,9 +219,10 @@ impl Feed {
     }
 
     fn take(&self, message: &Message, revision: u64) {
-        if self.0.own.take(&message.subject, &message.payload, revision) {
-            return;
-        }
+        // What is recorded here puts its state into the view that it was decided on. A view that keeps more
+        // than the newest state has to read the fact all the same: the call that records it may be given up
+        // before it can tell.
+        self.0.own.take(&message.subject, &message.payload, revision);
         let Ok(fact) = Fact::parse(&message.subject) else {
             return;
         };
