@@ -161,6 +161,21 @@ async fn corrupted_and_truncated_content_is_named_and_never_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn content_that_was_cut_to_nothing_is_not_served_as_empty() {
+    let scene = Scene::start().await;
+    let client = scene.client();
+    let put = transfer::put_bytes(client, "hello".into()).await.unwrap();
+    publish(client, "a", &put.digest).await.unwrap();
+    std::fs::File::create(file_of(&scene, b"hello")).unwrap();
+    let fault = get(client, "a").await.unwrap_err();
+    assert!(fault.code == Code::Internal && fault.message.contains("corrupted"), "{fault}");
+    let again = publish(client, "b", &put.digest).await.unwrap_err();
+    assert!(again.message.contains("corrupted"), "a version names no content that is not there: {again}");
+    transfer::put_bytes(client, "hello".into()).await.unwrap();
+    assert_eq!(get(client, "a").await.unwrap().1, b"hello");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_outboard_is_made_anew_from_sound_content_alone() {
     let scene = Scene::start().await;
     let content = content((2 << 20) + 5, 2);

@@ -72,10 +72,10 @@ async fn pinned(state: &Artifacts, call: &Call, digest: &Digest) -> Answer<u64> 
         return Err(unknown_content(digest));
     }
     state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?;
-    match state.store.size(digest).await? {
+    match state.store.sound_size(digest).await? {
         Some(size_bytes) => Ok(size_bytes),
         None if state.store.recover(digest).await? => {
-            state.store.size(digest).await?.ok_or_else(|| unknown_content(digest))
+            state.store.sound_size(digest).await?.ok_or_else(|| unknown_content(digest))
         }
         None => Err(unknown_content(digest)),
     }
