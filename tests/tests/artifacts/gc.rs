@@ -78,6 +78,25 @@ async fn within_the_grace_period_nothing_goes_and_a_dry_run_removes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn collected_content_leaves_no_folder_behind() {
+    let scene = Scene::start_with(|config| config.grace_ms = 1).await;
+    for seed in 0..3 {
+        transfer::put_bytes(scene.client(), content(100, seed)).await.unwrap();
+    }
+    // What a replica that is killed in the middle of a piece leaves.
+    let root = std::path::Path::new(&scene.config.url).join("main");
+    let staging = root.join("staging/demo/ada");
+    let upload = staging.join("upload_00000000000000000000000000000000");
+    std::fs::create_dir_all(&upload).unwrap();
+    std::fs::write(upload.join("0000000000000000#1"), "half").unwrap();
+    collected(&scene, 3).await;
+    gc(&scene, false).await;
+    for folder in [root.join("trash"), staging] {
+        assert_eq!(std::fs::read_dir(&folder).into_iter().flatten().count(), 0, "{}", folder.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_upload_goes_with_its_pieces() {
     let scene = Scene::start_with(|config| config.grace_ms = 1).await;
     let start = PutStart { digest: Some(digest(b"x")), size_bytes: Some(5 << 20) };

@@ -42,7 +42,7 @@ pub(crate) struct Piece {
 }
 
 const RECORD: &str = "upload.json";
-const STAGING: &str = "staging";
+pub(super) const STAGING: &str = "staging";
 /// Pieces deleted at once.
 const DELETED_AT_ONCE: usize = 16;
 

@@ -6,7 +6,7 @@ use futures::TryStreamExt as _;
 use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
 use selvedge_contracts::id::Digest;
 
-use super::{Store, content_path, found, outboard_path};
+use super::{Store, content_path, found, outboard_path, staging::STAGING};
 use crate::error::StoreError;
 
 const TRASH: &str = "trash";
@@ -118,7 +118,13 @@ impl Store {
     /// folder has such files; a bucket's owner lets unfinished uploads expire.
     pub(crate) async fn remove_leftovers(&self, before_ms: u64) -> u64 {
         let Some(folder) = self.folder.clone() else { return 0 };
-        let removed = tokio::task::spawn_blocking(move || leftovers(&folder, before_ms));
+        let removed = tokio::task::spawn_blocking(move || {
+            let removed = leftovers(&folder, before_ms);
+            for emptied in [TRASH, STAGING] {
+                remove_empty(&folder.join(emptied));
+            }
+            removed
+        });
         removed.await.unwrap_or_default()
     }
 }
@@ -130,6 +136,18 @@ pub(crate) fn sweep_name(now_ms: u64, random: u64) -> String {
 
 fn began_ms(sweep: &str) -> Option<u64> {
     u64::from_str_radix(sweep.split_once('-')?.0, 16).ok()
+}
+
+/// Removes the folders below that hold nothing: what moved content aside, or died in an upload, leaves them.
+/// One that somebody needs again at this moment is made again by whoever writes into it.
+fn remove_empty(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_empty(&entry.path());
+            // It fails on one that holds something, and that is what is wanted.
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
 }
 
 /// object_store writes `<name>#<number>` before it renames.
