@@ -3,10 +3,14 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use object_store::memory::InMemory;
+use object_store::{
+    memory::InMemory,
+    throttle::{ThrottleConfig, ThrottledStore},
+};
 use selvedge_contracts::{id::Digest, payload::artifact::GcReport};
 use selvedge_kit::{clock::now_ms, service::Answer};
 
@@ -178,4 +182,21 @@ async fn a_sweep_that_sleeps_deletes_only_what_it_moved_aside_itself() {
     nobody.seen.lock().unwrap().named.insert(content.clone());
     quick.settle(&by_quick, &mut GcReport::default()).await.unwrap();
     assert!(store.is_sound(&content).await.unwrap(), "named before the second sweep settled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_gets_to_content_that_a_slow_store_takes_long_to_list() {
+    let slow = ThrottleConfig { wait_list_per_call: Duration::from_millis(30), ..ThrottleConfig::default() };
+    let store = Store::over(Arc::new(ThrottledStore::new(InMemory::new(), slow)), 1 << 20);
+    let last = Digest::new(&"f".repeat(64)).unwrap();
+    store.put_whole(&last, Bytes::from(CONTENT)).await.unwrap();
+    let nobody = World {
+        store: store.clone(),
+        actor: Actor::Putter,
+        schedule: [usize::MAX; 3],
+        seen: Mutex::default(),
+    };
+    let sweep = Sweep::new(&store, &nobody, now_ms() + 1_000, 0, 7);
+    let unnamed = sweep.look(None, &mut GcReport::default()).await.unwrap();
+    assert_eq!(unnamed.len(), 1, "all shards before it took longer than one look");
 }
