@@ -1,6 +1,6 @@
 //! The service of artifacts under test, over whatever store a test wants.
 
-use selvedge_artifacts::Config;
+use selvedge_artifacts::{ArtifactsError, Config};
 use selvedge_contracts::{
     call,
     fault::Fault,
@@ -28,13 +28,19 @@ pub fn in_folder(bus: &Bus) -> Config {
 
 /// A replica of the service.
 pub async fn start(bus: &Bus, config: &Config, instance: &str) -> Running {
+    try_start(bus, config, instance).await.expect("the service starts")
+}
+
+/// A replica of the service, if it starts.
+///
+/// # Errors
+/// The service's own.
+pub async fn try_start(bus: &Bus, config: &Config, instance: &str) -> Result<Running, ArtifactsError> {
     let login = Login::held(bus.service_credential(Service::Artifacts, instance));
     let connection = connect_bus(bus, login).await;
     let (kluster, limits) = (bus.kluster(), Limits::default());
     let (name, account) = (kluster.name(), kluster.account());
-    selvedge_artifacts::start(connection, config, name, &account, limits, &Metrics::default())
-        .await
-        .expect("the service starts")
+    selvedge_artifacts::start(connection, config, name, &account, limits, &Metrics::default()).await
 }
 
 /// The digest of some content.

@@ -24,6 +24,26 @@ pub enum ArtifactsError {
         /// Why.
         source: io::Error,
     },
+    /// Another fabric keeps its content there: a sweep here would take it for garbage.
+    #[error(
+        "the store at {url} belongs to the account {owner}, not to {account}: name another artifacts.url; if that fabric is no more, remove the object `owner` of the kluster's folder there"
+    )]
+    Foreign {
+        /// As it stands in the settings.
+        url: String,
+        /// Public key of the account whose store it is.
+        owner: String,
+        /// Public key of the account that was to use it.
+        account: String,
+    },
+    /// The store did not answer.
+    #[error("the store at {url} cannot be used")]
+    Unusable {
+        /// As it stands in the settings.
+        url: String,
+        /// Why.
+        source: object_store::Error,
+    },
     /// The service cannot start.
     #[error("cannot serve")]
     Service(#[from] selvedge_kit::service::ServiceError),

@@ -5,7 +5,8 @@
 //! nobody who asks for it finds it stored; then names and pins are looked at again, and it is deleted, or
 //! moved back. Since whoever relies on content pins it *before* asking whether it is there, one of two
 //! things is true for each of them: the sweep sees the pin, or they see that it is gone and write it anew.
-//! A sweep that sleeps in between, however long, deletes only what it moved aside itself.
+//! A sweep that sleeps in between, however long, deletes only what it moved aside itself. In a bucket moving
+//! is copying and deleting: there it may sleep a week, as long as the copy is kept beside the original.
 
 mod sweep;
 #[cfg(test)]

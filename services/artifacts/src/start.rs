@@ -27,6 +27,13 @@ pub async fn start(
     metrics: &Metrics,
 ) -> Result<Running, ArtifactsError> {
     let store = Store::open(config, kluster)?;
+    let owner = store
+        .owner(account)
+        .await
+        .map_err(|source| ArtifactsError::Unusable { url: config.url.clone(), source })?;
+    if owner != account {
+        return Err(ArtifactsError::Foreign { url: config.url.clone(), owner, account: account.to_owned() });
+    }
     let tasks = TaskTracker::new();
     let state = Arc::new(Artifacts::new(&bus, config, store, &tasks, metrics));
     let setup = Setup {

@@ -82,6 +82,10 @@ fn patient() -> Options {
 /// [`TransferError`]; a file that changes meanwhile is refused by its digest.
 pub async fn put_file(client: &Client, path: &Path, told: Told<'_>) -> Result<Stored, TransferError> {
     let mut file = File::open(path).await?;
+    if !file.metadata().await?.is_file() {
+        // A pipe can be read once only.
+        return put_stream(client, file, told).await;
+    }
     let (digest, size_bytes) = digest_of(&mut file).await?;
     let most = client.bus().max_attachment_bytes() as u64;
     if size_bytes <= most {
@@ -252,7 +256,9 @@ pub async fn get(
         let content = content_of(&got.digest)?;
         let len = piece.len();
         let offsets = (len as u64..size_bytes).step_by(len);
-        let asked = offsets.map(|offset| stretch(client, &content, offset, len));
+        // Whichever replica answers must know what the first one knew.
+        let as_of = answered.as_of.max(at_least);
+        let asked = offsets.map(|offset| stretch(client, &content, as_of, (offset, len)));
         let mut asked = std::pin::pin!(stream::iter(asked).buffered(WINDOW));
         while let Some(piece) = asked.try_next().await? {
             hasher.update(&piece);
@@ -275,11 +281,12 @@ fn content_of(digest: &Digest) -> Result<ArtifactRef, Fault> {
 async fn stretch(
     client: &Client,
     content: &ArtifactRef,
-    offset: u64,
-    len: usize,
+    at_least: u64,
+    (offset, len): (u64, usize),
 ) -> Result<Bytes, TransferError> {
     let get = Get { artifact: content.clone(), offset, len: u32::try_from(len).ok() };
-    let (_, piece) = client.call_bytes::<call::ArtifactGet>(&get, Bytes::new(), &patient()).await?;
+    let options = Options { at_least, ..patient() };
+    let (_, piece) = client.call_bytes::<call::ArtifactGet>(&get, Bytes::new(), &options).await?;
     Ok(piece)
 }
 

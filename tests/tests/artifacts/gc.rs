@@ -8,7 +8,8 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{client::Options, transfer};
 use selvedge_tests::{
-    artifacts::{digest, meant, plain, publish, publish_with},
+    artifacts::{digest, in_folder, meant, plain, publish, publish_with, start, try_start},
+    fabric::Fabric,
     wait,
 };
 
@@ -133,4 +134,15 @@ async fn only_an_operator_collects() {
     let scene = Scene::start().await;
     let denied = scene.client().call::<call::ArtifactGc>(&Gc::default()).await.unwrap_err();
     assert_eq!(denied.code, Code::Denied);
+}
+
+/// Names and pins are those of one fabric: its sweep would take another's content for garbage.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_another_fabric_is_refused() {
+    let (ours, other) = (Fabric::start().await, Fabric::start().await);
+    let config = in_folder(&ours.bus);
+    let _first = start(&ours.bus, &config, "a1").await;
+    let _second = start(&ours.bus, &config, "a2").await;
+    let refused = try_start(&other.bus, &config, "a1").await.err().expect("it is refused");
+    assert!(refused.to_string().contains(&ours.bus.kluster().account()), "{refused}");
 }

@@ -17,6 +17,8 @@ const MAX_RETIRED: usize = 500;
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
 /// After this time a sweep that has not settled what it moved aside is taken for dead, in milliseconds.
 const DEAD_AFTER_MS: u64 = 10 * 60 * 1_000;
+/// How long a sweep of a bucket may sleep and still do no harm when it wakes, in milliseconds: a week.
+const LONGEST_SLEEP_MS: u64 = 7 * 86_400_000;
 const LAST_SHARD: u8 = u8::MAX;
 
 /// One sweep.
@@ -104,7 +106,17 @@ impl<'a, K: Keeps> Sweep<'a, K> {
 
     /// Settles what dead sweeps left, and removes abandoned uploads and half-written files.
     pub(crate) async fn tidy(&self, report: &mut GcReport) -> Answer<()> {
-        let dead = self.store.unsettled(now_ms().saturating_sub(DEAD_AFTER_MS)).await?;
+        let now_ms = now_ms();
+        let mut dead = Vec::new();
+        for retired in self.store.unsettled(now_ms.saturating_sub(DEAD_AFTER_MS)).await? {
+            // In a bucket moving is copying and deleting. A sweep that sleeps in between still deletes what
+            // it copied when it wakes, and brings it back from this copy if it must.
+            let may_wake = !retired.is_older_than(now_ms.saturating_sub(LONGEST_SLEEP_MS));
+            if may_wake && self.store.size(&retired.digest).await?.is_some() {
+                continue;
+            }
+            dead.push(retired);
+        }
         self.settle(&dead, report).await?;
         report.uploads = self.store.end_abandoned(self.before_ms).await?;
         report.leftovers = self.store.remove_leftovers(self.before_ms).await;

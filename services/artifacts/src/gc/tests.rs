@@ -15,7 +15,10 @@ use selvedge_contracts::{id::Digest, payload::artifact::GcReport};
 use selvedge_kit::{clock::now_ms, service::Answer};
 
 use super::{Keeps, sweep::Sweep};
-use crate::{fixture::digest, store::Store};
+use crate::{
+    fixture::digest,
+    store::{Store, sweep_name},
+};
 
 const CONTENT: &str = "content";
 /// Moments of a sweep at which somebody else may act: before it looks; between its look at a pin and what
@@ -182,6 +185,35 @@ async fn a_sweep_that_sleeps_deletes_only_what_it_moved_aside_itself() {
     nobody.seen.lock().unwrap().named.insert(content.clone());
     quick.settle(&by_quick, &mut GcReport::default()).await.unwrap();
     assert!(store.is_sound(&content).await.unwrap(), "named before the second sweep settled");
+}
+
+/// A sweep of a bucket that sleeps between copying and deleting will delete the original when it wakes.
+#[tokio::test]
+async fn a_copy_aside_stays_as_long_as_its_sweep_may_wake_and_delete_the_original() {
+    let store = Store::over(Arc::new(InMemory::new()), 1 << 20);
+    let content = digest(CONTENT);
+    let nobody = World {
+        store: store.clone(),
+        actor: Actor::Putter,
+        schedule: [usize::MAX; 3],
+        seen: Mutex::default(),
+    };
+    let (minute, day) = (60_000, 86_400_000);
+    let aside = async |ago_ms: u64| {
+        store.put_whole(&content, Bytes::from(CONTENT)).await.unwrap();
+        let sweep = sweep_name(now_ms() - ago_ms, ago_ms);
+        store.retire(&content, 7, &sweep).await.unwrap().unwrap();
+    };
+    let copies = async || store.unsettled(now_ms()).await.unwrap().len();
+    aside(20 * minute).await;
+    aside(8 * day).await;
+    let tidy = async || Sweep::new(&store, &nobody, 7, 0, 3).tidy(&mut GcReport::default()).await.unwrap();
+    store.put_whole(&content, Bytes::from(CONTENT)).await.unwrap();
+    tidy().await;
+    assert_eq!(copies().await, 1, "the one of a week ago goes, beside the original the other stays");
+    store.retire(&content, 7, &sweep_name(now_ms(), 4)).await.unwrap().unwrap();
+    tidy().await;
+    assert_eq!(copies().await, 1, "without the original the old copy goes, the new one is not settled yet");
 }
 
 #[tokio::test(start_paused = true)]

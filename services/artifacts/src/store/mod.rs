@@ -6,6 +6,7 @@
 //! | `outboard/<2 hex>/<62 hex>` | chaining values of its groups ([`crate::tree`]) | before the content |
 //! | `staging/<mission>/<agent>/<upload>/…` | an upload's record, and its pieces by offset | as they come |
 //! | `trash/<64 hex>/<sweep>` | content that a sweep is about to delete | by a sweep |
+//! | `owner` | public key of the account whose store it is | once, by the first service that opens it |
 //!
 //! In a local folder a file is written under another name, synced, renamed, and its folder synced, so a
 //! crash never leaves a wrong object under a digest. Pieces are not synced: what a power cut takes of

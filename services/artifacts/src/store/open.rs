@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use object_store::{
-    ObjectStore, ObjectStoreScheme, local::LocalFileSystem, memory::InMemory, parse_url_opts, path::Path,
-    prefix::PrefixStore,
+    ObjectStore, ObjectStoreExt as _, ObjectStoreScheme, PutMode, PutOptions, local::LocalFileSystem,
+    memory::InMemory, parse_url_opts, path::Path, prefix::PrefixStore,
 };
 use selvedge_contracts::id::KlusterName;
 use url::Url;
@@ -50,6 +50,21 @@ impl Store {
         let (store, path) = parse_url_opts(&url, options).map_err(|error| failed(error.to_string()))?;
         let prefix: Path = path.parts().chain([kluster.as_str().into()]).collect();
         Ok(Self::over(Arc::new(PrefixStore::new(store, prefix)), REMOTE_PART_BYTES))
+    }
+
+    /// Whose store it is, by the public key of the account: `account`'s from now on if it was nobody's. Names
+    /// and pins say what is garbage, and they are those of one fabric alone.
+    pub(crate) async fn owner(&self, account: &str) -> Result<String, object_store::Error> {
+        let path = Path::from("owner");
+        let create = PutOptions::from(PutMode::Create);
+        match self.durable.put_opts(&path, account.to_owned().into(), create).await {
+            Ok(_) => Ok(account.to_owned()),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                let owner = self.durable.get(&path).await?.bytes().await?;
+                Ok(String::from_utf8_lossy(&owner).into_owned())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn folder(folder: PathBuf, kluster: &KlusterName) -> Result<Self, ArtifactsError> {

@@ -21,6 +21,11 @@ pub(crate) struct Retired {
 }
 
 impl Retired {
+    /// Whether it was moved aside before `at_ms` (Unix time).
+    pub(crate) fn is_older_than(&self, at_ms: u64) -> bool {
+        began_ms(&self.sweep).is_some_and(|began_ms| began_ms < at_ms)
+    }
+
     fn content(&self) -> Path {
         Path::from_iter([TRASH, self.digest.as_str(), &self.sweep])
     }

@@ -113,3 +113,27 @@ async fn gc_says_what_it_would_remove_and_removes_it() {
     assert!(swept.contains("removed 1 contents, 7 bytes; kept 1 named"), "{swept}");
     assert_eq!(machine.run(&["artifact", "get", "a"]).await.ok(), "named");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_goes_through_named_pipes_and_leaves_them_pipes() {
+    let fabric = Fabric::start().await;
+    let _service = start(&fabric.bus, &in_folder(&fabric.bus), "a1").await;
+    let machine = Machine::of_operator(&fabric);
+    let pipe = machine.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let sent: Vec<u8> = (0..600_000_u32).flat_map(u32::to_le_bytes).collect();
+    let writing = std::thread::spawn({
+        let (pipe, sent) = (pipe.clone(), sent.clone());
+        move || fs::write(pipe, sent)
+    });
+    machine.run(&["artifact", "put", "pipe", "--name", "piped"]).await.ok();
+    writing.join().unwrap().unwrap();
+    let reading = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe)
+    });
+    machine.run(&["artifact", "get", "piped", "pipe"]).await.ok();
+    assert!(reading.join().unwrap().unwrap() == sent);
+    let kind = fs::symlink_metadata(&pipe).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "{kind:?}");
+}

@@ -23,7 +23,7 @@ use crate::{
   selvedge artifact get research/auth-analysis --at-least 4711 --as ada
   selvedge artifact get 1e5f0a… large.bin
 
-A file is there whole or not at all. On standard output nothing is written but the content; if the
+A file is there whole or not at all. On standard output, or into a pipe, nothing is written but the content; if the
 exit code is not 0, throw away what came.")]
 pub(crate) struct Get {
     /// NAME, NAME@latest, NAME@v2, NAME@1a2b3c4d (hex of its digest), or a digest.
@@ -58,8 +58,18 @@ impl Get {
         Ok(())
     }
 
+    /// Into a pipe or a device as it comes.
+    async fn to_device(&self, client: &Client, told: transfer::Told<'_>) -> Result<Got, Failure> {
+        let cannot = || format!("cannot write {}", self.file.display());
+        let mut device = File::options().write(true).open(&self.file).await.with_context(cannot)?;
+        Ok(transfer::get(client, &self.artifact, self.at_least, &mut device, told).await?)
+    }
+
     /// Under another name first, so that nobody takes a part of it for the whole.
     async fn to_file(&self, client: &Client, told: transfer::Told<'_>) -> Result<Got, Failure> {
+        if fs::metadata(&self.file).await.is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+            return self.to_device(client, told).await;
+        }
         let mut name = self.file.clone().into_os_string();
         name.push(format!(".part-{}", std::process::id()));
         let part = PathBuf::from(name);
