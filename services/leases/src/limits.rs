@@ -7,6 +7,8 @@ pub(crate) struct Limits {
     pub(crate) leases_per_holder: usize,
     /// Most requests that wait: each costs a look at every grant that it could hold up.
     pub(crate) waiters: usize,
+    /// Most of them of one holder: so that no agent can fill the queue.
+    pub(crate) waiters_per_holder: usize,
     /// Most leases, held or waiting: they stand in memory.
     pub(crate) leases: usize,
     /// Most pools: they are listed in one reply.
@@ -15,6 +17,12 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { leases_per_holder: 1_024, waiters: 1_024, leases: 500_000, pools: 1_024 }
+        Self {
+            leases_per_holder: 1_024,
+            waiters: 1_024,
+            waiters_per_holder: 256,
+            leases: 500_000,
+            pools: 1_024,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use selvedge_contracts::{
     fault::Fault,
-    id::PoolName,
+    id::{Caller, PoolName},
     payload::lease::{DEFAULT_LEASE_TTL_MS, Lease, LeaseState, MAX_BLOCKERS},
 };
 
@@ -52,6 +52,7 @@ impl Space {
                 "{waiting} requests wait in this space already; try again later"
             )));
         }
+        self.check_queue_of(&want.holder)?;
         Ok(self.admit(want, covers, LeaseState::Waiting, now_ms))
     }
 
@@ -86,6 +87,17 @@ impl Space {
             LeaseState::Waiting => Acquired::Waiting(Arc::clone(lease), self.blockers_of(key, entry, now_ms)),
         };
         Ok(Decision { outcome, writes: Vec::new() })
+    }
+
+    fn check_queue_of(&self, holder: &Caller) -> Result<(), Fault> {
+        let entries = self.waiting.values().filter_map(|key| self.entries.get(key));
+        let waiting = entries.filter(|entry| entry.lease.holder == *holder).count();
+        if waiting < self.limits.waiters_per_holder {
+            return Ok(());
+        }
+        Err(Fault::busy(format!(
+            "{waiting} requests of {holder} wait in this space, the most of one holder; try again later"
+        )))
     }
 
     fn check_room(&self, want: &Want) -> Result<(), Fault> {

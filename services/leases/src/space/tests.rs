@@ -11,6 +11,7 @@ use selvedge_contracts::{
 use super::*;
 use crate::decision::{Acquired, Decision, Want};
 
+mod adversary;
 mod bad_input;
 mod expiry;
 mod measure;

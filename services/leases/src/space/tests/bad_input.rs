@@ -115,7 +115,7 @@ fn one_key_for_two_contents_is_a_conflict() {
 
 #[test]
 fn a_space_that_is_full_says_what_is_full() {
-    let limits = Limits { leases_per_holder: 2, waiters: 1, leases: 4, pools: 1 };
+    let limits = Limits { leases_per_holder: 2, waiters: 1, waiters_per_holder: 1, leases: 4, pools: 1 };
     let mut space = Space::new(limits);
     acquire(&mut space, &want("1", "ada", &[resource("a")], 0), 1);
     acquire(&mut space, &want("2", "ada", &[resource("b")], 0), 2);
