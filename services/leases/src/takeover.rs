@@ -90,6 +90,9 @@ impl Leases {
         }
         // Under the lock, so that no event is heard between reading and owning.
         let mut owned = slot.lock();
+        if self.named_owner(&slot.place).1 != revision {
+            return Ok(()); // another took it while we read, and that was heard before we owned anything
+        }
         let mut space = Space::new(self.limits);
         for (key, value) in self.mirror.under(&slot.place.prefix()) {
             load_one(&mut space, &key, &value);
