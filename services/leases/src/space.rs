@@ -101,6 +101,11 @@ impl Space {
         self.entry(id).map(|(_, entry)| Arc::clone(&entry.lease))
     }
 
+    /// Whether the lease's record, as it stands now, is stored.
+    pub(crate) fn is_stored(&self, id: &LeaseId) -> bool {
+        self.entry(id).is_some_and(|(_, entry)| entry.stored.is_some())
+    }
+
     /// All leases, held and waiting, in order of id, from after `after`.
     pub(crate) fn leases(&self, after: Option<&LeaseId>) -> impl Iterator<Item = &Arc<Lease>> {
         let from = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);

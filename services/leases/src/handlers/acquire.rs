@@ -92,7 +92,10 @@ fn decide(state: &Leases, want: &Want, owned: &mut Owned, now_ms: u64) -> Result
     }
     let decision = owned.space.acquire(want, now_ms)?;
     let decided = match decision.outcome {
-        Acquired::Held(lease) if lease.token.is_some() => Decided::Before(lease),
+        // A renewal on its way may be lost yet: its deadline is told once it is stored.
+        Acquired::Held(lease) if lease.token.is_some() && owned.space.is_stored(&want.id) => {
+            Decided::Before(lease)
+        }
         Acquired::Held(_) => Decided::Granted(owned.on_change(&want.id)),
         Acquired::Waiting(lease, blockers) => Decided::Waiting(lease, blockers, owned.on_change(&want.id)),
     };
