@@ -68,7 +68,8 @@ const MAX_SENDINGS: usize = 2;
 /// What a write was for.
 struct Tag {
     write: Write,
-    done: Option<oneshot::Sender<()>>,
+    /// Those who wait until it is stored.
+    done: Vec<oneshot::Sender<()>>,
 }
 
 /// How much longer the server keeps a record than the lease lasts, in milliseconds: more than clocks
@@ -174,7 +175,7 @@ impl Slot {
             return;
         }
         drop(owned);
-        if let Some(done) = tag.done {
+        for done in tag.done {
             let _ = done.send(()); // nobody may wait for it any more
         }
     }
@@ -202,7 +203,7 @@ impl Owned {
             return Ok(());
         }
         let now_ms = now_ms();
-        self.lane.send(writes.into_iter().map(|write| self.key_write(write, None, now_ms)))
+        self.lane.send(writes.into_iter().map(|write| self.key_write(write, Vec::new(), now_ms)))
     }
 
     /// The same; the receiver hears of it when the first of them is stored, and fails if it is lost.
@@ -211,9 +212,17 @@ impl Owned {
     /// As [`Owned::commit`].
     pub(crate) fn commit_and_tell(&self, writes: Vec<Write>) -> Result<oneshot::Receiver<()>, Lost> {
         let (done, stored) = oneshot::channel();
-        let (mut done, now_ms) = (Some(done), now_ms());
-        self.lane.send(writes.into_iter().map(|write| self.key_write(write, done.take(), now_ms)))?;
+        let (mut done, now_ms) = (vec![done], now_ms());
+        self.lane
+            .send(writes.into_iter().map(|write| self.key_write(write, std::mem::take(&mut done), now_ms)))?;
         Ok(stored)
+    }
+
+    /// The receiver hears when everything that was decided so far is stored, and fails if it is lost;
+    /// nothing if it is stored already.
+    pub(crate) fn when_stored(&self) -> Option<oneshot::Receiver<()>> {
+        let (done, stored) = oneshot::channel();
+        self.lane.with_newest(|tag| tag.done.push(done)).map(|()| stored)
     }
 
     /// Tells when the lease is held, or gone.
@@ -251,7 +260,7 @@ impl Owned {
         Ok(())
     }
 
-    fn key_write(&self, write: Write, done: Option<oneshot::Sender<()>>, now_ms: u64) -> KeyWrite<Tag> {
+    fn key_write(&self, write: Write, done: Vec<oneshot::Sender<()>>, now_ms: u64) -> KeyWrite<Tag> {
         let (key, operation) = match &write {
             Write::Put(lease) => {
                 let ttl_ms = lease.remaining_ms(now_ms).saturating_add(MARGIN_MS);

@@ -158,6 +158,16 @@ impl<T: Send + 'static> Lane<T> {
     }
 }
 
+impl<T: Send + 'static> Lane<T> {
+    /// Gives `look` the tag of the newest write that is not settled; nothing if all are.
+    pub fn with_newest<R>(&self, look: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let mut state = lock(&self.inner.state);
+        let State { queue, flying, .. } = &mut *state;
+        let newest = queue.back_mut().map(|write| &mut write.tag);
+        newest.or_else(|| flying.back_mut().map(|flying| &mut flying.tag)).map(look)
+    }
+}
+
 impl<T: Send + 'static> Drop for Lane<T> {
     fn drop(&mut self) {
         self.closed.cancel();

@@ -64,11 +64,17 @@ async fn acquire_here(
     want: &Want,
     slot: &Arc<Slot>,
 ) -> Result<AcquireReply, Miss> {
-    match slot.with(|owned, now_ms| decide(state, want, owned, now_ms))? {
-        Decided::Before(lease) => {
-            slot.confirm(state).await?;
-            Ok(held(&lease))
-        }
+    let (decided, revision) = slot.with(|owned, now_ms| match decide(state, want, owned, now_ms) {
+        Err(Miss::Lost) => Err(Miss::Lost),
+        decided => Ok((decided, owned.revision)),
+    })?;
+    // Without a write, a replica that slept could refuse or repeat what another has decided since.
+    let is_unwritten = matches!(decided, Err(_) | Ok(Decided::Before(_)));
+    if is_unwritten && slot.confirm(state).await? != revision {
+        return Err(Miss::Lost);
+    }
+    match decided? {
+        Decided::Before(lease) => Ok(held(&lease)),
         Decided::Granted(granted) => match tokio::time::timeout(until(call.deadline()), granted).await {
             Ok(Ok(woken)) => answer(woken, want, &[]),
             Ok(Err(_)) => Err(Miss::Lost),

@@ -51,26 +51,33 @@ fn until(deadline: Deadline) -> Duration {
     deadline.remaining().saturating_sub(Duration::from_millis(ANSWER_MS))
 }
 
-/// Decides, and answers with the outcome once the first of its writes is stored; without writes, once the
-/// space is confirmed to be ours still.
+/// Decides, and answers with the outcome once it is stored: its own writes, or whatever it rests on that
+/// is still on its way. Where all is stored, once the space is confirmed to have been ours.
 async fn decide<T>(
     state: &Arc<Leases>,
     call: &Call,
     slot: &Arc<Slot>,
     rule: impl FnOnce(&mut Owned, u64) -> Result<Decision<T>, Fault>,
 ) -> Result<T, Miss> {
-    let decided = slot.with(|owned, now_ms| match rule(owned, now_ms) {
-        Ok(Decision { outcome, writes }) if writes.is_empty() => Ok((Ok(outcome), None)),
-        Ok(Decision { outcome, writes }) => Ok((Ok(outcome), Some(owned.commit_and_tell(writes)?))),
-        Err(fault) => Ok((Err(fault), None)),
-    });
-    let (outcome, stored) = decided?;
+    let (outcome, stored, revision) = slot.with(|owned, now_ms| {
+        let (outcome, writes) = match rule(owned, now_ms) {
+            Ok(Decision { outcome, writes }) => (Ok(outcome), writes),
+            Err(fault) => (Err(fault), Vec::new()),
+        };
+        let stored = match writes.is_empty() {
+            true => owned.when_stored(),
+            false => Some(owned.commit_and_tell(writes)?),
+        };
+        Ok((outcome, stored, owned.revision))
+    })?;
     match stored {
         Some(stored) => tokio::time::timeout(until(call.deadline()), stored)
             .await
             .map_err(|_| unknown())?
             .map_err(|_| Miss::Lost)?,
-        None => drop(slot.confirm(state).await?),
+        // Another may have owned it in between, and decided otherwise.
+        None if slot.confirm(state).await? != revision => return Err(Miss::Lost),
+        None => {}
     }
     Ok(outcome?)
 }
