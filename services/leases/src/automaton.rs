@@ -154,10 +154,10 @@ pub(crate) struct Effort {
     open: Vec<(usize, usize)>,
 }
 
-/// Most pairs of states that one decision visits: some tens of milliseconds in the worst case.
-const MOST_PAIRS: u32 = 2_000_000;
+/// Most pairs of states that one decision visits: milliseconds in the worst case. Its space waits meanwhile.
+const MOST_PAIRS: u32 = 500_000;
 /// Most pairs of states that one comparison visits, so that one hard pair leaves effort for the others.
-const MOST_PAIRS_OF_ONE: u32 = 200_000;
+const MOST_PAIRS_OF_ONE: u32 = 50_000;
 
 impl Effort {
     /// All that one decision may cost.

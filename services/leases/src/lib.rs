@@ -4,11 +4,9 @@
 //! comes again; who waits is served in order, whichever replica serves; a lease ends with its deadline, its
 //! session or an operator's word. Never grants from memory alone, never polls.
 //!
-//! The rules are pure: a [`space::Space`] decides who holds what and says what is to be written. One replica
+//! The rules are pure: a `Space` decides who holds what and says what is to be written. One replica
 //! owns a space at a time (`owner`, `takeover`), the others pass requests on to it (`routing`); the key that
 //! names the owner guards every write, so a replica that is mistaken about it writes nothing.
-
-#![allow(dead_code, reason = "the rules offer more than the handlers ask")]
 
 mod area;
 mod automaton;

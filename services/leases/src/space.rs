@@ -128,11 +128,6 @@ impl Space {
         self.waiting.len()
     }
 
-    /// When the next waiting request gives up, in Unix milliseconds: time for a [`Space::sweep`].
-    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
-        self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
-    }
-
     fn entry(&self, id: &LeaseId) -> Option<(Key, &Entry)> {
         let key = *self.ids.get(id)?;
         self.entries.get(&key).map(|entry| (key, entry))

@@ -9,6 +9,7 @@ use selvedge_contracts::{
 use selvedge_kit::service::{Answer, Call};
 
 use crate::{
+    automaton::Effort,
     key::{Leaf, Place, parse},
     list::Filter,
     state::Leases,
@@ -33,13 +34,14 @@ pub(super) async fn list(state: Arc<Leases>, call: Arc<Call>, wanted: LeaseList)
         let place = Place { mission: call.mission().clone(), space: after.space.clone() };
         place.lease_key(&after.lease)
     });
-    let (mut leases, mut bytes) = (Vec::new(), 0);
+    let (mut leases, mut bytes, mut effort) = (Vec::new(), 0, Effort::new());
     loop {
         let chunk = state.mirror.page(&prefix, after.as_deref(), CHUNK);
         let is_last = chunk.len() < CHUNK;
         for (key, value) in &chunk {
             let Some((_, Leaf::Lease(_))) = parse(key) else { continue };
-            let Some(mut lease) = read::<Lease>(key, value).filter(|lease| filter.keeps(lease)) else {
+            let Some(mut lease) = read::<Lease>(key, value).filter(|lease| filter.keeps(lease, &mut effort))
+            else {
                 continue;
             };
             bytes += value.bytes.len();

@@ -6,7 +6,7 @@ use selvedge_contracts::{
 };
 
 use super::*;
-use crate::list::Filter;
+use crate::{automaton::Effort, list::Filter};
 
 fn details(space: &mut Space, want: &Want) -> Vec<(String, String)> {
     let fault = space.acquire(want, NOW_MS).unwrap_err();
@@ -141,7 +141,7 @@ fn a_list_shows_what_is_asked_for() {
     acquire(&mut space, &want("3", "bob", &[Claim::path("docs")], 0), 3);
     let shown = |asked: &str| {
         let filter = Filter::new(&serde_json::from_str(asked).unwrap()).unwrap();
-        let leases = space.leases(None).filter(|lease| filter.keeps(lease));
+        let leases = space.leases(None).filter(|lease| filter.keeps(lease, &mut Effort::new()));
         leases.map(|lease| lease.id.as_str().trim_start_matches("lease_").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(shown("{}"), ["1", "2", "3"]);
