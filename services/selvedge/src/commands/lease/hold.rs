@@ -41,13 +41,16 @@ use selvedge_kit::clock::now_ms;
 The command finds SELVEDGE_LEASE, SELVEDGE_LEASE_TOKEN, SELVEDGE_SPACE, SELVEDGE_AGENT and
 SELVEDGE_MISSION in its environment. The lease is renewed at a third of its life. If it is lost (taken,
 over with its session, or not renewed in time), the command's process group is told to end with
-SIGTERM, killed after --grace, and hold ends with 75. Else it ends as the command does: with its code,
-or with 128 and the number of the signal that ended it; with 126 or 127 if it could not be run. Signals
+SIGTERM, killed after --grace or when the lease's time is over, and hold ends with 75. A lease that is
+not renewed counts as lost a tenth of its life, at most 5 seconds, before its end: a command that needs
+longer to end wants a longer --ttl. Else hold ends as the command does: with its code, or with 128 and
+the number of the signal that ended it; with 126 or 127 if it could not be run. Signals
 are passed on. What the command leaves running in the background is not waited for.")]
 pub(crate) struct Hold {
     #[command(flatten)]
     wanted: Wanted,
-    /// How long the command may take to end once the lease is lost, before it is killed.
+    /// How long the command may take to end once the lease is lost, before it is killed; never longer than
+    /// the lease would have lasted.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = input::milliseconds)]
     grace: u64,
     /// The command and its arguments.
@@ -112,7 +115,8 @@ impl Hold {
                 if context.output == Format::Human {
                     hint(&format!("the lease {} is lost; the command is told to end", lease.id));
                 }
-                running.stop(Duration::from_millis(self.grace)).await?;
+                // When its time is over another may work on it: there is no grace beyond that.
+                running.stop(Duration::from_millis(self.grace).min(renewals.left())).await?;
                 Err(Failure::Lost(format!(
                     "the lease {} was lost and the command stopped: {reason}",
                     lease.id

@@ -23,6 +23,8 @@ struct Pace {
     renew: Duration,
     /// Without a renewal for so long, the lease counts as lost.
     rely: Duration,
+    /// After so long it is: from then on another may hold what it covers.
+    end: Duration,
 }
 
 impl Pace {
@@ -31,7 +33,11 @@ impl Pace {
     fn of(ttl_ms: u64) -> Self {
         const MOST_MARGIN_MS: u64 = 5_000;
         let margin_ms = (ttl_ms / 10).min(MOST_MARGIN_MS);
-        Self { renew: Duration::from_millis(ttl_ms / 3), rely: Duration::from_millis(ttl_ms - margin_ms) }
+        Self {
+            renew: Duration::from_millis(ttl_ms / 3),
+            rely: Duration::from_millis(ttl_ms - margin_ms),
+            end: Duration::from_millis(ttl_ms),
+        }
     }
 }
 
@@ -83,6 +89,11 @@ impl<'a> Renewals<'a> {
     /// The fencing token.
     pub(super) fn token(&self) -> u64 {
         self.wanted.token
+    }
+
+    /// How long it is until another may hold what the lease covers, if nobody took it away before its time.
+    pub(super) fn left(&self) -> Duration {
+        self.pace.end.saturating_sub(self.confirmed.oldest_age())
     }
 
     /// Whether a renewal is due.
@@ -152,10 +163,10 @@ mod tests {
     #[test]
     fn a_lease_is_renewed_at_a_third_and_relied_on_until_shortly_before_its_end() {
         let ms = Duration::from_millis;
-        assert_eq!(Pace::of(1_000), Pace { renew: ms(333), rely: ms(900) });
-        assert_eq!(Pace::of(300_000), Pace { renew: ms(100_000), rely: ms(295_000) });
+        assert_eq!(Pace::of(1_000), Pace { renew: ms(333), rely: ms(900), end: ms(1_000) });
+        assert_eq!(Pace::of(300_000), Pace { renew: ms(100_000), rely: ms(295_000), end: ms(300_000) });
         for ttl_ms in [1_000, 2_000, 60_000, 86_400_000] {
-            let Pace { renew, rely } = Pace::of(ttl_ms);
+            let Pace { renew, rely, .. } = Pace::of(ttl_ms);
             assert!(renew * 2 < rely && rely < ms(ttl_ms), "two renewals fit: {ttl_ms}");
         }
     }
