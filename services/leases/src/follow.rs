@@ -29,6 +29,9 @@ enum News {
 struct Heard<V> {
     view: Arc<V>,
     news: fn(&Arc<V>, &Entity) -> Option<News>,
+    /// Whether this service records these facts itself. Then each is heard although the view has it: the call
+    /// that records it may be given up before it acts.
+    is_own: bool,
     leases: Weak<Leases>,
 }
 
@@ -46,7 +49,7 @@ impl<V: Apply> Apply for Heard<V> {
     }
 
     fn revision_of(&self, entity: &Entity) -> u64 {
-        self.view.revision_of(entity)
+        if self.is_own { 0 } else { self.view.revision_of(entity) }
     }
 
     fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
@@ -65,9 +68,14 @@ pub(crate) fn views(state: &Arc<Leases>) -> Vec<Arc<dyn Apply>> {
     let forced: fn(&Arc<View<_>>, &Entity) -> _ =
         |_, entity| Some(News::Forced(entity.mission.clone(), LeaseId::new(entity.id.as_str()).ok()?));
     vec![
-        Arc::new(Heard { view: Arc::clone(&state.directory.sessions), news: over, leases: leases.clone() }),
+        Arc::new(Heard {
+            view: Arc::clone(&state.directory.sessions),
+            news: over,
+            is_own: false,
+            leases: leases.clone(),
+        }),
         Arc::clone(&state.directory.agents) as Arc<dyn Apply>,
-        Arc::new(Heard { view: Arc::clone(&state.forced), news: forced, leases }),
+        Arc::new(Heard { view: Arc::clone(&state.forced), news: forced, is_own: true, leases }),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! The bounds of one space, from the service's settings.
+//! The bounds of one space.
 
 /// How much one space may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
