@@ -6,7 +6,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     kind::Kind,
-    payload::{Nothing, agent, artifact, contract, history, invite, lease, mission, request, session},
+    payload::{
+        Nothing, agent, artifact, contract, history, intent, invite, lease, memory, mission, policy,
+        repository, request, session,
+    },
     role::{Role, Service},
     schema,
 };
@@ -140,7 +143,25 @@ const CHECKERS: &[Role] = &[
     Role::Approver,
     Role::Operator,
     Role::Committer,
+    Role::Governance,
 ];
+
+/// Whoever reads and stores content, for an agent or as one.
+const STORERS: &[Role] = &[
+    Role::Planner,
+    Role::Worker,
+    Role::Verifier,
+    Role::Arbitrator,
+    Role::Approver,
+    Role::Operator,
+    Role::Committer,
+];
+/// Who may want something done to the world. An approver may not: who approves does not propose.
+const PROPOSERS: &[Role] =
+    &[Role::Planner, Role::Worker, Role::Verifier, Role::Arbitrator, Role::Operator, Role::Dispatcher];
+const CONFIRMERS: &[Role] = &[Role::Approver, Role::Operator];
+const COMMITTER: &[Role] = &[Role::Committer];
+const VOUCHED: &[Role] = &[Role::Governance, Role::Committer];
 
 macro_rules! attachment {
     () => {
@@ -247,7 +268,7 @@ calls! {
     /// The pools of a space and how much of them is in use, in order of name.
     PoolList = Leases.pool_list, Read, Optional, 5_000 ms, CHECKERS, lease::PoolList => lease::Pools;
     /// Stores content of at most 1 MiB, in one message.
-    ArtifactPut = Artifacts.put, Write, Optional, 20_000 ms, MEMBERS, artifact::Put => artifact::Stored, bytes in Request;
+    ArtifactPut = Artifacts.put, Write, Optional, 20_000 ms, STORERS, artifact::Put => artifact::Stored, bytes in Request;
     /// Begins or resumes an upload of content of any size.
     ArtifactPutStart = Artifacts.put_start, Write, Optional, 10_000 ms, MEMBERS, artifact::PutStart => artifact::Upload;
     /// Sends one piece of an upload.
@@ -255,7 +276,7 @@ calls! {
     /// Puts an upload together, verifies and stores it.
     ArtifactPutFinish = Artifacts.put_finish, Write, Optional, 20_000 ms, MEMBERS, artifact::PutFinish => artifact::Finish;
     /// A stretch of content, verified.
-    ArtifactGet = Artifacts.get, Read, Optional, 20_000 ms, MEMBERS, artifact::Get => artifact::Got, bytes in Reply;
+    ArtifactGet = Artifacts.get, Read, Optional, 20_000 ms, STORERS, artifact::Get => artifact::Got, bytes in Reply;
     /// Publishes the next version of a name.
     ArtifactPublish = Artifacts.publish, Write, Optional, 10_000 ms, MEMBERS, artifact::Publish => artifact::VersionReply;
     /// The verdict on a version whose contract demands validation.
@@ -268,8 +289,60 @@ calls! {
     ArtifactHistory = Artifacts.history, Read, Optional, 5_000 ms, MEMBERS, artifact::VersionList => artifact::Versions;
     /// Holds stored content against its digest.
     ArtifactVerify = Artifacts.verify, Read, Optional, 20_000 ms, MEMBERS, artifact::Verify => artifact::Verified;
+    /// Whether contents are stored and an agent may read them; holds them for a while.
+    ArtifactVouch = Artifacts.vouch, Write, Optional, 10_000 ms, VOUCHED, artifact::Vouch => artifact::Vouched;
     /// Removes content that nothing names.
     ArtifactGc = Artifacts.gc, Write, Optional, 60_000 ms, OPERATOR, artifact::Gc => artifact::GcReport;
+    /// Keeps a policy text as the mission's next version.
+    PolicyDraft = Governance.policy_draft, Write, Optional, 10_000 ms, OPERATOR, policy::PolicyDraft => policy::PolicyReply;
+    /// Holds a policy text against the schema.
+    PolicyValidate = Governance.policy_validate, Read, Optional, 10_000 ms, MEMBERS, policy::PolicyValidate => policy::PolicyFindings;
+    /// What a policy would decide about stated cases.
+    PolicyTest = Governance.policy_test, Read, Optional, 10_000 ms, MEMBERS, policy::PolicyTest => policy::PolicyTested;
+    /// One version of the mission's policy; the one in force if none is named.
+    PolicyShow = Governance.policy_show, Read, Optional, 2_000 ms, MEMBERS, policy::PolicyShow => policy::PolicyReply;
+    /// The versions of the mission's policy.
+    PolicyList = Governance.policy_list, Read, Optional, 5_000 ms, MEMBERS, policy::PolicyList => policy::Policies;
+    /// The Cedar schema that policies are held against.
+    PolicySchemaShow = Governance.policy_schema, Read, Optional, 2_000 ms, MEMBERS, Nothing => policy::PolicySchema;
+    /// Asks for a version of the policy to be put in force.
+    PolicyActivate = Governance.policy_activate, Write, Optional, 5_000 ms, OPERATOR, policy::PolicyActivate => policy::ActivationReply;
+    /// Agrees, as another principal, to the version that is to be put in force.
+    PolicyConfirm = Governance.policy_confirm, Write, Optional, 5_000 ms, CONFIRMERS, policy::PolicyConfirm => policy::ActivationReply;
+    /// Says what is to be done to the world; it is verified at once.
+    IntentPropose = Governance.propose, Write, Optional, 20_000 ms, PROPOSERS, intent::Propose => intent::IntentReply;
+    /// One intent.
+    IntentShow = Governance.intent_show, Read, Optional, 2_000 ms, CHECKERS, intent::IntentShow => intent::IntentReply;
+    /// Intents of the mission, in order of id.
+    IntentList = Governance.intent_list, Read, Optional, 5_000 ms, MEMBERS, intent::IntentList => intent::Intents;
+    /// Takes an intent back that is not executed yet.
+    IntentCancel = Governance.intent_cancel, Write, Optional, 5_000 ms, PROPOSERS, intent::IntentCancel => intent::IntentReply;
+    /// Approves an intent, signed with the identity key.
+    IntentApprove = Governance.approve, Write, Optional, 5_000 ms, MEMBERS, intent::Approve => intent::IntentReply;
+    /// Refuses an intent for good.
+    IntentDeny = Governance.deny, Write, Optional, 5_000 ms, MEMBERS, intent::Deny => intent::IntentReply;
+    /// Whether an intent may be executed at this moment.
+    IntentRedeem = Governance.redeem, Write, Optional, 20_000 ms, COMMITTER, intent::Redeem => intent::Redeemed;
+    /// Proposes several intents that are done in order, and undone in reverse if one fails.
+    SagaPropose = Governance.saga_propose, Write, Optional, 20_000 ms, PROPOSERS, intent::SagaPropose => intent::SagaReply;
+    /// One saga and its steps.
+    SagaShow = Governance.saga_show, Read, Optional, 5_000 ms, MEMBERS, intent::SagaShow => intent::SagaReply;
+    /// Says what became of an intent whose outcome nobody knows, or whose undo is stuck.
+    IntentSettle = Committer.settle, Write, Optional, 5_000 ms, OPERATOR, intent::Settle => intent::IntentReply;
+    /// Names a repository in which the committer records.
+    RepositorySet = Committer.repository_set, Write, Optional, 20_000 ms, OPERATOR, repository::RepositorySet => repository::RepositoryReply;
+    /// The repositories of the mission.
+    RepositoryList = Committer.repository_list, Read, Optional, 5_000 ms, MEMBERS, Nothing => repository::Repositories;
+    /// One canonical record.
+    MemoryGet = Committer.memory_get, Read, Optional, 2_000 ms, MEMBERS, memory::MemoryGet => memory::RecordReply;
+    /// The canonical records of the mission.
+    MemoryList = Committer.memory_list, Read, Optional, 5_000 ms, MEMBERS, memory::MemoryList => memory::Records;
+    /// Every version of a canonical record.
+    MemoryHistory = Committer.memory_history, Read, Optional, 5_000 ms, MEMBERS, memory::MemoryHistory => memory::Records;
+    /// Writes an entry of the caller's own scratchpad.
+    ScratchPut = Committer.scratch_put, Write, Optional, 5_000 ms, MEMBERS, memory::ScratchPut => memory::ScratchReply;
+    /// Reads an entry of the caller's own scratchpad.
+    ScratchGet = Committer.scratch_get, Read, Optional, 2_000 ms, MEMBERS, memory::ScratchGet => memory::ScratchReply;
 }
 
 /// The call `name` of `service`.

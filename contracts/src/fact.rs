@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     kind::Kind,
-    payload::{Nothing, Recorded, agent, artifact, contract, invite, lease, mission, request, session},
+    payload::{
+        Nothing, Recorded, agent, artifact, contract, intent, invite, lease, memory, mission, policy,
+        repository, request, session,
+    },
     role::Service,
     schema,
 };
@@ -30,8 +33,18 @@ pub enum EntityName {
     Request,
     /// One version of a payload contract.
     Contract,
+    /// One version of a mission's policy.
+    Policy,
+    /// Which version of a policy is in force.
+    Activation,
     /// What is to be done to the world.
     Intent,
+    /// Intents that are done in order and undone in reverse.
+    Saga,
+    /// A canonical record.
+    Memory,
+    /// A git repository in which the committer records.
+    Repository,
     /// The right to work on something for a while.
     Lease,
     /// A name under which versions of content stand.
@@ -48,7 +61,12 @@ impl EntityName {
         Self::Mission,
         Self::Request,
         Self::Contract,
+        Self::Policy,
+        Self::Activation,
         Self::Intent,
+        Self::Saga,
+        Self::Memory,
+        Self::Repository,
         Self::Lease,
         Self::Artifact,
     ];
@@ -63,7 +81,12 @@ impl EntityName {
             Self::Mission => "mission",
             Self::Request => "request",
             Self::Contract => "contract",
+            Self::Policy => "policy",
+            Self::Activation => "activation",
             Self::Intent => "intent",
+            Self::Saga => "saga",
+            Self::Memory => "memory",
+            Self::Repository => "repository",
             Self::Lease => "lease",
             Self::Artifact => "artifact",
         }
@@ -111,6 +134,24 @@ impl State for lease::Lease {
 impl State for artifact::Artifact {
     const ENTITY: EntityName = EntityName::Artifact;
 }
+impl State for policy::Policy {
+    const ENTITY: EntityName = EntityName::Policy;
+}
+impl State for policy::Activation {
+    const ENTITY: EntityName = EntityName::Activation;
+}
+impl State for intent::Intent {
+    const ENTITY: EntityName = EntityName::Intent;
+}
+impl State for intent::Saga {
+    const ENTITY: EntityName = EntityName::Saga;
+}
+impl State for memory::Record {
+    const ENTITY: EntityName = EntityName::Memory;
+}
+impl State for repository::Repository {
+    const ENTITY: EntityName = EntityName::Repository;
+}
 
 impl fmt::Display for EntityName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +162,7 @@ impl fmt::Display for EntityName {
 /// A name that is no entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, intent, lease, artifact"
+    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact"
 )]
 pub struct UnknownEntity(String);
 
@@ -142,18 +183,14 @@ pub struct FactKind {
     pub name: &'static str,
     /// The one service that may record it.
     pub service: Service,
-    /// Schema of its payload; absent while its service is not built.
-    pub schema: Option<fn() -> Schema>,
+    /// Schema of its payload.
+    pub schema: fn() -> Schema,
 }
 
 impl FactKind {
     /// Kind of the payload: `agent.registered/1`.
     pub fn kind(&self) -> Kind {
         Kind::first(format!("{}.{}", self.entity, self.name))
-    }
-
-    const fn reserved(entity: EntityName, name: &'static str, service: Service) -> Self {
-        Self { entity, name, service, schema: None }
     }
 }
 
@@ -171,7 +208,7 @@ impl<C: JsonSchema, S: JsonSchema> FactType<C, S> {
     }
 
     const fn of(service: Service, entity: EntityName, name: &'static str) -> Self {
-        let kind = FactKind { entity, name, service, schema: Some(schema::of::<Recorded<C, S>>) };
+        let kind = FactKind { entity, name, service, schema: schema::of::<Recorded<C, S>> };
         Self { kind, types: PhantomData }
     }
 }
@@ -229,6 +266,67 @@ pub const ARTIFACT_PUBLISHED: FactType<artifact::Version, artifact::Artifact> =
 pub const ARTIFACT_JUDGED: FactType<artifact::Judged, artifact::Artifact> =
     FactType::of(Service::Artifacts, EntityName::Artifact, "judged");
 
+/// A version of a policy was drafted.
+pub const POLICY_DRAFTED: FactType<Nothing, policy::Policy> =
+    FactType::of(Service::Governance, EntityName::Policy, "drafted");
+/// Somebody wants a version of a policy in force.
+pub const ACTIVATION_PROPOSED: FactType<Nothing, policy::Activation> =
+    FactType::of(Service::Governance, EntityName::Activation, "proposed");
+/// Another principal agreed: a version of a policy is in force.
+pub const ACTIVATION_CONFIRMED: FactType<Nothing, policy::Activation> =
+    FactType::of(Service::Governance, EntityName::Activation, "confirmed");
+/// An intent is on the record.
+pub const INTENT_PROPOSED: FactType<Nothing, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "proposed");
+/// An intent may be done once its approvals are there.
+pub const INTENT_VERIFIED: FactType<Nothing, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "verified");
+/// An intent may not be done, or no longer.
+pub const INTENT_REJECTED: FactType<intent::Reasons, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "rejected");
+/// One approval of several was given.
+pub const INTENT_GRANTED: FactType<intent::Granted, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "granted");
+/// The last approval was given.
+pub const INTENT_APPROVED: FactType<intent::Granted, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "approved");
+/// An intent's time ran out.
+pub const INTENT_EXPIRED: FactType<Nothing, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "expired");
+/// An intent was taken back before it was executed.
+pub const INTENT_CANCELLED: FactType<intent::Reasons, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "cancelled");
+/// A saga is on the record.
+pub const SAGA_PROPOSED: FactType<Nothing, intent::Saga> =
+    FactType::of(Service::Governance, EntityName::Saga, "proposed");
+/// The committer carries an intent out, or takes over from an instance that did not end it.
+pub const INTENT_EXECUTING: FactType<Nothing, intent::Intent> =
+    FactType::of(Service::Committer, EntityName::Intent, "executing");
+/// An intent is done.
+pub const INTENT_COMMITTED: FactType<Nothing, intent::Intent> =
+    FactType::of(Service::Committer, EntityName::Intent, "committed");
+/// An intent was tried and did not happen.
+pub const INTENT_FAILED: FactType<intent::Reasons, intent::Intent> =
+    FactType::of(Service::Committer, EntityName::Intent, "failed");
+/// Nobody knows whether an intent happened.
+pub const INTENT_UNKNOWN: FactType<intent::Reasons, intent::Intent> =
+    FactType::of(Service::Committer, EntityName::Intent, "unknown");
+/// The committer takes an intent back.
+pub const INTENT_COMPENSATING: FactType<Nothing, intent::Intent> =
+    FactType::of(Service::Committer, EntityName::Intent, "compensating");
+/// An intent was taken back.
+pub const INTENT_COMPENSATED: FactType<Nothing, intent::Intent> =
+    FactType::of(Service::Committer, EntityName::Intent, "compensated");
+/// An intent could not be taken back.
+pub const INTENT_STUCK: FactType<intent::Reasons, intent::Intent> =
+    FactType::of(Service::Committer, EntityName::Intent, "stuck");
+/// A canonical record was written.
+pub const MEMORY_WRITTEN: FactType<memory::Written, memory::Record> =
+    FactType::of(Service::Committer, EntityName::Memory, "written");
+/// A repository was named, or moved.
+pub const REPOSITORY_SET: FactType<Nothing, repository::Repository> =
+    FactType::of(Service::Committer, EntityName::Repository, "set");
+
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[
     AGENT_REGISTERED.kind,
@@ -251,10 +349,26 @@ pub const FACTS: &[FactKind] = &[
     LEASE_FORCE_RELEASED.kind,
     ARTIFACT_PUBLISHED.kind,
     ARTIFACT_JUDGED.kind,
-    FactKind::reserved(EntityName::Intent, "executing", Service::Committer),
-    FactKind::reserved(EntityName::Intent, "committed", Service::Committer),
-    FactKind::reserved(EntityName::Intent, "failed", Service::Committer),
-    FactKind::reserved(EntityName::Intent, "compensated", Service::Committer),
+    POLICY_DRAFTED.kind,
+    ACTIVATION_PROPOSED.kind,
+    ACTIVATION_CONFIRMED.kind,
+    INTENT_PROPOSED.kind,
+    INTENT_VERIFIED.kind,
+    INTENT_REJECTED.kind,
+    INTENT_GRANTED.kind,
+    INTENT_APPROVED.kind,
+    INTENT_EXPIRED.kind,
+    INTENT_CANCELLED.kind,
+    SAGA_PROPOSED.kind,
+    INTENT_EXECUTING.kind,
+    INTENT_COMMITTED.kind,
+    INTENT_FAILED.kind,
+    INTENT_UNKNOWN.kind,
+    INTENT_COMPENSATING.kind,
+    INTENT_COMPENSATED.kind,
+    INTENT_STUCK.kind,
+    MEMORY_WRITTEN.kind,
+    REPOSITORY_SET.kind,
 ];
 
 /// The facts that `service` alone may record.

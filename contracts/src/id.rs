@@ -9,6 +9,13 @@ use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr, sync::Arc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+mod effect;
+
+pub use effect::{
+    CommitHash, CommitHashShape, EffectorName, EffectorNameShape, IntentId, IntentIdShape, RecordKey,
+    RecordKeyShape, RepositoryName, RepositoryNameShape, SagaId, SagaIdShape, SecretName, SecretNameShape,
+};
+
 /// What one type of token looks like.
 pub trait Shape: Send + Sync + 'static {
     /// Name of the type, as errors and schemas show it.

@@ -7,7 +7,9 @@ use crate::{
     id::Mission,
     role::{Role, Service},
     stream::{self, AUDIT, FOLLOWERS, FORWARDING, LEDGER},
-    subject::{FACT_PREFIX, FORWARD_PREFIX, LEASE_PREFIX, LIVE_PREFIX, REQUEST_PREFIX, requests_to},
+    subject::{
+        EFFECT_PREFIX, FACT_PREFIX, FORWARD_PREFIX, LEASE_PREFIX, LIVE_PREFIX, REQUEST_PREFIX, requests_to,
+    },
 };
 
 /// Tag that names the credential's mission.
@@ -37,6 +39,7 @@ pub fn of(role: Role) -> Permissions {
         None if role == Role::Dispatcher => {
             Permissions { publish: requests(role), subscribe: vec![inbox(role)] }
         }
+        None if role == Role::Effector => of_effector(),
         None => of_caller(role),
     }
 }
@@ -95,6 +98,14 @@ fn of_caller(role: Role) -> Permissions {
     Permissions { publish, subscribe }
 }
 
+/// An effector hears what the committer orders of it, and answers.
+fn of_effector() -> Permissions {
+    Permissions {
+        publish: vec![format!("_INBOX.{}.*.>", Service::Committer)],
+        subscribe: vec![format!("{EFFECT_PREFIX}.{{{{tag({AGENT_TAG})}}}}.*"), inbox(Role::Effector)],
+    }
+}
+
 /// The rights that reading a stream without a consumer needs.
 fn reads(stream: &str) -> [String; 4] {
     [
@@ -138,6 +149,9 @@ fn of_service(service: Service) -> Permissions {
     if FORWARDING.contains(&service) {
         publish.push(format!("{FORWARD_PREFIX}.{service}.>"));
         subscribe.push(format!("{FORWARD_PREFIX}.{service}.>"));
+    }
+    if service == Service::Committer {
+        publish.extend(["execute", "probe", "undo"].map(|order| format!("{EFFECT_PREFIX}.*.{order}")));
     }
     if service == Service::Leases {
         subscribe.push(format!("{LEASE_PREFIX}.>"));
@@ -262,10 +276,34 @@ mod tests {
 
     #[test]
     fn the_committers_facts_are_the_committers_alone() {
-        let of_committer: Vec<_> = fact::owned_by(Service::Committer).map(|fact| fact.name).collect();
-        assert_eq!(of_committer, ["executing", "committed", "failed", "compensated"]);
+        let of_committer: Vec<_> = fact::owned_by(Service::Committer).map(|fact| fact.kind().name).collect();
+        let expected = [
+            "intent.executing",
+            "intent.committed",
+            "intent.failed",
+            "intent.unknown",
+            "intent.compensating",
+            "intent.compensated",
+            "intent.stuck",
+            "memory.written",
+            "repository.set",
+        ];
+        assert_eq!(of_committer, expected);
+        assert!(!publishes(Role::Governance, "sv.fact.*.intent.*.committed"));
+        assert!(!publishes(Role::Committer, "sv.fact.*.intent.*.approved"));
         assert!(!publishes(Role::Registry, "sv.fact.*.intent.>"));
         assert!(!publishes(Role::Committer, "sv.fact.*.agent.>"));
+    }
+
+    #[test]
+    fn an_effector_hears_its_own_orders_and_answers_the_committer_alone() {
+        let Permissions { publish, subscribe } = of(Role::Effector);
+        assert_eq!(publish, ["_INBOX.committer.*.>"]);
+        assert!(subscribe.contains(&"sv.effect.{{tag(agent)}}.*".to_owned()), "{subscribe:?}");
+        for role in Role::ALL {
+            assert_eq!(publishes(*role, "sv.effect.mailer.execute"), *role == Role::Committer, "{role}");
+            assert_eq!(subscribes(*role, "sv.effect.mailer.execute"), *role == Role::Effector, "{role}");
+        }
     }
 
     #[test]

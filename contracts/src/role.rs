@@ -31,8 +31,12 @@ pub enum Role {
     Door,
     /// The service `registry`.
     Registry,
+    /// The service `governance`.
+    Governance,
     /// The service `committer`.
     Committer,
+    /// A program that carries out effects of its own kind for the committer.
+    Effector,
     /// The service `dispatcher`.
     Dispatcher,
     /// The service `leases`.
@@ -53,7 +57,9 @@ impl Role {
         Self::Join,
         Self::Door,
         Self::Registry,
+        Self::Governance,
         Self::Committer,
+        Self::Effector,
         Self::Dispatcher,
         Self::Leases,
         Self::Artifacts,
@@ -80,7 +86,9 @@ impl Role {
             Self::Join => "join",
             Self::Door => "door",
             Self::Registry => "registry",
+            Self::Governance => "governance",
             Self::Committer => "committer",
+            Self::Effector => "effector",
             Self::Dispatcher => "dispatcher",
             Self::Leases => "leases",
             Self::Artifacts => "artifacts",
@@ -123,7 +131,9 @@ impl FromStr for Role {
 pub enum Service {
     /// Agents, sessions, credentials, missions, user requests, payload contracts.
     Registry,
-    /// Effects, exactly once.
+    /// Policies, intents, approvals.
+    Governance,
+    /// Effects, exactly once; memory.
     Committer,
     /// Who may work on which paths, resources and slots, and until when.
     Leases,
@@ -133,7 +143,8 @@ pub enum Service {
 
 impl Service {
     /// Every service.
-    pub const ALL: &'static [Self] = &[Self::Registry, Self::Committer, Self::Leases, Self::Artifacts];
+    pub const ALL: &'static [Self] =
+        &[Self::Registry, Self::Governance, Self::Committer, Self::Leases, Self::Artifacts];
 
     /// The service's name: its queue group, its subject token, its role.
     pub const fn name(self) -> &'static str {
@@ -144,6 +155,7 @@ impl Service {
     pub const fn role(self) -> Role {
         match self {
             Self::Registry => Role::Registry,
+            Self::Governance => Role::Governance,
             Self::Committer => Role::Committer,
             Self::Leases => Role::Leases,
             Self::Artifacts => Role::Artifacts,
@@ -167,7 +179,7 @@ impl FromStr for Service {
 
 /// A name that is no service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a service: expected one of registry, committer, leases, artifacts")]
+#[error("{0:?} is not a service: expected one of registry, governance, committer, leases, artifacts")]
 pub struct UnknownService(String);
 
 /// The credential that was used: a role, and the session, task, invite or service instance it is for.

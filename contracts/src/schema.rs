@@ -15,7 +15,7 @@ pub fn all() -> Vec<(Kind, Schema)> {
     let calls = CALLS.iter().flat_map(|call| {
         [(call.request_kind(), (call.request_schema)()), (call.reply_kind(), (call.reply_schema)())]
     });
-    let facts = FACTS.iter().filter_map(|fact| fact.schema.map(|schema| (fact.kind(), schema())));
+    let facts = FACTS.iter().map(|fact| (fact.kind(), (fact.schema)()));
     calls.chain(facts).collect()
 }
 

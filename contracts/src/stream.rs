@@ -2,7 +2,11 @@
 //! service ever does.
 
 use crate::{
-    fact::{AGENT_JOINED, AGENT_RETIRED, AGENT_ROTATED, FactKind, INVITE_CREATED},
+    fact::{
+        AGENT_JOINED, AGENT_RETIRED, AGENT_ROTATED, FactKind, INTENT_APPROVED, INTENT_CANCELLED,
+        INTENT_COMMITTED, INTENT_COMPENSATED, INTENT_EXPIRED, INTENT_FAILED, INTENT_PROPOSED,
+        INTENT_REJECTED, INTENT_STUCK, INTENT_UNKNOWN, INTENT_VERIFIED, INVITE_CREATED,
+    },
     role::Service,
     subject,
 };
@@ -18,6 +22,9 @@ pub const PRESENCE: &str = "presence";
 pub const LEASES: &str = "leases";
 /// Bucket of content that was put and has no name yet: keys `<digest>.<mission>.<agent>` with a TTL.
 pub const PINS: &str = "pins";
+
+/// Bucket of scratchpads: keys `<mission>.<agent>.<record key with : for />` with a TTL.
+pub const SCRATCH: &str = "scratch";
 
 /// Name of the stream under a bucket.
 pub fn bucket_stream(bucket: &str) -> String {
@@ -99,11 +106,54 @@ pub const REGISTRY_DUE: Follower = Follower { service: Service::Registry, name: 
 pub const REGISTRY_PRESENCE: Follower =
     Follower { service: Service::Registry, name: "presence", source: Source::Bucket(PRESENCE) };
 
+/// Finishes what governance began: verifies what was proposed, arms the timers of intents, ends the rest of a
+/// saga that failed.
+pub const GOVERNANCE_INTENTS: Follower = Follower {
+    service: Service::Governance,
+    name: "intents",
+    source: Source::Facts(&[
+        INTENT_PROPOSED.kind,
+        INTENT_VERIFIED.kind,
+        INTENT_REJECTED.kind,
+        INTENT_EXPIRED.kind,
+        INTENT_CANCELLED.kind,
+        INTENT_FAILED.kind,
+    ]),
+};
+/// Records intents whose timer is due as expired.
+pub const GOVERNANCE_DUE: Follower =
+    Follower { service: Service::Governance, name: "due", source: Source::Due };
+/// Carries out what may be done, and takes back what a failed saga did.
+pub const COMMITTER_INTENTS: Follower = Follower {
+    service: Service::Committer,
+    name: "intents",
+    source: Source::Facts(&[
+        INTENT_VERIFIED.kind,
+        INTENT_APPROVED.kind,
+        INTENT_COMMITTED.kind,
+        INTENT_FAILED.kind,
+        INTENT_UNKNOWN.kind,
+        INTENT_REJECTED.kind,
+        INTENT_EXPIRED.kind,
+        INTENT_CANCELLED.kind,
+        INTENT_COMPENSATED.kind,
+        INTENT_STUCK.kind,
+    ]),
+};
+
 /// Every durable consumer.
-pub const FOLLOWERS: &[Follower] = &[REGISTRY_ENDS, REGISTRY_TIMERS, REGISTRY_DUE, REGISTRY_PRESENCE];
+pub const FOLLOWERS: &[Follower] = &[
+    REGISTRY_ENDS,
+    REGISTRY_TIMERS,
+    REGISTRY_DUE,
+    REGISTRY_PRESENCE,
+    GOVERNANCE_INTENTS,
+    GOVERNANCE_DUE,
+    COMMITTER_INTENTS,
+];
 
 /// Services that keep timers.
-pub const TIMED: &[Service] = &[Service::Registry];
+pub const TIMED: &[Service] = &[Service::Registry, Service::Governance];
 
 /// Buckets that a service may write.
 pub fn buckets(service: Service) -> &'static [&'static str] {
@@ -111,7 +161,8 @@ pub fn buckets(service: Service) -> &'static [&'static str] {
         Service::Registry => &[PRESENCE],
         Service::Leases => &[LEASES],
         Service::Artifacts => &[PINS],
-        Service::Committer => &[],
+        Service::Governance => &[],
+        Service::Committer => &[SCRATCH],
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `sv.due.<service>.<entity>.<mission>.<id>.<name>` | nats-server, when the timer fires |
 //! | `sv.lease.<mission>.<space>.<lease id>` | nats-server, once the lease is stored, freed or expired |
 //! | `sv.fwd.<service>.<instance>.<a request's subject without sv.req>` | another replica of that service |
+//! | `sv.effect.<effector>.<execute, probe or undo>` | the service `committer` |
 //! | `sv.audit.<service>.<mission>.<caller>.<call>` | that service |
 //! | `sv.audit.<service>.<mission>.<follower>.dead` | that service, of a message it had to leave behind |
 //! | `sv.audit.server.<kluster>.<caller>.violation` | `up`, from the child nats-server's log |
@@ -33,6 +34,9 @@ pub const LIVE_PREFIX: &str = "sv.live";
 pub const LEASE_PREFIX: &str = "sv.lease";
 /// First tokens of every request that a replica passed on to another.
 pub const FORWARD_PREFIX: &str = "sv.fwd";
+
+/// First tokens of every order to an effector.
+pub const EFFECT_PREFIX: &str = "sv.effect";
 
 /// Subject of a request: who asks, for which mission, under which credential, for which call.
 #[derive(Debug, Clone, PartialEq, Eq)]

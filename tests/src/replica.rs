@@ -25,6 +25,12 @@ pub const SERVICE: &str = "SELVEDGE_TEST_SERVICE";
 pub const SIGNERS: &str = "SELVEDGE_TEST_SIGNERS";
 /// Variable with the URL of the store, if it is to serve artifacts and not the registry.
 pub const STORE: &str = "SELVEDGE_TEST_STORE";
+/// Variable with the folder for a service's own files.
+pub const FOLDER: &str = "SELVEDGE_TEST_FOLDER";
+/// Variable with the committer's time before another instance takes an effect over, in milliseconds.
+pub const TAKEOVER: &str = "SELVEDGE_TEST_TAKEOVER_MS";
+/// Variable with the step at which a committer kills itself.
+pub const CRASH: &str = "SELVEDGE_TEST_CRASH_AT";
 /// Line that it writes once it serves.
 pub const READY: &str = "ready";
 
@@ -50,6 +56,28 @@ impl Replica {
         Self::spawn(&mut command)
     }
 
+    /// Starts a committer that kills itself at a step, if one is named, and waits until it serves.
+    pub fn committer(
+        binary: &str,
+        bus: &Bus,
+        url: &str,
+        instance: &str,
+        takeover_ms: u64,
+        crash_at: Option<&str>,
+    ) -> Self {
+        let mut command = Self::command(binary, bus, url, Service::Committer, instance);
+        command.env(TAKEOVER, takeover_ms.to_string());
+        if let Some(step) = crash_at {
+            command.env(CRASH, step);
+        }
+        Self::spawn(&mut command)
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn wait(mut self) {
+        let _ = self.0.wait();
+    }
+
     fn command(binary: &str, bus: &Bus, url: &str, service: Service, instance: &str) -> Command {
         let creds = bus.path().join(format!("{instance}.creds"));
         bus.service_credential(service, instance).write(&creds).expect("its credential");
@@ -57,6 +85,8 @@ impl Replica {
         command
             .env(SERVICE, service.name())
             .env(URL, url)
+            .env(FOLDER, bus.path())
+            .env(TAKEOVER, "10000")
             .env(CREDS, &creds)
             .env(SIGNERS, bus.kluster().registry_folder());
         command

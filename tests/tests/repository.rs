@@ -44,17 +44,21 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_down() {
-    let expected: [(&str, &[&str]); 6] = [
+    let expected: [(&str, &[&str]); 8] = [
         ("contracts", &[]),
         ("services/kit", &["selvedge-contracts"]),
         ("services/registry", &["selvedge-contracts", "selvedge-kit"]),
         ("services/leases", &["selvedge-contracts", "selvedge-kit"]),
         ("services/artifacts", &["selvedge-contracts", "selvedge-kit"]),
+        ("services/governance", &["selvedge-contracts", "selvedge-kit"]),
+        ("services/committer", &["selvedge-contracts", "selvedge-kit"]),
         (
             "services/selvedge",
             &[
                 "selvedge-artifacts",
+                "selvedge-committer",
                 "selvedge-contracts",
+                "selvedge-governance",
                 "selvedge-kit",
                 "selvedge-leases",
                 "selvedge-registry",
@@ -75,6 +79,8 @@ fn only_the_kit_names_the_nats_client() {
         "services/registry/src",
         "services/leases/src",
         "services/artifacts/src",
+        "services/governance/src",
+        "services/committer/src",
         "services/selvedge/src",
     ] {
         sources(&root().join(folder), &mut found);

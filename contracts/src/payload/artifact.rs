@@ -16,7 +16,7 @@ mod reference;
 
 pub use content::{
     ChunkTaken, Finish, Gc, GcReport, Get, Got, Put, PutChunk, PutFinish, PutStart, Removed, Span, Stored,
-    Upload, Verified, Verify,
+    Upload, Verified, Verify, Vouch, Vouched,
 };
 pub use reference::{Reference, Which};
 

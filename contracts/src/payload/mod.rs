@@ -7,9 +7,13 @@ pub mod artifact;
 pub mod claim;
 pub mod contract;
 pub mod history;
+pub mod intent;
 pub mod invite;
 pub mod lease;
+pub mod memory;
 pub mod mission;
+pub mod policy;
+pub mod repository;
 pub mod request;
 pub mod session;
 

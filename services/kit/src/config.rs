@@ -39,6 +39,10 @@ pub struct Config {
     pub service: Service,
     /// Where artifacts are kept.
     pub artifacts: Artifacts,
+    /// Policies, intents and approvals.
+    pub governance: Governance,
+    /// Effects.
+    pub committer: Committer,
     /// Logs, metrics, probes.
     pub telemetry: Telemetry,
 }
@@ -110,6 +114,30 @@ pub struct Artifacts {
     /// How long content stays without a name.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub grace_ms: u64,
+}
+
+/// Policies, intents and approvals.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Governance {
+    /// Folder with the keys of approvals, if set here.
+    #[serde(deserialize_with = "setting::path_or_none")]
+    pub keys: Option<PathBuf>,
+}
+
+/// Effects.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Committer {
+    /// File with the secrets that effects may name, if there is one.
+    #[serde(deserialize_with = "setting::path_or_none")]
+    pub secrets: Option<PathBuf>,
+    /// Folder for copies of remote repositories, if set here.
+    #[serde(deserialize_with = "setting::path_or_none")]
+    pub copies: Option<PathBuf>,
+    /// How long an instance has for one effect before another may take it over, in milliseconds.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub takeover_ms: u64,
 }
 
 /// Logs, metrics, probes.

@@ -106,6 +106,16 @@ impl Home {
         self.0.join("artifacts")
     }
 
+    /// Keys that approvals are sealed with, a file for each kluster.
+    pub fn approval_keys(&self) -> PathBuf {
+        self.authority().join("approvals")
+    }
+
+    /// The committer's copies of remote repositories.
+    pub fn repositories(&self) -> PathBuf {
+        self.0.join("repositories")
+    }
+
     /// The child nats-server's files.
     pub fn nats(&self) -> PathBuf {
         self.0.join("nats")

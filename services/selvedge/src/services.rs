@@ -18,7 +18,8 @@ use selvedge_kit::{
 use crate::{connect::Context, exit::Failure};
 
 /// Services that this build can run.
-pub(crate) const BUILT: &[Service] = &[Service::Registry, Service::Leases, Service::Artifacts];
+pub(crate) const BUILT: &[Service] =
+    &[Service::Registry, Service::Leases, Service::Artifacts, Service::Governance, Service::Committer];
 
 /// Where services run, and under which bounds.
 #[derive(Debug, Clone)]
@@ -33,6 +34,14 @@ pub(crate) struct Place {
     pub(crate) metrics: Metrics,
     /// Where artifacts are kept.
     artifacts: selvedge_artifacts::Config,
+    /// File with the keys of approvals.
+    approval_keys: PathBuf,
+    /// File with the secrets that effects may name.
+    secrets: Option<PathBuf>,
+    /// Folder for copies of remote repositories.
+    copies: PathBuf,
+    /// How long a committer has for an effect before another one may take it over, in milliseconds.
+    takeover_ms: u64,
 }
 
 impl Place {
@@ -45,8 +54,18 @@ impl Place {
             drain_ms: config.service.drain_ms,
             ..Limits::default()
         };
-        let artifacts = artifacts(context);
-        Self { url, connect_timeout_ms: config.nats.connect_timeout_ms, limits, metrics, artifacts }
+        let or_home = |set: &Option<PathBuf>, at_home: PathBuf| set.clone().unwrap_or(at_home);
+        Self {
+            url,
+            connect_timeout_ms: config.nats.connect_timeout_ms,
+            limits,
+            metrics,
+            artifacts: artifacts(context),
+            approval_keys: or_home(&config.governance.keys, context.home.approval_keys()),
+            secrets: config.committer.secrets.clone(),
+            copies: or_home(&config.committer.copies, context.home.repositories()),
+            takeover_ms: config.committer.takeover_ms,
+        }
     }
 
     /// Connects as `login`, under a name that the server lists.
@@ -98,7 +117,27 @@ impl Place {
                     selvedge_artifacts::start(bus, config, kluster, &account, limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
-            Service::Committer => Err(Failure::Usage(format!("this build has no service {service}"))),
+            Service::Governance => {
+                let account = login.credential()?.claims()?.account().to_owned();
+                let bus = self.connect(service.name(), login).await?;
+                let keys = self.approval_keys.join(kluster.as_str()).with_extension("keys");
+                let config = selvedge_governance::Config { account, keys };
+                let started = selvedge_governance::start(bus, &config, self.limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
+            }
+            Service::Committer => {
+                let account = login.credential()?.claims()?.account().to_owned();
+                let bus = self.connect(service.name(), login).await?;
+                let config = selvedge_committer::Config {
+                    account,
+                    secrets: self.secrets.clone(),
+                    copies: self.copies.join(kluster.as_str()),
+                    takeover_ms: self.takeover_ms,
+                    steps: selvedge_committer::Steps::default(),
+                };
+                let started = selvedge_committer::start(bus, &config, self.limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
+            }
         }
     }
 }

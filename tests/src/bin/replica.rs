@@ -14,8 +14,23 @@ use selvedge_kit::{
 };
 use selvedge_tests::{
     artifacts::LONG_GRACE_MS,
-    replica::{CREDS, READY, SERVICE, SIGNERS, STORE, URL},
+    replica::{CRASH, CREDS, FOLDER, READY, SERVICE, SIGNERS, STORE, TAKEOVER, URL},
 };
+
+/// Folder for the files of a service.
+fn folder() -> PathBuf {
+    PathBuf::from(std::env::var(FOLDER).unwrap_or_else(|_| panic!("{FOLDER} is not set")))
+}
+
+/// Ends this process, as kill -9 would, when `step` is reached.
+fn crash_at(step: Option<String>) -> selvedge_committer::Steps {
+    let Some(step) = step else { return selvedge_committer::Steps::default() };
+    selvedge_committer::Steps::new(move |reached| {
+        if reached == step {
+            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        }
+    })
+}
 
 #[tokio::main]
 async fn main() {
@@ -46,7 +61,21 @@ async fn main() {
                 .await
                 .expect("a service")
         }
-        other => panic!("no service {other} here"),
+        Service::Governance => {
+            let config = selvedge_governance::Config { account, keys: folder().join("approvals.keys") };
+            selvedge_governance::start(bus, &config, limits, &metrics).await.expect("a service")
+        }
+        Service::Committer => {
+            let secrets = folder().join("secrets.toml");
+            let config = selvedge_committer::Config {
+                account,
+                secrets: secrets.exists().then_some(secrets),
+                copies: folder().join("copies"),
+                takeover_ms: setting(TAKEOVER).parse().expect("milliseconds"),
+                steps: crash_at(std::env::var(CRASH).ok()),
+            };
+            selvedge_committer::start(bus, &config, limits, &metrics).await.expect("a service")
+        }
     };
     println!("{READY}");
     // The end of the input is what we wait for.

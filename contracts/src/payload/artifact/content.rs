@@ -209,3 +209,24 @@ pub struct Removed {
     /// Its size in bytes.
     pub size_bytes: u64,
 }
+
+/// `artifacts.vouch`: whether contents are stored and an agent may read them; they are held for the grace
+/// period from now, so that what names them can be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Vouch {
+    /// Which contents.
+    #[schemars(length(min = 1, max = 2000))]
+    pub digests: Vec<Digest>,
+    /// Who wants to use them.
+    pub reader: crate::id::Caller,
+    /// In which role.
+    pub role: crate::role::Role,
+}
+
+/// Reply of `artifacts.vouch`: only what cannot be used, in order; nothing if all can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Vouched {
+    /// Contents that are not stored, or that the reader may not read: to the reader that is the same.
+    pub missing: Vec<Digest>,
+}

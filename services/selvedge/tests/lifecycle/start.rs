@@ -18,7 +18,10 @@ async fn up_is_ready_when_it_says_so() {
     let ready = &up.process.ready;
     assert_eq!(ready["ready"], true);
     assert_eq!(ready["klusters"], serde_json::json!(["main"]));
-    assert_eq!(ready["services"], serde_json::json!(["registry", "leases", "artifacts"]));
+    assert_eq!(
+        ready["services"],
+        serde_json::json!(["registry", "leases", "artifacts", "governance", "committer"])
+    );
     let operator = up.operator("main").await;
     let whoami = operator.call::<call::Whoami>(&Nothing {}).await.unwrap().reply;
     assert_eq!(whoami.owner.unwrap().as_str(), "person:olga");
@@ -93,7 +96,11 @@ async fn status_counts_what_there_is() {
     let main = &status["klusters"][0];
     let services = main["services"].as_array().unwrap();
     let names: BTreeSet<_> = services.iter().map(|service| service["name"].as_str().unwrap()).collect();
-    assert_eq!(names, BTreeSet::from(["artifacts", "leases", "registry"]), "{status:#}");
+    assert_eq!(
+        names,
+        BTreeSet::from(["artifacts", "committer", "governance", "leases", "registry"]),
+        "{status:#}"
+    );
     assert_eq!(main["counts"], serde_json::json!({"missions": 1, "agents": 1, "open_sessions": 1}));
     assert_eq!(main["streams"][0]["name"], "LEDGER");
     assert_eq!(main["streams"][0]["last_revision"], 4, "agent, key, session, mission");

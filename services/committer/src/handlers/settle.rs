@@ -1,0 +1,10 @@
+//! What an operator says became of an effect.
+
+use selvedge_kit::service::Routes;
+
+use crate::state::Committer;
+
+/// Which handler serves which call.
+pub(crate) fn routes() -> Routes<Committer> {
+    Vec::new()
+}

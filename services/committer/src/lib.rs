@@ -1,0 +1,21 @@
+//! The only irreversible hands of the fabric: carries intents out, each exactly once where the target lets
+//! that be promised, at most once elsewhere.
+//!
+//! Promises: nothing is carried out before governance said, at that moment, that it may be; whatever
+//! instant this process dies at, another one finds out what happened before it acts; an unknown outcome is
+//! never tried again blindly. Every effect leaves a receipt. Never decides whether something may be done.
+//!
+//! `run` follows intents; `effects` has one module for each kind of effect; `record` are the pure rules of
+//! what becomes of an intent; `saga` says which step is next.
+
+mod effects;
+mod error;
+mod handlers;
+mod start;
+mod state;
+mod steps;
+
+pub use error::CommitterError;
+pub use start::start;
+pub use state::Config;
+pub use steps::Steps;

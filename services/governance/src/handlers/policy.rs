@@ -1,0 +1,10 @@
+//! Calls about policies.
+
+use selvedge_kit::service::Routes;
+
+use crate::state::Governance;
+
+/// Which handler serves which call.
+pub(crate) fn routes() -> Routes<Governance> {
+    Vec::new()
+}

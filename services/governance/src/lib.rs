@@ -1,0 +1,19 @@
+//! Policies, intents and approvals: what may be done to the world, by whom, and with whose consent.
+//!
+//! Promises: an intent is verified against the policy in force, and everything it was verified against is
+//! checked again at the moment it is executed; an approval is of exactly what was seen, and void as soon
+//! as anything it binds has changed; nobody approves what their own agents proposed. Every decision and
+//! every refusal is a fact with all its reasons. Never carries anything out.
+//!
+//! `policy` holds what Cedar says; `intent`, `approval` and `saga` are rules; `verify` looks at the world.
+
+mod error;
+mod handlers;
+mod keys;
+mod policy;
+mod start;
+mod state;
+
+pub use error::GovernanceError;
+pub use start::start;
+pub use state::Config;

@@ -1,0 +1,79 @@
+//! What the handlers share.
+
+use std::{path::PathBuf, sync::Arc};
+
+use selvedge_contracts::{
+    fact::EntityName,
+    id::{IntentId, Mission},
+    payload::{
+        intent::{Intent, Saga},
+        policy::{Activation, Policy},
+    },
+    role::Service,
+    subject::Entity,
+};
+use selvedge_kit::{
+    bus::Bus,
+    client::Client,
+    identity::Directory,
+    ledger::Ledger,
+    metrics::Metrics,
+    timer::Timers,
+    view::{Apply, Feed, View},
+};
+
+use crate::{GovernanceError, keys::Keys, policy::Policies};
+
+/// What the service runs with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Public key of the kluster's account.
+    pub account: String,
+    /// File with the keys that approvals are sealed with; made if it is not there. Replicas on several
+    /// machines need the same.
+    pub keys: PathBuf,
+}
+
+/// What the handlers share.
+pub(crate) struct Governance {
+    pub(crate) directory: Directory,
+    pub(crate) policies: Policies,
+    pub(crate) intents: Arc<View<Intent>>,
+    pub(crate) sagas: Arc<View<Saga>>,
+    pub(crate) keys: Keys,
+    pub(crate) timers: Timers,
+    pub(crate) feed: Feed,
+    /// Asks the other services, as this one.
+    pub(crate) client: Client,
+}
+
+impl Governance {
+    pub(crate) fn new(bus: &Bus, config: &Config, metrics: &Metrics) -> Result<Self, GovernanceError> {
+        let directory = Directory::default();
+        let policies = Policies::new(Arc::<View<Policy>>::default(), Arc::<View<Activation>>::default());
+        let (intents, sagas) = (Arc::<View<Intent>>::default(), Arc::<View<Saga>>::default());
+        let views = vec![
+            Arc::clone(&directory.sessions) as Arc<dyn Apply>,
+            Arc::clone(&directory.agents) as Arc<dyn Apply>,
+            Arc::clone(&policies.versions) as Arc<dyn Apply>,
+            Arc::clone(&policies.activations) as Arc<dyn Apply>,
+            Arc::clone(&intents) as Arc<dyn Apply>,
+            Arc::clone(&sagas) as Arc<dyn Apply>,
+        ];
+        Ok(Self {
+            directory,
+            policies,
+            intents,
+            sagas,
+            keys: Keys::open(&config.keys)?,
+            timers: Timers::new(bus.clone(), Service::Governance),
+            feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
+            client: Client::new(bus.clone()),
+        })
+    }
+}
+
+/// The entity of an intent.
+pub(crate) fn entity(mission: &Mission, id: &IntentId) -> Entity {
+    Entity { mission: mission.clone(), name: EntityName::Intent, id: id.into() }
+}
