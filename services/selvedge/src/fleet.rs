@@ -9,7 +9,7 @@ use selvedge_kit::{authority::Kluster, clock::now_ms, credential::Login, service
 
 use crate::{
     exit::Failure,
-    services::{BUILT, Place, fresh_instance},
+    services::{Place, fresh_instance},
     watch::Watch,
 };
 
@@ -42,12 +42,16 @@ impl Fleet {
     }
 }
 
-/// Starts every service of a kluster, each over its own connection and under its own credential.
+/// Starts services of a kluster, each over its own connection and under its own credential.
 ///
 /// # Errors
 /// The first that cannot start.
-pub(crate) async fn start(place: &Place, kluster: &Kluster) -> Result<Vec<Running>, Failure> {
-    try_join_all(BUILT.iter().map(|service| start_one(place, kluster, *service))).await
+pub(crate) async fn start(
+    place: &Place,
+    kluster: &Kluster,
+    services: &[Service],
+) -> Result<Vec<Running>, Failure> {
+    try_join_all(services.iter().map(|service| start_one(place, kluster, *service))).await
 }
 
 async fn start_one(place: &Place, kluster: &Kluster, service: Service) -> Result<Running, Failure> {

@@ -1,7 +1,7 @@
 //! `selvedge up`.
 
 use clap::Args;
-use selvedge_contracts::id::Mission;
+use selvedge_contracts::{id::Mission, role::Service};
 
 use crate::{connect::Context, exit::Failure, up};
 
@@ -12,6 +12,7 @@ Examples:
   selvedge up                            in ./.selvedge, on port 4222
   selvedge up --port 0 --output json     on any free port; the first line of output says which
   selvedge up --mission auth --mission billing
+  selvedge up --without committer        for `selvedge serve committer` in a process of its own
 
 Ctrl-C drains: requests in flight are answered, then nats-server stops. A second Ctrl-C ends at once.")]
 pub(crate) struct Up {
@@ -21,6 +22,9 @@ pub(crate) struct Up {
     /// Mission to be there; may be given several times. On the first start, demo.
     #[arg(long = "mission", value_name = "NAME")]
     missions: Vec<Mission>,
+    /// Service that other processes run; may be given several times.
+    #[arg(long, value_name = "SERVICE")]
+    without: Vec<Service>,
 }
 
 impl Up {
@@ -29,6 +33,7 @@ impl Up {
     /// # Errors
     /// As [`up::run`].
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
-        up::run(context, up::Wanted { port: self.port, missions: self.missions }).await
+        let Self { port, missions, without } = self;
+        up::run(context, up::Wanted { port, missions, without }).await
     }
 }

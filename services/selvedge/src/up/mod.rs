@@ -13,12 +13,17 @@ mod warden;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use selvedge_contracts::id::Mission;
+use selvedge_contracts::{id::Mission, role::Service};
 use selvedge_kit::metrics::Metrics;
 use tokio::task::JoinSet;
 
 use crate::{
-    connect::Context, exit::Failure, fleet::Fleet, lock::Lock, services::Place, signals::Signals,
+    connect::Context,
+    exit::Failure,
+    fleet::Fleet,
+    lock::Lock,
+    services::{BUILT, Place},
+    signals::Signals,
     watch::Watch,
 };
 
@@ -29,6 +34,8 @@ pub(crate) struct Wanted {
     pub(crate) port: Option<u16>,
     /// Missions to be there; `demo` on the first start if none is named.
     pub(crate) missions: Vec<Mission>,
+    /// Services that other processes run.
+    pub(crate) without: Vec<Service>,
 }
 
 /// Runs until it is told to stop, or nats-server cannot be kept running.
@@ -62,6 +69,8 @@ struct Up {
     keys: keys::Keys,
     server: server::Server,
     place: Place,
+    /// The services that run here.
+    services: Vec<Service>,
     fleet: Fleet,
     watch: Watch,
     /// One warden for each kluster; they end with it.
@@ -79,8 +88,9 @@ impl Up {
         let place = Place::new(server.url().to_owned(), &context, metrics.clone());
         let watch = Watch::start(&context.config.telemetry, &metrics).await?;
         watch.server_runs(true);
-        let mut up =
-            Self { context, keys, server, place, fleet: Fleet::default(), watch, wardens: JoinSet::new() };
+        let services = BUILT.iter().copied().filter(|service| !wanted.without.contains(service)).collect();
+        let (fleet, wardens) = (Fleet::default(), JoinSet::new());
+        let mut up = Self { context, keys, server, place, services, fleet, watch, wardens };
         let end = up.server.end();
         tokio::select! {
             scanned = up.rescan() => scanned?,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::Up;
-use crate::{connect::UpState, exit::Failure, services::BUILT};
+use crate::{connect::UpState, exit::Failure};
 
 /// How long each step of the start took.
 pub(super) struct Steps {
@@ -76,7 +76,7 @@ impl Up {
             nats_version: self.server.version().to_owned(),
             folder: self.context.home.path().display().to_string(),
             klusters: self.fleet.klusters(),
-            services: BUILT.iter().map(|service| service.name()).collect(),
+            services: self.services.iter().map(|service| service.name()).collect(),
             missions,
             ready_ms: millis(steps.started.elapsed()),
             steps_ms: steps.took_ms.clone(),

@@ -108,7 +108,7 @@ impl Up {
         if !laid.report.is_empty() {
             info!(kluster = %kluster.name(), created = ?laid.report.created, updated = ?laid.report.updated, "streams made");
         }
-        let services = fleet::start(&self.place, kluster).await?;
+        let services = fleet::start(&self.place, kluster, &self.services).await?;
         if laid.operator == operator::Outcome::Kept {
             self.verify_operator(kluster).await?;
         }
