@@ -121,8 +121,13 @@ impl Store {
             .await
     }
 
-    /// Removes the uploads of which nothing came since `before_ms` (Unix time), and says how many.
-    pub(crate) async fn end_abandoned(&self, before_ms: u64) -> Result<u64, StoreError> {
+    /// Removes the uploads of which nothing came since `before_ms` (Unix time), as long as `goes_on` says so,
+    /// and says how many.
+    pub(crate) async fn end_abandoned(
+        &self,
+        before_ms: u64,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<u64, StoreError> {
         let mut newest = std::collections::BTreeMap::<Path, u64>::new();
         let mut listed = self.staged.list(Some(&Path::from(STAGING)));
         while let Some(meta) = listed.next().await {
@@ -134,12 +139,15 @@ impl Store {
                 *at_ms = (*at_ms).max(super::modified_ms(&meta));
             }
         }
-        let abandoned: Vec<_> =
-            newest.into_iter().filter(|(_, at_ms)| *at_ms <= before_ms).map(|(folder, _)| folder).collect();
-        for folder in &abandoned {
-            self.remove_staged(folder).await?;
+        let mut ended = 0;
+        for (folder, _) in newest.into_iter().filter(|(_, at_ms)| *at_ms <= before_ms) {
+            if ended > 0 && !goes_on() {
+                break;
+            }
+            self.remove_staged(&folder).await?;
+            ended += 1;
         }
-        Ok(abandoned.len() as u64)
+        Ok(ended)
     }
 }
 

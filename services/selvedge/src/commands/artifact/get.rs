@@ -42,7 +42,7 @@ pub(crate) struct Get {
 impl Get {
     pub(super) async fn run(self, context: &Context) -> Done {
         let client = self.asker.connect(context).await?;
-        let progress = Progress::new();
+        let progress = Progress::of_bytes();
         let told = |done, all| progress.told(done, all);
         if self.file.as_os_str() == "-" {
             let mut out = standard(std::io::stdout())?;

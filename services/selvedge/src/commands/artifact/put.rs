@@ -50,7 +50,7 @@ pub(crate) struct Put {
 impl Put {
     pub(super) async fn run(self, context: &Context) -> Done {
         let client = self.asker.connect(context).await?;
-        let progress = Progress::new();
+        let progress = Progress::of_bytes();
         let told = |done, all| progress.told(done, all);
         let stored = match self.file.as_os_str() == "-" {
             true => transfer::put_stream(&client, standard(std::io::stdin())?, &told).await,
