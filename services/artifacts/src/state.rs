@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use selvedge_contracts::{
     fact::EntityName,
+    fault::Fault,
     id::{ArtifactName, Mission},
     payload::contract::Contract,
     subject::Entity,
@@ -95,6 +96,26 @@ impl Artifacts {
     /// All that may name content.
     pub(crate) fn names(&self) -> [&dyn Names; 1] {
         [self.versions.as_ref()]
+    }
+}
+
+impl Artifacts {
+    /// The revision that a write to the name is guarded with now.
+    pub(crate) fn guard_of(&self, entity: &Entity) -> u64 {
+        self.versions.newest().get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision)
+    }
+
+    /// Makes sure that the versions of a name tell all that its newest state, and so the guard of a write,
+    /// rests on. What this process records is in the newest state before its call has put it among the
+    /// versions; up to the feed's watermark they have everything.
+    ///
+    /// # Errors
+    /// `busy` if they may not yet.
+    pub(crate) fn holds_all_of(&self, entity: &Entity) -> Result<(), Fault> {
+        if self.guard_of(entity) <= self.feed.watermark() {
+            return Ok(());
+        }
+        Err(Fault::busy(format!("{} is being written; try again", entity.id)))
     }
 }
 

@@ -193,6 +193,49 @@ async fn what_its_contract_wants_validated_is_unreadable_to_others_until_it_is()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_contradictory_verdicts_in_one_instant_exactly_one_holds() {
+    const VERSIONS: u32 = 150;
+    let scene = Scene::start().await;
+    let _second = selvedge_tests::artifacts::start(&scene.fabric.bus, &scene.config, "a2").await;
+    contract(&scene, json!({"type": "object", "x-validation": "required"})).await;
+    let judges =
+        [colleague(&scene, "vera", Role::Verifier).await, colleague(&scene, "vito", Role::Verifier).await];
+    let digest = put(scene.client(), "{}").await;
+    for number in 1..=VERSIONS {
+        // Another source each time, else it is the same version.
+        let source = put(scene.client(), &number.to_string()).await;
+        let wanted = Publish {
+            contract: Some(ContractWanted { name: ContractName::new("summary").unwrap(), version: Some(1) }),
+            sources: vec![meant(source.as_str())],
+            ..plain("s", &digest)
+        };
+        publish_with(scene.client(), &wanted, &Options::default()).await.unwrap();
+    }
+    for version in 1..=VERSIONS {
+        let judge = |number: usize, verdict| {
+            let name = ArtifactName::new("s").unwrap();
+            let wanted = Judge { name, version, verdict, reason: Some(number.to_string()) };
+            let client = &judges[number % 2].client;
+            async move { client.call::<call::ArtifactJudge>(&wanted).await.map(|answered| answered.reply) }
+        };
+        let verdicts = (0..6).map(|number| judge(number, [Verdict::Valid, Verdict::Invalid][number % 2]));
+        let mut held = Vec::new();
+        for answer in futures::future::join_all(verdicts).await {
+            match answer {
+                Ok(reply) => held.push(reply.version.state),
+                Err(fault) => assert_eq!(fault.code, Code::Conflict, "{fault}"),
+            }
+        }
+        held.dedup();
+        assert_eq!(held.len(), 1, "v{version}: {held:?}");
+        let shown = show(scene.client(), &format!("s@v{version}")).await.unwrap();
+        assert_eq!([shown.version.state], held[..], "v{version}");
+    }
+    let ledger = ledger(&scene.fabric.bus).await;
+    assert_eq!(count(&ledger, "demo.artifact.s.judged").await, VERSIONS as usize);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_digest_alone_opens_nothing() {
     let scene = Scene::start().await;
     let bob = colleague(&scene, "bob", Role::Worker).await;

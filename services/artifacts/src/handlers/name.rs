@@ -150,16 +150,25 @@ async fn sources(state: &Artifacts, call: &Call, wanted: &[ArtifactRef]) -> Answ
     Ok(sources)
 }
 
+/// The first verdict holds; a contradictory one is a conflict, also one of the same instant.
 pub(super) async fn judge(state: Arc<Artifacts>, call: Arc<Call>, request: Judge) -> Answer<VersionReply> {
     let Judge { name, version: number, verdict, reason } = request;
     let by: &Caller = &call.subject.caller;
     let entity = entity(call.mission(), &name);
     let unknown = || Fault::not_found(format!("{name} has no version {number} in {}", call.mission()));
     let decide = |current: Option<&Artifact>| {
+        state.holds_all_of(&entity)?;
         let known = state.versions.version(call.mission(), &name, number).ok_or_else(unknown)?;
         rule::judge(current.ok_or_else(unknown)?, &known.version, by, verdict, reason.as_ref())
     };
-    let recorded = call.writer.record(state.versions.newest(), &entity, decide).await?;
+    let recorded = loop {
+        match call.writer.record(state.versions.newest(), &entity, decide).await {
+            Err(fault) if fault.code == Code::Busy && !call.deadline().has_passed() => {
+                state.feed.reaches(state.guard_of(&entity), call.deadline()).await;
+            }
+            settled => break settled?,
+        }
+    };
     let judged = match verdict {
         Verdict::Valid => VersionState::Valid,
         Verdict::Invalid => VersionState::Invalid,
