@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     names::{Names, Versions},
-    pins::Pins,
+    pins::{Life, Pins},
     store::Store,
     upload::Uploads,
 };
@@ -37,6 +37,14 @@ pub struct Config {
     pub options: Vec<(String, String)>,
     /// How long content stays without a name, in milliseconds.
     pub grace_ms: u64,
+    /// How much longer than that a pin lives, in milliseconds: [`Config::PIN_MARGIN_MS`], or less in a test
+    /// that waits for pins to die.
+    pub pin_margin_ms: u64,
+}
+
+impl Config {
+    /// Longer than any call that relies on a pin: a minute.
+    pub const PIN_MARGIN_MS: u64 = 60_000;
 }
 
 /// Without the options: they hold secrets.
@@ -78,7 +86,8 @@ impl Artifacts {
             Arc::clone(&contracts) as Arc<dyn Apply>,
             Arc::clone(&versions) as Arc<dyn Apply>,
         ];
-        let pins = Arc::new(Pins::new(bus, config.grace_ms));
+        let pins =
+            Arc::new(Pins::new(bus, Life { grace_ms: config.grace_ms, margin_ms: config.pin_margin_ms }));
         Self {
             directory,
             versions,

@@ -25,12 +25,11 @@ pub(super) async fn put(state: Arc<Artifacts>, call: Arc<Call>, request: Put) ->
     }
     let asker = Asker::of(&call);
     let size_bytes = content.len() as u64;
-    let pinned_until_ms =
-        state.pins.pin(&request.digest, asker.mission, asker.caller, call.deadline()).await?;
+    let pin = state.pins.pin(&request.digest, asker.mission, asker.caller, call.deadline()).await?;
     if !state.store.is_sound(&request.digest).await? {
         state.store.put_whole(&request.digest, content).await?;
     }
-    Ok(Stored { digest: request.digest, size_bytes, pinned_until_ms })
+    Ok(Stored { digest: request.digest, size_bytes, pinned_until_ms: pin.until_ms() })
 }
 
 pub(super) async fn get(state: Arc<Artifacts>, call: Arc<Call>, request: Get) -> Answer<(Got, Bytes)> {

@@ -51,7 +51,8 @@ async fn stored_for(state: &Artifacts, call: &Call, digest: Option<&Digest>) -> 
     if !state.may_have(asker, digest, call.deadline()).await? {
         return Ok(None);
     }
-    let pinned_until_ms = state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?;
+    let pin = state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?;
+    let pinned_until_ms = pin.until_ms();
     let size = state.store.size(digest).await?;
     Ok(size.map(|size_bytes| Stored { digest: digest.clone(), size_bytes, pinned_until_ms }))
 }
