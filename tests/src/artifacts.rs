@@ -26,7 +26,13 @@ pub const SHORT_MARGIN_MS: u64 = 3_500;
 /// A store in a folder of the bus, removed with it.
 pub fn in_folder(bus: &Bus) -> Config {
     let url = bus.path().join("artifacts").display().to_string();
-    Config { url, options: Vec::new(), grace_ms: LONG_GRACE_MS, pin_margin_ms: SHORT_MARGIN_MS }
+    Config {
+        url,
+        options: Vec::new(),
+        grace_ms: LONG_GRACE_MS,
+        pin_margin_ms: SHORT_MARGIN_MS,
+        max_staged_bytes: selvedge_contracts::payload::artifact::MAX_CONTENT_BYTES,
+    }
 }
 
 /// A replica of the service.

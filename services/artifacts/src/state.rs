@@ -40,6 +40,8 @@ pub struct Config {
     /// How much longer than that a pin lives, in milliseconds: [`Config::PIN_MARGIN_MS`], or less in a test
     /// that waits for pins to die.
     pub pin_margin_ms: u64,
+    /// Most bytes that the unfinished uploads of one caller may take.
+    pub max_staged_bytes: u64,
 }
 
 impl Config {
@@ -66,6 +68,8 @@ pub(crate) struct Artifacts {
     pub(crate) uploads: Uploads,
     pub(crate) feed: Feed,
     pub(crate) grace_ms: u64,
+    /// Most bytes that the unfinished uploads of one caller may take.
+    pub(crate) max_staged_bytes: u64,
     /// Size of the pieces of an upload that is begun now, in bytes.
     pub(crate) chunk_bytes: u32,
 }
@@ -98,6 +102,7 @@ impl Artifacts {
             pins,
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
             grace_ms: config.grace_ms,
+            max_staged_bytes: config.max_staged_bytes,
             chunk_bytes: u32::try_from(bus.max_attachment_bytes()).unwrap_or(u32::MAX),
         }
     }

@@ -135,6 +135,14 @@ async fn next_of_file((mut file, mut pieces): Rest) -> Result<Option<((u64, Byte
     Ok(Some(((offset, Bytes::from(piece)), (file, pieces))))
 }
 
+/// The digest of a file's content.
+///
+/// # Errors
+/// The file cannot be read.
+pub async fn digest_of_file(path: &Path) -> Result<Digest, io::Error> {
+    Ok(digest_of(&mut File::open(path).await?).await?.0)
+}
+
 async fn digest_of(file: &mut File) -> Result<(Digest, u64), io::Error> {
     let (mut hasher, mut buffer) = (blake3::Hasher::new(), vec![0; READ_BYTES]);
     loop {

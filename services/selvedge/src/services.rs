@@ -114,6 +114,7 @@ fn artifacts(context: &Context) -> selvedge_artifacts::Config {
         options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         grace_ms: context.config.artifacts.grace_ms,
         pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
+        max_staged_bytes: context.config.artifacts.max_staged_bytes,
     }
 }
 
