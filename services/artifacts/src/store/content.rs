@@ -3,18 +3,19 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use blake3::hazmat::ChainingValue;
 use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
 use selvedge_contracts::id::Digest;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{Store, content_path, found, hash_of, outboard_path, read};
 use crate::{
     error::StoreError,
-    tree::{self, GROUP_BYTES, Groups, Hashed},
+    tree::{self, GROUP_BYTES, Hashed},
 };
 
 /// What is known of stored content: enough to verify any group of it.
@@ -41,6 +42,9 @@ struct Kept {
 const MAX_KNOWN: usize = 4_096;
 /// Most chaining values that are known at once: 8 MiB.
 const MAX_KNOWN_GROUPS: usize = 262_144;
+
+/// How long somebody who has time waits before looking again at what is made anew.
+const REBUILDING: Duration = Duration::from_millis(20);
 
 impl Cache {
     fn get(&self, digest: &Digest) -> Option<Arc<Known>> {
@@ -102,7 +106,13 @@ impl Store {
             return Ok(false);
         }
         self.known.forget(digest);
-        match self.verify(digest, 0, || true).await {
+        let verified = loop {
+            match self.verify(digest, 0, || true).await {
+                Err(StoreError::Rebuilding { .. }) => tokio::time::sleep(REBUILDING).await,
+                verified => break verified,
+            }
+        };
+        match verified {
             Ok(_) => Ok(true),
             Err(StoreError::Corrupted { what, .. }) => {
                 warn!(%digest, what, "stored content is corrupted and will be written anew");
@@ -210,7 +220,7 @@ impl Store {
     }
 
     /// The outboard; made anew from the content if it is missing or broken, and only if the content is
-    /// sound.
+    /// sound. That may take several calls.
     async fn outboard(&self, digest: &Digest, size_bytes: u64) -> Result<Vec<ChainingValue>, StoreError> {
         let stored = read(&self.durable, &outboard_path(digest)).await?;
         let groups = stored.and_then(|bytes| tree::from_bytes(&bytes, &hash_of(digest)));
@@ -221,26 +231,15 @@ impl Store {
                 let groups = groups.len();
                 return Err(corrupted(format!("it has {size_bytes} bytes, which are not its {groups} MiB")));
             }
-            None => warn!(%digest, "the outboard is missing or broken and is made anew"),
+            None => debug!(%digest, "the outboard is missing or broken"),
         }
         let hashed = self.hash(digest, size_bytes).await?;
         if hashed.digest != hash_of(digest) {
             return Err(corrupted(format!("its {size_bytes} bytes have the digest {}", hashed.digest)));
         }
         self.put_outboard(digest, &hashed).await?;
+        warn!(%digest, "the outboard was missing or broken and was made anew");
         Ok(hashed.groups)
-    }
-
-    async fn hash(&self, digest: &Digest, size_bytes: u64) -> Result<Hashed, StoreError> {
-        let mut groups = Groups::new();
-        let mut offset = 0;
-        while offset < size_bytes {
-            let end = (offset + GROUP_BYTES).min(size_bytes);
-            let bytes = self.stretch(&content_path(digest), offset..end).await?;
-            groups.push(&bytes.ok_or_else(|| StoreError::Missing(digest.clone()))?);
-            offset = end;
-        }
-        Ok(groups.finish())
     }
 
     /// Stores the outboard of content that has one.

@@ -16,10 +16,11 @@
 mod buffers;
 mod content;
 mod open;
+mod rebuild;
 mod staging;
 mod trash;
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
@@ -42,6 +43,9 @@ pub(crate) struct Store {
     folder: Option<PathBuf>,
     buffers: buffers::Buffers,
     known: content::Cache,
+    rebuilds: rebuild::Rebuilds,
+    /// How long one call works at an outboard that was lost.
+    rebuilds_for: Duration,
     /// Bytes of one part of an object that is written in parts.
     part_bytes: usize,
 }

@@ -9,7 +9,12 @@ use object_store::{
 use selvedge_contracts::id::KlusterName;
 use url::Url;
 
-use super::{Store, buffers::Buffers, content::Cache};
+use super::{
+    Store,
+    buffers::Buffers,
+    content::Cache,
+    rebuild::{self, Rebuilds},
+};
 use crate::{Config, error::ArtifactsError};
 
 /// Bytes of a part in a folder, where parts are only writes.
@@ -83,6 +88,8 @@ impl Store {
             folder: Some(folder),
             buffers: Buffers::default(),
             known: Cache::default(),
+            rebuilds: Rebuilds::default(),
+            rebuilds_for: rebuild::WORKS_FOR,
             part_bytes: LOCAL_PART_BYTES,
         })
     }
@@ -95,6 +102,8 @@ impl Store {
             folder: None,
             buffers: Buffers::default(),
             known: Cache::default(),
+            rebuilds: Rebuilds::default(),
+            rebuilds_for: rebuild::WORKS_FOR,
             part_bytes,
         }
     }
