@@ -80,13 +80,7 @@ async fn pinned(state: &Artifacts, call: &Call, digest: &Digest, pins: &mut Vec<
         return Err(unknown_content(digest));
     }
     pins.push(state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?);
-    match state.store.sound_size(digest).await? {
-        Some(size_bytes) => Ok(size_bytes),
-        None if state.store.recover(digest).await? => {
-            state.store.sound_size(digest).await?.ok_or_else(|| unknown_content(digest))
-        }
-        None => Err(unknown_content(digest)),
-    }
+    state.store.sound_size(digest).await?.ok_or_else(|| unknown_content(digest))
 }
 
 fn contract(state: &Artifacts, wanted: &ContractWanted) -> Answer<Arc<Contract>> {

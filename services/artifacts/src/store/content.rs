@@ -75,21 +75,32 @@ impl Store {
     }
 
     /// Size of the content in bytes, if it is stored and that is its size: its last group is verified, which
-    /// no content of another size has.
+    /// no content of another size has. What a sweep has moved aside is moved back.
     pub(crate) async fn sound_size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
-        let sound = async {
+        let sound = async || {
             let known = self.known(digest).await?;
             self.group(digest, &known, tree::groups_in(known.size_bytes).saturating_sub(1)).await?;
             Ok(known.size_bytes)
         };
-        match sound.await {
+        let size = match sound().await {
+            Err(error) if self.is_back(digest, &error).await? => sound().await,
+            size => size,
+        };
+        match size {
             Ok(size_bytes) => Ok(Some(size_bytes)),
-            Err(StoreError::Missing(_)) => {
-                self.known.forget(digest);
-                Ok(None)
-            }
+            Err(StoreError::Missing(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether content that was missing is there now: a sweep had moved it aside, and it was moved back. What
+    /// was known of it is forgotten.
+    async fn is_back(&self, digest: &Digest, error: &StoreError) -> Result<bool, StoreError> {
+        if !matches!(error, StoreError::Missing(_)) {
+            return Ok(false);
+        }
+        self.known.forget(digest);
+        self.recover(digest).await
     }
 
     /// Stores content of one group, which the caller has verified.
@@ -107,7 +118,7 @@ impl Store {
         }
         self.known.forget(digest);
         let verified = loop {
-            match self.verify(digest, 0, || true).await {
+            match self.verify_stored(digest, 0, || true).await {
                 Err(StoreError::Rebuilding { .. }) => tokio::time::sleep(REBUILDING).await,
                 verified => break verified,
             }
@@ -123,13 +134,21 @@ impl Store {
         }
     }
 
-    /// A stretch of content: every byte of it verified. Empty at the end of the content.
+    /// A stretch of content: every byte of it verified. Empty at the end of the content. What a sweep has
+    /// moved aside is moved back.
     pub(crate) async fn read(
         &self,
         digest: &Digest,
         offset: u64,
         len: u64,
     ) -> Result<(u64, Bytes), StoreError> {
+        match self.read_stored(digest, offset, len).await {
+            Err(error) if self.is_back(digest, &error).await? => self.read_stored(digest, offset, len).await,
+            read => read,
+        }
+    }
+
+    async fn read_stored(&self, digest: &Digest, offset: u64, len: u64) -> Result<(u64, Bytes), StoreError> {
         let known = self.known(digest).await?;
         let end = offset.saturating_add(len).min(known.size_bytes);
         if offset >= end {
@@ -156,12 +175,26 @@ impl Store {
     }
 
     /// Reads content from `offset` on and holds it against its digest, as long as `goes_on` says so.
-    /// Answers with its size and up to where it was verified.
+    /// Answers with its size and up to where it was verified. What a sweep has moved aside is moved back.
     pub(crate) async fn verify(
         &self,
         digest: &Digest,
         offset: u64,
-        mut goes_on: impl FnMut() -> bool,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<(u64, u64), StoreError> {
+        match self.verify_stored(digest, offset, &goes_on).await {
+            Err(error) if self.is_back(digest, &error).await? => {
+                self.verify_stored(digest, offset, goes_on).await
+            }
+            verified => verified,
+        }
+    }
+
+    async fn verify_stored(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        goes_on: impl Fn() -> bool,
     ) -> Result<(u64, u64), StoreError> {
         let known = self.known(digest).await?;
         let mut index = offset / GROUP_BYTES;

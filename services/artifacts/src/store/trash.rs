@@ -189,3 +189,34 @@ fn leftovers(folder: &std::path::Path, before_ms: u64) -> u64 {
     }
     removed
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::fixture::digest;
+
+    /// A sweep moves aside at any moment, also between two looks at content that was just read.
+    #[tokio::test]
+    async fn whoever_reads_what_lies_aside_brings_it_back() {
+        let memory = Arc::new(InMemory::new());
+        let (store, other) = (Store::over(memory.clone(), 1 << 20), Store::over(memory, 1 << 20));
+        let content = digest("content");
+        store.put_whole(&content, Bytes::from("content")).await.unwrap();
+        let aside = async || {
+            store.read(&content, 0, 1).await.unwrap();
+            other.retire(&content, 7, &sweep_name(1, 1)).await.unwrap().unwrap();
+        };
+        aside().await;
+        assert_eq!(store.read(&content, 0, 9).await.unwrap(), (7, Bytes::from("content")));
+        aside().await;
+        assert_eq!(store.verify(&content, 0, || true).await.unwrap(), (7, 7));
+        aside().await;
+        assert_eq!(store.sound_size(&content).await.unwrap(), Some(7));
+        assert_eq!(store.unsettled(u64::MAX).await.unwrap(), []);
+    }
+}
