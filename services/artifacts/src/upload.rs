@@ -184,7 +184,10 @@ impl Shared {
         };
         let writing = match writing {
             Some(writing) => writing,
-            None if self.store.is_sound(&wanted.digest).await? => return Ok(until_ms),
+            None if self.store.is_sound(&wanted.digest).await? => {
+                self.store.settle(&wanted.digest).await?;
+                return Ok(until_ms);
+            }
             None => {
                 let mut writing = self.store.writing(&wanted.digest).await?;
                 let copied = self.copy(place, pieces, Some(&mut writing), tell).await;

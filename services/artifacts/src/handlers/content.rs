@@ -25,7 +25,9 @@ pub(super) async fn put(state: Arc<Artifacts>, call: Arc<Call>, request: Put) ->
     let asker = Asker::of(&call);
     let size_bytes = content.len() as u64;
     let pin = state.pins.pin(&request.digest, asker.mission, asker.caller, call.deadline()).await?;
-    if !state.store.is_sound(&request.digest).await? {
+    if state.store.is_sound(&request.digest).await? {
+        state.store.settle(&request.digest).await?;
+    } else {
         state.store.put_whole(&request.digest, content).await?;
     }
     Ok(Stored { digest: request.digest, size_bytes, pinned_until_ms: pin.until_ms() })

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
 use selvedge_contracts::id::Digest;
 use tracing::{debug, warn};
 
-use super::{Store, content_path, found, hash_of, outboard_path, read};
+use super::{Store, content_path, found, hash_of, open::sync_folder, outboard_path, read};
 use crate::{
     error::StoreError,
     tree::{self, GROUP_BYTES, Hashed},
@@ -101,6 +102,20 @@ impl Store {
         }
         self.known.forget(digest);
         self.recover(digest).await
+    }
+
+    /// Makes sure that content which somebody else stored outlasts a power cut: its file is synced before it
+    /// has its name, but whoever named it may not have synced the folder yet.
+    pub(crate) async fn settle(&self, digest: &Digest) -> Result<(), StoreError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let folders = [content_path(digest), outboard_path(digest)].map(|path| folder.join(path.as_ref()));
+        let synced = tokio::task::spawn_blocking(move || {
+            let parents = folders.iter().filter_map(|file| file.parent()).filter(|folder| folder.exists());
+            parents.into_iter().try_for_each(sync_folder)
+        });
+        let synced = synced.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        synced
+            .map_err(|error| object_store::Error::Generic { store: "folder", source: Box::new(error) }.into())
     }
 
     /// Stores content of one group, which the caller has verified.
