@@ -1,27 +1,32 @@
 //! Names: versions that never change, contracts, validation, who may read what.
 
 use futures::StreamExt as _;
+use nkeys::KeyPair;
 use selvedge_contracts::{
     call,
     fault::{Code, Fault},
-    id::{ArtifactName, ContractName},
+    id::{ArtifactName, ContractName, ScopeId},
     payload::{
         artifact::{
             ArtifactList, ContractWanted, Judge, Publish, Show, Verdict, Version, VersionList, VersionReply,
             VersionState,
         },
         contract::ContractAdd,
+        session::TaskGrant,
     },
     role::Role,
 };
 use selvedge_kit::{
     client::{Client, Options},
     clock::Deadline,
+    credential::Login,
     transfer,
 };
 use selvedge_tests::{
+    Credential,
     artifacts::{meant, plain, publish, publish_with},
-    fabric::{Working, plain_session},
+    fabric::{Working, connect_bus, plain_session, public},
+    now_ms,
     raw::{count, ledger},
     wait,
 };
@@ -233,6 +238,31 @@ async fn of_contradictory_verdicts_in_one_instant_exactly_one_holds() {
     }
     let ledger = ledger(&scene.fabric.bus).await;
     assert_eq!(count(&ledger, "demo.artifact.s.judged").await, VERSIONS as usize);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_made_under_a_task_names_it() {
+    let scene = Scene::start().await;
+    let operator = scene.fabric.operator.clone().in_mission(scene.agent.mission.clone());
+    let key = KeyPair::new_user();
+    let task = ScopeId::new("task_x-1").unwrap();
+    let grant = TaskGrant {
+        task: task.clone(),
+        agent: scene.agent.record.id.clone(),
+        credential_key: public(&key),
+        expires_at_ms: now_ms() + 60_000,
+        request: None,
+        calls: None,
+    };
+    let granted = operator.call::<call::TaskGrant>(&grant).await.unwrap().reply;
+    let login = Login::held(Credential::new(granted.credential.jwt.unwrap(), &key).unwrap());
+    let client = Client::new(connect_bus(&scene.fabric.bus, login).await);
+    let digest = put(&client, "made").await;
+    let published = publish(&client, "a", &digest).await.unwrap();
+    assert_eq!((&published.version.task, &published.version.session), (&Some(task.clone()), &task));
+    let plain = publish(scene.client(), "b", &put(scene.client(), "other").await).await.unwrap();
+    assert_eq!(plain.version.task, None);
+    assert_eq!(show(scene.client(), "a").await.unwrap().version.task, Some(task));
 }
 
 #[tokio::test(flavor = "multi_thread")]
