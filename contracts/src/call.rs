@@ -275,6 +275,8 @@ calls! {
     ArtifactPutChunk = Artifacts.put_chunk, Write, Optional, 20_000 ms, MEMBERS, artifact::PutChunk => artifact::ChunkTaken, bytes in Request;
     /// Puts an upload together, verifies and stores it.
     ArtifactPutFinish = Artifacts.put_finish, Write, Optional, 20_000 ms, MEMBERS, artifact::PutFinish => artifact::Finish;
+    /// Abandons uploads and frees their room.
+    ArtifactPutAbort = Artifacts.put_abort, Write, Optional, 10_000 ms, MEMBERS, artifact::PutAbort => artifact::Aborted;
     /// A stretch of content, verified.
     ArtifactGet = Artifacts.get, Read, Optional, 20_000 ms, STORERS, artifact::Get => artifact::Got, bytes in Reply;
     /// Publishes the next version of a name.

@@ -20,10 +20,19 @@ use crate::{Bus, fabric::connect_bus};
 /// A day: nothing a test puts goes by itself.
 pub const LONG_GRACE_MS: u64 = 86_400_000;
 
+/// Pins of a short grace period die within some seconds.
+pub const SHORT_MARGIN_MS: u64 = 3_500;
+
 /// A store in a folder of the bus, removed with it.
 pub fn in_folder(bus: &Bus) -> Config {
     let url = bus.path().join("artifacts").display().to_string();
-    Config { url, options: Vec::new(), grace_ms: LONG_GRACE_MS }
+    Config {
+        url,
+        options: Vec::new(),
+        grace_ms: LONG_GRACE_MS,
+        pin_margin_ms: SHORT_MARGIN_MS,
+        max_staged_bytes: selvedge_contracts::payload::artifact::MAX_CONTENT_BYTES,
+    }
 }
 
 /// A replica of the service.

@@ -63,6 +63,18 @@ pub(crate) enum StoreError {
         /// How, and where.
         what: String,
     },
+    /// What is needed to verify the content was lost, and is being made anew from it.
+    #[error(
+        "what {digest} is verified with was lost and is being made anew: {done_bytes} of {size_bytes} bytes are read; try again"
+    )]
+    Rebuilding {
+        /// Which.
+        digest: Digest,
+        /// How much has been read, in bytes; 0 if somebody else is at it.
+        done_bytes: u64,
+        /// Its size in bytes.
+        size_bytes: u64,
+    },
     /// There is no room.
     #[error("the store has no room left; nothing was stored")]
     Full(#[source] object_store::Error),
@@ -96,6 +108,7 @@ impl From<StoreError> for Fault {
                 Self::internal(error.to_string())
                     .at("", "nothing of it was served; putting the same content again mends it")
             }
+            StoreError::Rebuilding { .. } => Self::unavailable(error.to_string()),
             StoreError::Full(source) => {
                 warn!(%source, "the store has no room");
                 Self::internal(error.to_string()).at("", "make room where the store lies, or run artifact gc")

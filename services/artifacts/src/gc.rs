@@ -7,12 +7,15 @@
 //! things is true for each of them: the sweep sees the pin, or they see that it is gone and write it anew.
 //! A sweep that sleeps in between, however long, deletes only what it moved aside itself. In a bucket moving
 //! is copying and deleting: there it may sleep a week, as long as the copy is kept beside the original.
+//!
+//! One call does what fits into three seconds, however much there is: a client sends a call again that takes
+//! longer. Its answer says where to go on.
 
 mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use selvedge_contracts::{
     fault::Fault,
@@ -26,32 +29,31 @@ use selvedge_kit::{
 use tracing::info;
 
 use crate::state::Artifacts;
-use sweep::Sweep;
-
-/// How long content lies aside before it is looked at again. Nothing depends on it; it spares those who
-/// name something just now from writing it anew.
-const WAIT: Duration = Duration::from_millis(250);
+use sweep::{Sweep, Unnamed};
 
 pub(crate) async fn gc(state: Arc<Artifacts>, call: Arc<Call>, request: Gc) -> Answer<GcReport> {
     let keeps = Recorded { state: &state, deadline: call.deadline() };
-    keeps.is_up_to_date().await?;
     let sweep = Sweep::new(&state.store, keeps, now_ms(), state.grace_ms, rand());
+    let report = run(&sweep, &request).await?;
+    info!(removed = report.removed.len(), named = report.named, kept = report.kept, "swept");
+    Ok(report)
+}
+
+/// What one call does.
+async fn run<K: Keeps>(sweep: &Sweep<'_, K>, request: &Gc) -> Answer<GcReport> {
+    sweep.keeps.is_up_to_date().await?;
     let mut report = GcReport::default();
     let unnamed = sweep.look(request.after.as_ref(), &mut report).await?;
     if request.dry_run {
-        report.removed =
-            unnamed.into_iter().map(|(digest, size_bytes)| Removed { digest, size_bytes }).collect();
+        let removed = |Unnamed { digest, size_bytes, .. }| Removed { digest, size_bytes };
+        report.removed = unnamed.into_iter().map(removed).collect();
         return Ok(report);
     }
-    let retired = sweep.retire(&unnamed).await?;
-    if !retired.is_empty() {
-        tokio::time::sleep(WAIT).await;
-    }
-    sweep.settle(&retired, &mut report).await?;
+    sweep.remove(&unnamed, &mut report).await?;
+    sweep.remove_half_written(request.after.as_ref(), &mut report).await;
     if report.next.is_none() {
         sweep.tidy(&mut report).await?;
     }
-    info!(removed = report.removed.len(), named = report.named, kept = report.kept, "swept");
     Ok(report)
 }
 
@@ -71,6 +73,9 @@ pub(crate) trait Keeps {
     async fn is_pinned(&self, digest: &Digest) -> Answer<bool>;
 }
 
+/// Longest wait for the ledger and the views, in milliseconds.
+const UP_TO_DATE_MS: u64 = 1_000;
+
 /// The ledger's names and the bucket's pins.
 struct Recorded<'a> {
     state: &'a Artifacts,
@@ -79,9 +84,10 @@ struct Recorded<'a> {
 
 impl Keeps for Recorded<'_> {
     async fn is_up_to_date(&self) -> Answer<()> {
-        let last = self.state.feed.last_revision(self.deadline).await;
+        let deadline = self.deadline.at_most_ms(UP_TO_DATE_MS);
+        let last = self.state.feed.last_revision(deadline).await;
         let last = last.map_err(|error| Fault::unavailable(format!("{error}; nothing was removed")))?;
-        if !self.state.feed.reaches(last, self.deadline).await {
+        if !self.state.feed.reaches(last, deadline).await {
             return Err(Fault::unavailable("the views are behind the ledger; nothing was removed"));
         }
         if !self.state.names().iter().all(|names| names.is_complete()) {

@@ -18,6 +18,7 @@ mod gc;
 mod handlers;
 mod names;
 mod pins;
+mod room;
 mod rule;
 mod start;
 mod state;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use selvedge_contracts::{
     fact::EntityName,
+    fault::Fault,
     id::{ArtifactName, Mission},
     payload::contract::Contract,
     subject::Entity,
@@ -20,7 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     names::{Names, Versions},
-    pins::Pins,
+    pins::{Life, Pins},
     store::Store,
     upload::Uploads,
 };
@@ -36,6 +37,16 @@ pub struct Config {
     pub options: Vec<(String, String)>,
     /// How long content stays without a name, in milliseconds.
     pub grace_ms: u64,
+    /// How much longer than that a pin lives, in milliseconds: [`Config::PIN_MARGIN_MS`], or less in a test
+    /// that waits for pins to die.
+    pub pin_margin_ms: u64,
+    /// Most bytes that the unfinished uploads of one caller may take.
+    pub max_staged_bytes: u64,
+}
+
+impl Config {
+    /// Longer than any call that relies on a pin: a minute.
+    pub const PIN_MARGIN_MS: u64 = 60_000;
 }
 
 /// Without the options: they hold secrets.
@@ -57,6 +68,8 @@ pub(crate) struct Artifacts {
     pub(crate) uploads: Uploads,
     pub(crate) feed: Feed,
     pub(crate) grace_ms: u64,
+    /// Most bytes that the unfinished uploads of one caller may take.
+    pub(crate) max_staged_bytes: u64,
     /// Size of the pieces of an upload that is begun now, in bytes.
     pub(crate) chunk_bytes: u32,
 }
@@ -77,7 +90,8 @@ impl Artifacts {
             Arc::clone(&contracts) as Arc<dyn Apply>,
             Arc::clone(&versions) as Arc<dyn Apply>,
         ];
-        let pins = Arc::new(Pins::new(bus, config.grace_ms));
+        let pins =
+            Arc::new(Pins::new(bus, Life { grace_ms: config.grace_ms, margin_ms: config.pin_margin_ms }));
         Self {
             directory,
             versions,
@@ -88,6 +102,7 @@ impl Artifacts {
             pins,
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
             grace_ms: config.grace_ms,
+            max_staged_bytes: config.max_staged_bytes,
             chunk_bytes: u32::try_from(bus.max_attachment_bytes()).unwrap_or(u32::MAX),
         }
     }
@@ -95,6 +110,26 @@ impl Artifacts {
     /// All that may name content.
     pub(crate) fn names(&self) -> [&dyn Names; 1] {
         [self.versions.as_ref()]
+    }
+}
+
+impl Artifacts {
+    /// The revision that a write to the name is guarded with now.
+    pub(crate) fn guard_of(&self, entity: &Entity) -> u64 {
+        self.versions.newest().get(&entity.mission, &entity.id).map_or(0, |entry| entry.revision)
+    }
+
+    /// Makes sure that the versions of a name tell all that its newest state, and so the guard of a write,
+    /// rests on. What this process records is in the newest state before its call has put it among the
+    /// versions; up to the feed's watermark they have everything.
+    ///
+    /// # Errors
+    /// `busy` if they may not yet.
+    pub(crate) fn holds_all_of(&self, entity: &Entity) -> Result<(), Fault> {
+        if self.guard_of(entity) <= self.feed.watermark() {
+            return Ok(());
+        }
+        Err(Fault::busy(format!("{} is being written; try again", entity.id)))
     }
 }
 

@@ -24,7 +24,7 @@ use tracing::debug;
 
 use crate::{
     error::StoreError,
-    pins::Pins,
+    pins::{Pin, Pins},
     store::{Piece, Place, Store, Writing, hash_of, missing},
     tree::{Groups, Hashed},
 };
@@ -170,9 +170,12 @@ impl Shared {
         hashed: &Hashed,
         tell: &watch::Sender<Progress>,
     ) -> Result<u64, Fault> {
-        let pinned =
-            self.pins.pin(&wanted.digest, &place.mission, &place.caller, Deadline::in_ms(PIN_MS)).await;
-        let until_ms = match pinned {
+        let pin = async || {
+            let pinned =
+                self.pins.pin(&wanted.digest, &place.mission, &place.caller, Deadline::in_ms(PIN_MS));
+            pinned.await.map(Pin::until_ms)
+        };
+        let until_ms = match pin().await {
             Ok(until_ms) => until_ms,
             Err(fault) => {
                 give_up(writing).await;
@@ -181,7 +184,10 @@ impl Shared {
         };
         let writing = match writing {
             Some(writing) => writing,
-            None if self.store.is_sound(&wanted.digest).await? => return Ok(until_ms),
+            None if self.store.is_sound(&wanted.digest).await? => {
+                self.store.settle(&wanted.digest).await?;
+                return Ok(until_ms);
+            }
             None => {
                 let mut writing = self.store.writing(&wanted.digest).await?;
                 let copied = self.copy(place, pieces, Some(&mut writing), tell).await;
@@ -198,6 +204,11 @@ impl Shared {
         self.store.put_outboard(&wanted.digest, hashed).await?;
         writing.complete().await?;
         self.store.forget(&wanted.digest);
+        // Large content takes long to complete: the first pin may be near its end.
+        let until_ms = pin().await?;
+        if self.store.size(&wanted.digest).await?.is_none() && !self.store.recover(&wanted.digest).await? {
+            return Err(Fault::unavailable("the content was collected meanwhile; finish again"));
+        }
         Ok(until_ms)
     }
 

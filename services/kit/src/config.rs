@@ -114,6 +114,9 @@ pub struct Artifacts {
     /// How long content stays without a name.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub grace_ms: u64,
+    /// Most bytes that the unfinished uploads of one caller may take.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub max_staged_bytes: u64,
 }
 
 /// Policies, intents and approvals.

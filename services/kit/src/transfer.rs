@@ -4,6 +4,10 @@
 //! Memory: so many pieces as are in flight, whatever the size. What comes out is held against its digest
 //! here too, piece by piece as it comes, whatever the service says.
 
+mod resume;
+
+pub use resume::get_file;
+
 use std::{
     io,
     path::Path,
@@ -135,6 +139,14 @@ async fn next_of_file((mut file, mut pieces): Rest) -> Result<Option<((u64, Byte
     Ok(Some(((offset, Bytes::from(piece)), (file, pieces))))
 }
 
+/// The digest of a file's content.
+///
+/// # Errors
+/// The file cannot be read.
+pub async fn digest_of_file(path: &Path) -> Result<Digest, io::Error> {
+    Ok(digest_of(&mut File::open(path).await?).await?.0)
+}
+
 async fn digest_of(file: &mut File) -> Result<(Digest, u64), io::Error> {
     let (mut hasher, mut buffer) = (blake3::Hasher::new(), vec![0; READ_BYTES]);
     loop {
@@ -242,36 +254,68 @@ pub async fn get(
     sink: &mut (impl AsyncWrite + Unpin),
     told: Told<'_>,
 ) -> Result<Got, TransferError> {
-    let options = Options { at_least, ..patient() };
-    let first = Get { artifact: artifact.clone(), offset: 0, len: None };
-    let (answered, piece) = client.call_bytes::<call::ArtifactGet>(&first, Bytes::new(), &options).await?;
-    let got = answered.reply;
-    let size_bytes = got.size_bytes;
+    let (reading, first) = Reading::begin(client, artifact, at_least).await?;
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&piece);
-    sink.write_all(&piece).await?;
-    told(piece.len() as u64, Some(size_bytes));
-    if !piece.is_empty() && (piece.len() as u64) < size_bytes {
-        // By digest from now on: a name may mean something newer by then.
-        let content = content_of(&got.digest)?;
-        let len = piece.len();
-        let offsets = (len as u64..size_bytes).step_by(len);
-        // Whichever replica answers must know what the first one knew.
-        let as_of = answered.as_of.max(at_least);
-        let asked = offsets.map(|offset| stretch(client, &content, as_of, (offset, len)));
-        let mut asked = std::pin::pin!(stream::iter(asked).buffered(WINDOW));
-        while let Some(piece) = asked.try_next().await? {
-            hasher.update(&piece);
-            sink.write_all(&piece).await?;
-            told(hasher.count(), Some(size_bytes));
+    hasher.update(&first);
+    sink.write_all(&first).await?;
+    told(hasher.count(), Some(reading.got.size_bytes));
+    reading.rest(&mut hasher, sink, told).await?;
+    Ok(reading.got)
+}
+
+/// Content that is being got.
+struct Reading<'a> {
+    client: &'a Client,
+    got: Got,
+    /// Whichever replica answers must know what the first one knew.
+    as_of: u64,
+    /// Size of its pieces in bytes.
+    piece_bytes: u64,
+}
+
+impl<'a> Reading<'a> {
+    /// Asks for the first piece, and so for what is meant.
+    async fn begin(
+        client: &'a Client,
+        artifact: &ArtifactRef,
+        at_least: u64,
+    ) -> Result<(Self, Bytes), TransferError> {
+        let options = Options { at_least, ..patient() };
+        let first = Get { artifact: artifact.clone(), offset: 0, len: None };
+        let (answered, piece) =
+            client.call_bytes::<call::ArtifactGet>(&first, Bytes::new(), &options).await?;
+        let (as_of, piece_bytes) = (answered.as_of.max(at_least), piece.len() as u64);
+        Ok((Self { client, got: answered.reply, as_of, piece_bytes }, piece))
+    }
+
+    /// Writes what comes after that which is hashed already, and holds the whole against its digest.
+    async fn rest(
+        &self,
+        hasher: &mut blake3::Hasher,
+        sink: &mut (impl AsyncWrite + Unpin),
+        told: Told<'_>,
+    ) -> Result<(), TransferError> {
+        let Got { digest, size_bytes, .. } = &self.got;
+        if self.piece_bytes > 0 && hasher.count() < *size_bytes {
+            // By digest from now on: a name may mean something newer by then.
+            let content = content_of(digest)?;
+            let len = usize::try_from(self.piece_bytes).unwrap_or(usize::MAX);
+            let offsets = (hasher.count()..*size_bytes).step_by(len);
+            let asked = offsets.map(|offset| stretch(self.client, &content, self.as_of, (offset, len)));
+            let mut asked = std::pin::pin!(stream::iter(asked).buffered(WINDOW));
+            while let Some(piece) = asked.try_next().await? {
+                hasher.update(&piece);
+                sink.write_all(&piece).await?;
+                told(hasher.count(), Some(*size_bytes));
+            }
         }
+        sink.flush().await?;
+        let found = hasher.finalize();
+        if Digest::from(&found) != *digest {
+            return Err(TransferError::Bent { digest: digest.clone(), found: found.to_hex().to_string() });
+        }
+        Ok(())
     }
-    sink.flush().await?;
-    let found = hasher.finalize();
-    if Digest::from(&found) != got.digest {
-        return Err(TransferError::Bent { digest: got.digest, found: found.to_hex().to_string() });
-    }
-    Ok(got)
 }
 
 fn content_of(digest: &Digest) -> Result<ArtifactRef, Fault> {

@@ -152,6 +152,8 @@ fn artifacts(context: &Context) -> selvedge_artifacts::Config {
         url: context.config.artifacts.url.clone().unwrap_or_else(default),
         options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         grace_ms: context.config.artifacts.grace_ms,
+        pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
+        max_staged_bytes: context.config.artifacts.max_staged_bytes,
     }
 }
 

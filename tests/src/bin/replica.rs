@@ -55,6 +55,8 @@ async fn main() {
                 url: setting(STORE),
                 options: Vec::new(),
                 grace_ms: LONG_GRACE_MS,
+                pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
+                max_staged_bytes: selvedge_contracts::payload::artifact::MAX_CONTENT_BYTES,
             };
             let kluster = KlusterName::new("main").expect("a name");
             selvedge_artifacts::start(bus, &config, &kluster, &account, limits, &metrics)

@@ -15,23 +15,34 @@ use selvedge_tests::{
 
 use crate::scene::{Scene, content, get};
 
-/// Collects until `count` contents are gone: a pin of one second dies when the server says so.
+/// Collects until `count` contents are gone: a pin of some seconds dies when the server says so.
 pub(crate) async fn collected(scene: &Scene, count: usize) -> GcReport {
-    let mut all = GcReport::default();
-    wait::until("garbage to be collected", async || {
-        let report = scene.fabric.operator.call::<call::ArtifactGc>(&Gc::default()).await.unwrap().reply;
-        assert_eq!(report.next, None);
-        all.removed.extend(report.removed.clone());
-        all = GcReport { removed: std::mem::take(&mut all.removed), ..report };
-        if all.removed.len() >= count { Ok(()) } else { Err(format!("{all:?}")) }
+    let mut removed = Vec::new();
+    let last = wait::until("garbage to be collected", async || {
+        let mut report = gc(scene, false).await;
+        removed.append(&mut report.removed);
+        if removed.len() >= count { Ok(report) } else { Err(format!("{removed:?} {report:?}")) }
     })
     .await;
-    all
+    GcReport { removed, ..last }
 }
 
-async fn gc(scene: &Scene, dry_run: bool) -> GcReport {
-    let wanted = Gc { dry_run, after: None };
-    scene.fabric.operator.call::<call::ArtifactGc>(&wanted).await.unwrap().reply
+/// One sweep, in as many calls as it takes.
+pub(crate) async fn gc(scene: &Scene, dry_run: bool) -> GcReport {
+    let (mut all, mut after) = (GcReport::default(), None);
+    loop {
+        let wanted = Gc { dry_run, after };
+        let report = scene.fabric.operator.call::<call::ArtifactGc>(&wanted).await.unwrap().reply;
+        all.removed.extend(report.removed);
+        all.named += report.named;
+        all.kept += report.kept;
+        all.uploads += report.uploads;
+        all.leftovers += report.leftovers;
+        if report.next.is_none() {
+            return all;
+        }
+        after = report.next;
+    }
 }
 
 fn stored(scene: &Scene, digest: &Digest) -> bool {

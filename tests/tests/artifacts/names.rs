@@ -1,27 +1,32 @@
 //! Names: versions that never change, contracts, validation, who may read what.
 
 use futures::StreamExt as _;
+use nkeys::KeyPair;
 use selvedge_contracts::{
     call,
     fault::{Code, Fault},
-    id::{ArtifactName, ContractName},
+    id::{ArtifactName, ContractName, ScopeId},
     payload::{
         artifact::{
             ArtifactList, ContractWanted, Judge, Publish, Show, Verdict, Version, VersionList, VersionReply,
             VersionState,
         },
         contract::ContractAdd,
+        session::TaskGrant,
     },
     role::Role,
 };
 use selvedge_kit::{
     client::{Client, Options},
     clock::Deadline,
+    credential::Login,
     transfer,
 };
 use selvedge_tests::{
+    Credential,
     artifacts::{meant, plain, publish, publish_with},
-    fabric::{Working, plain_session},
+    fabric::{Working, connect_bus, plain_session, public},
+    now_ms,
     raw::{count, ledger},
     wait,
 };
@@ -190,6 +195,74 @@ async fn what_its_contract_wants_validated_is_unreadable_to_others_until_it_is()
     assert_eq!(get(&bob.client, "s@v2").await.unwrap_err().code, Code::Denied);
     let second = vera.client.call::<call::ArtifactJudge>(&judge(2, Verdict::Valid)).await.unwrap_err();
     assert_eq!(second.code, Code::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_contradictory_verdicts_in_one_instant_exactly_one_holds() {
+    const VERSIONS: u32 = 150;
+    let scene = Scene::start().await;
+    let _second = selvedge_tests::artifacts::start(&scene.fabric.bus, &scene.config, "a2").await;
+    contract(&scene, json!({"type": "object", "x-validation": "required"})).await;
+    let judges =
+        [colleague(&scene, "vera", Role::Verifier).await, colleague(&scene, "vito", Role::Verifier).await];
+    let digest = put(scene.client(), "{}").await;
+    for number in 1..=VERSIONS {
+        // Another source each time, else it is the same version.
+        let source = put(scene.client(), &number.to_string()).await;
+        let wanted = Publish {
+            contract: Some(ContractWanted { name: ContractName::new("summary").unwrap(), version: Some(1) }),
+            sources: vec![meant(source.as_str())],
+            ..plain("s", &digest)
+        };
+        publish_with(scene.client(), &wanted, &Options::default()).await.unwrap();
+    }
+    for version in 1..=VERSIONS {
+        let judge = |number: usize, verdict| {
+            let name = ArtifactName::new("s").unwrap();
+            let wanted = Judge { name, version, verdict, reason: Some(number.to_string()) };
+            let client = &judges[number % 2].client;
+            async move { client.call::<call::ArtifactJudge>(&wanted).await.map(|answered| answered.reply) }
+        };
+        let verdicts = (0..6).map(|number| judge(number, [Verdict::Valid, Verdict::Invalid][number % 2]));
+        let mut held = Vec::new();
+        for answer in futures::future::join_all(verdicts).await {
+            match answer {
+                Ok(reply) => held.push(reply.version.state),
+                Err(fault) => assert_eq!(fault.code, Code::Conflict, "{fault}"),
+            }
+        }
+        held.dedup();
+        assert_eq!(held.len(), 1, "v{version}: {held:?}");
+        let shown = show(scene.client(), &format!("s@v{version}")).await.unwrap();
+        assert_eq!([shown.version.state], held[..], "v{version}");
+    }
+    let ledger = ledger(&scene.fabric.bus).await;
+    assert_eq!(count(&ledger, "demo.artifact.s.judged").await, VERSIONS as usize);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_made_under_a_task_names_it() {
+    let scene = Scene::start().await;
+    let operator = scene.fabric.operator.clone().in_mission(scene.agent.mission.clone());
+    let key = KeyPair::new_user();
+    let task = ScopeId::new("task_x-1").unwrap();
+    let grant = TaskGrant {
+        task: task.clone(),
+        agent: scene.agent.record.id.clone(),
+        credential_key: public(&key),
+        expires_at_ms: now_ms() + 60_000,
+        request: None,
+        calls: None,
+    };
+    let granted = operator.call::<call::TaskGrant>(&grant).await.unwrap().reply;
+    let login = Login::held(Credential::new(granted.credential.jwt.unwrap(), &key).unwrap());
+    let client = Client::new(connect_bus(&scene.fabric.bus, login).await);
+    let digest = put(&client, "made").await;
+    let published = publish(&client, "a", &digest).await.unwrap();
+    assert_eq!((&published.version.task, &published.version.session), (&Some(task.clone()), &task));
+    let plain = publish(scene.client(), "b", &put(scene.client(), "other").await).await.unwrap();
+    assert_eq!(plain.version.task, None);
+    assert_eq!(show(scene.client(), "a").await.unwrap().version.task, Some(task));
 }
 
 #[tokio::test(flavor = "multi_thread")]

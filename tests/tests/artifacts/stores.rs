@@ -4,7 +4,7 @@ use selvedge_artifacts::Config;
 use selvedge_contracts::{
     call,
     fault::Code,
-    payload::artifact::{Gc, PutStart, Verify},
+    payload::artifact::{PutStart, Verify},
 };
 use selvedge_kit::transfer;
 use selvedge_tests::{
@@ -52,8 +52,7 @@ async fn conforms(change: impl FnOnce(&mut Config)) {
     expected.sort();
     assert_eq!(removed, expected);
     assert_eq!(report.named, 5);
-    let dry = Gc { dry_run: true, after: None };
-    let rest = scene.fabric.operator.call::<call::ArtifactGc>(&dry).await.unwrap().reply;
+    let rest = crate::gc::gc(&scene, true).await;
     assert_eq!((rest.removed, rest.named), (vec![], 5));
     assert!(get(client, &format!("of/size-{LARGE}")).await.unwrap().1 == content(LARGE, 5));
 }

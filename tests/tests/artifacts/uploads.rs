@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use selvedge_contracts::{
     call,
-    fault::Fault,
-    payload::artifact::{Finish, PutChunk, PutFinish, PutStart, Span, Upload},
+    fault::{Code, Fault},
+    payload::artifact::{Aborted, Finish, PutAbort, PutChunk, PutFinish, PutStart, Span, Upload},
 };
 use selvedge_kit::{
     client::{Client, Options},
@@ -123,4 +123,71 @@ async fn a_replica_killed_in_the_middle_costs_the_client_nothing_but_time() {
     assert_eq!(stored.digest, digest(&content));
     publish(scene.client(), "big", &stored.digest).await.unwrap();
     assert!(get(scene.client(), "big").await.unwrap().1 == content);
+}
+
+fn staged(scene: &Scene) -> usize {
+    walk(&std::path::Path::new(&scene.config.url).join("main/staging")).len()
+}
+
+async fn abort(client: &Client, wanted: PutAbort) -> Aborted {
+    client.call::<call::ArtifactPutAbort>(&wanted).await.unwrap().reply
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_upload_frees_its_room_at_once_and_nobody_elses() {
+    let scene = Scene::start().await;
+    let (_, bob) = scene.fabric.worker("bob").await;
+    let client = scene.client();
+    let (one, two) = (content(3 << 20, 1), content(3 << 20, 2));
+    let (first, second) = (begin(client, &one).await, begin(client, &two).await);
+    let theirs = begin(&bob.client, &one).await;
+    for (client, upload) in [(client, &first), (client, &second), (&bob.client, &theirs)] {
+        send(client, upload, 0, piece(&one, 0)).await.unwrap();
+    }
+    let unknown = PutAbort { upload: Some(theirs.upload.clone()), digest: None };
+    assert_eq!(abort(client, unknown).await, Aborted::default(), "nobody else's");
+    let of_one = PutAbort { upload: None, digest: Some(digest(&one)) };
+    assert_eq!(
+        abort(client, of_one).await,
+        Aborted { uploads: vec![first.upload.clone()], freed_bytes: MIB }
+    );
+    assert_eq!(staged(&scene), 4, "two records and two pieces");
+    assert_eq!(abort(client, PutAbort::default()).await.uploads, [second.upload]);
+    assert_eq!(staged(&scene), 2);
+    let late = send(client, &first, MIB, piece(&one, MIB)).await.unwrap_err();
+    assert_eq!(late.code, Code::NotFound);
+    assert_eq!(begin(client, &one).await.missing.len(), 1, "it may be begun anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unfinished_uploads_take_a_bounded_room() {
+    let scene = Scene::start_with(|config| config.max_staged_bytes = 5 << 20).await;
+    let client = scene.client();
+    let start = async |mib: Option<u64>, seed: u64| {
+        let digest = Some(digest(&seed.to_be_bytes()));
+        let start =
+            PutStart { digest: digest.filter(|_| mib.is_some()), size_bytes: mib.map(|mib| mib << 20) };
+        client.call::<call::ArtifactPutStart>(&start).await.map(|answered| answered.reply)
+    };
+    let refused = start(Some(6), 0).await.unwrap_err();
+    assert_eq!(refused.code, Code::Invalid, "{refused}");
+    assert!(refused.details[0].message.contains("artifacts.max_staged_bytes"), "{refused:?}");
+    let first = start(Some(3), 1).await.unwrap();
+    let refused = start(Some(3), 2).await.unwrap_err();
+    assert_eq!(refused.code, Code::Conflict, "{refused}");
+    assert!(refused.details[0].message.contains("put --abort"), "{refused:?}");
+    assert_eq!(staged(&scene), 1, "what was refused takes no room");
+    start(Some(3), 1).await.unwrap();
+
+    let stream = start(None, 0).await.unwrap();
+    let bytes = content(1 << 20, 1);
+    let chunk = async |offset| send(client, &stream, offset, bytes.clone()).await;
+    for offset in [0, MIB] {
+        chunk(offset).await.unwrap();
+    }
+    let refused = chunk(2 * MIB).await.unwrap_err();
+    assert_eq!(refused.code, Code::Conflict, "{refused}");
+    abort(client, PutAbort { upload: Some(first.upload), digest: None }).await;
+    chunk(2 * MIB).await.unwrap();
+    assert_eq!(chunk(5 * MIB).await.unwrap_err().code, Code::Invalid, "more than all the room there is");
 }

@@ -117,6 +117,28 @@ pub enum Finish {
     },
 }
 
+/// `artifacts.put_abort`: abandons the caller's own uploads that are not finished: all of them, or those
+/// that are meant. Pieces that are still on their way may be taken in; they go with the next sweep.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PutAbort {
+    /// Only this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadId>,
+    /// Only those of the content with this digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// Reply of `artifacts.put_abort`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Aborted {
+    /// The uploads that are no more.
+    pub uploads: Vec<UploadId>,
+    /// What their pieces took, in bytes.
+    pub freed_bytes: u64,
+}
+
 /// `artifacts.get`: a stretch of content, as the reply's attachment. Every byte of it was verified before
 /// it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

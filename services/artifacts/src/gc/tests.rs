@@ -11,10 +11,16 @@ use object_store::{
     memory::InMemory,
     throttle::{ThrottleConfig, ThrottledStore},
 };
-use selvedge_contracts::{id::Digest, payload::artifact::GcReport};
+use selvedge_contracts::{
+    id::Digest,
+    payload::artifact::{Gc, GcReport},
+};
 use selvedge_kit::{clock::now_ms, service::Answer};
 
-use super::{Keeps, sweep::Sweep};
+use super::{
+    Keeps, run,
+    sweep::{Sweep, Unnamed},
+};
 use crate::{
     fixture::digest,
     store::{Store, sweep_name},
@@ -178,9 +184,10 @@ async fn a_sweep_that_sleeps_deletes_only_what_it_moved_aside_itself() {
     };
     put().await;
     let (slow, quick) = (Sweep::new(&store, &nobody, 5, 0, 1), Sweep::new(&store, &nobody, 6, 0, 2));
-    let by_slow = slow.retire(&[(content.clone(), 7)]).await.unwrap();
+    let unnamed = [Unnamed::new(content.clone(), 7)];
+    let by_slow = slow.retire(&unnamed).await.unwrap();
     put().await;
-    let by_quick = quick.retire(&[(content.clone(), 7)]).await.unwrap();
+    let by_quick = quick.retire(&unnamed).await.unwrap();
     slow.settle(&by_slow, &mut GcReport::default()).await.unwrap();
     nobody.seen.lock().unwrap().named.insert(content.clone());
     quick.settle(&by_quick, &mut GcReport::default()).await.unwrap();
@@ -216,19 +223,63 @@ async fn a_copy_aside_stays_as_long_as_its_sweep_may_wake_and_delete_the_origina
     assert_eq!(copies().await, 1, "without the original the old copy goes, the new one is not settled yet");
 }
 
+fn nobody(store: &Store) -> World {
+    World { store: store.clone(), actor: Actor::Putter, schedule: [usize::MAX; 3], seen: Mutex::default() }
+}
+
+/// Calls until there is no more; answers with all that was removed, and how long the longest call took.
+async fn swept(store: &Store, world: &World) -> (Vec<Digest>, GcReport, Duration) {
+    let (mut removed, mut all, mut longest) = (Vec::new(), GcReport::default(), Duration::ZERO);
+    for number in 0..1_000 {
+        let began = tokio::time::Instant::now();
+        let sweep = Sweep::new(store, world, now_ms() + 1_000, 0, number);
+        let report = run(&sweep, &Gc { dry_run: false, after: all.next.take() }).await.unwrap();
+        longest = longest.max(began.elapsed());
+        removed.extend(report.removed.iter().map(|removed| removed.digest.clone()));
+        all = GcReport { named: all.named + report.named, kept: all.kept + report.kept, ..report };
+        if all.next.is_none() {
+            return (removed, all, longest);
+        }
+    }
+    panic!("it never ends: {all:?}");
+}
+
+/// A client sends a call again after five seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 #[tokio::test(start_paused = true)]
 async fn a_sweep_gets_to_content_that_a_slow_store_takes_long_to_list() {
     let slow = ThrottleConfig { wait_list_per_call: Duration::from_millis(30), ..ThrottleConfig::default() };
     let store = Store::over(Arc::new(ThrottledStore::new(InMemory::new(), slow)), 1 << 20);
     let last = Digest::new(&"f".repeat(64)).unwrap();
     store.put_whole(&last, Bytes::from(CONTENT)).await.unwrap();
-    let nobody = World {
-        store: store.clone(),
-        actor: Actor::Putter,
-        schedule: [usize::MAX; 3],
-        seen: Mutex::default(),
+    let (removed, _, longest) = swept(&store, &nobody(&store)).await;
+    assert_eq!(removed, [last], "all shards before it took longer than one call");
+    assert!(longest < PATIENCE, "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_takes_long_however_much_a_slow_store_has_to_lose() {
+    let (pause, memory) = (Duration::from_millis(40), InMemory::new());
+    let slow = ThrottleConfig {
+        wait_delete_per_call: pause,
+        wait_get_per_call: pause,
+        wait_put_per_call: pause,
+        ..ThrottleConfig::default()
     };
-    let sweep = Sweep::new(&store, &nobody, now_ms() + 1_000, 0, 7);
-    let unnamed = sweep.look(None, &mut GcReport::default()).await.unwrap();
-    assert_eq!(unnamed.len(), 1, "all shards before it took longer than one look");
+    let store = Store::over(Arc::new(ThrottledStore::new(memory, slow)), 1 << 20);
+    let world = nobody(&store);
+    let digests: Vec<_> = (0..1_000).map(|number| digest(&number.to_string())).collect();
+    for (number, digest) in digests.iter().enumerate() {
+        store.put_whole(digest, Bytes::from(number.to_string())).await.unwrap();
+    }
+    let named: Vec<_> = digests.iter().step_by(10).cloned().collect();
+    world.seen.lock().unwrap().named.extend(named.iter().cloned());
+    let (mut removed, report, longest) = swept(&store, &world).await;
+    assert!(longest < PATIENCE, "{longest:?}");
+    assert_eq!((removed.len(), report.named, report.kept), (900, 100, 0), "each is counted once");
+    removed.sort_unstable();
+    removed.dedup();
+    assert!(removed.len() == 900 && named.iter().all(|named| removed.binary_search(named).is_err()));
+    assert_eq!(store.unsettled(u64::MAX).await.unwrap(), [], "nothing is left aside");
 }

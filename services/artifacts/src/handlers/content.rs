@@ -11,7 +11,6 @@ use selvedge_kit::service::{Answer, Call};
 
 use crate::{
     access::{Asker, Meant},
-    error::StoreError,
     state::Artifacts,
     store::hash_of,
     upload::not_as_announced,
@@ -25,25 +24,19 @@ pub(super) async fn put(state: Arc<Artifacts>, call: Arc<Call>, request: Put) ->
     }
     let asker = Asker::of(&call);
     let size_bytes = content.len() as u64;
-    let pinned_until_ms =
-        state.pins.pin(&request.digest, asker.mission, asker.caller, call.deadline()).await?;
-    if !state.store.is_sound(&request.digest).await? {
+    let pin = state.pins.pin(&request.digest, asker.mission, asker.caller, call.deadline()).await?;
+    if state.store.is_sound(&request.digest).await? {
+        state.store.settle(&request.digest).await?;
+    } else {
         state.store.put_whole(&request.digest, content).await?;
     }
-    Ok(Stored { digest: request.digest, size_bytes, pinned_until_ms })
+    Ok(Stored { digest: request.digest, size_bytes, pinned_until_ms: pin.until_ms() })
 }
 
 pub(super) async fn get(state: Arc<Artifacts>, call: Arc<Call>, request: Get) -> Answer<(Got, Bytes)> {
     let Meant { digest, named } = state.meant(Asker::of(&call), &request.artifact, call.deadline()).await?;
     let len = request.len.unwrap_or(state.chunk_bytes).min(state.chunk_bytes);
-    let read = match state.store.read(&digest, request.offset, len.into()).await {
-        // A sweep that moved it aside by mistake moves it back; meanwhile we do.
-        Err(StoreError::Missing(_)) if state.store.recover(&digest).await? => {
-            state.store.read(&digest, request.offset, len.into()).await
-        }
-        read => read,
-    };
-    let (size_bytes, stretch) = read?;
+    let (size_bytes, stretch) = state.store.read(&digest, request.offset, len.into()).await?;
     if request.offset > size_bytes {
         return Err(Fault::invalid("the stretch starts behind the content")
             .at("/offset", format!("expected at most {size_bytes}, its size in bytes")));

@@ -21,6 +21,7 @@ pub(crate) fn routes() -> Routes<Artifacts> {
         Route::wait::<call::ArtifactPutStart, _>(upload::start),
         Route::wait::<call::ArtifactPutChunk, _>(upload::chunk),
         Route::wait::<call::ArtifactPutFinish, _>(upload::finish),
+        Route::wait::<call::ArtifactPutAbort, _>(upload::abort),
         Route::bytes::<call::ArtifactGet, _>(content::get),
         Route::wait::<call::ArtifactVerify, _>(content::verify),
         Route::wait::<call::ArtifactPublish, _>(name::publish),

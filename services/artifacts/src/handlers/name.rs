@@ -16,6 +16,7 @@ use selvedge_contracts::{
     },
 };
 use selvedge_kit::{
+    clock::now_ms,
     document::versions,
     service::{Answer, Call},
 };
@@ -23,6 +24,7 @@ use selvedge_kit::{
 use super::{fitting, page_size};
 use crate::{
     access::{Asker, reference, unknown_content},
+    pins::Pin,
     rule,
     state::{Artifacts, entity},
 };
@@ -33,12 +35,13 @@ pub(super) async fn publish(
     request: Publish,
 ) -> Answer<VersionReply> {
     let asker = Asker::of(&call);
-    let size_bytes = pinned(&state, &call, &request.digest).await?;
+    let mut pins = Vec::new();
+    let size_bytes = pinned(&state, &call, &request.digest, &mut pins).await?;
     let contract = request.contract.as_ref().map(|wanted| contract(&state, wanted)).transpose()?;
     if let Some(contract) = &contract {
         fits(&state, contract, &request.digest, size_bytes).await?;
     }
-    let sources = sources(&state, &call, &request.sources).await?;
+    let sources = sources(&state, &call, &request.sources, &mut pins).await?;
     let session = call.session()?;
     let wanted = Version {
         version: 0,
@@ -57,7 +60,12 @@ pub(super) async fn publish(
         published_at_ms: call.now_ms,
     };
     let (name, entity) = (&request.name, entity(asker.mission, &request.name));
-    let decide = |current: Option<&Artifact>| rule::publish(current, name, asker.mission, &wanted);
+    let decide = |current: Option<&Artifact>| {
+        if !pins.iter().all(|pin| pin.carries(now_ms())) {
+            return Err(Fault::unavailable("it took too long: what is to be named may be gone; try again"));
+        }
+        rule::publish(current, name, asker.mission, &wanted)
+    };
     let recorded = call.writer.record(state.versions.newest(), &entity, decide).await?;
     state.versions.published(&entity, &recorded.state, recorded.revision);
     let Artifact { name, latest, .. } = recorded.state.as_ref().clone();
@@ -65,20 +73,14 @@ pub(super) async fn publish(
 }
 
 /// Pins content that the caller may read and makes sure that it is there, in this order; answers with its
-/// size in bytes.
-async fn pinned(state: &Artifacts, call: &Call, digest: &Digest) -> Answer<u64> {
+/// size in bytes. The pin goes to `pins`.
+async fn pinned(state: &Artifacts, call: &Call, digest: &Digest, pins: &mut Vec<Pin>) -> Answer<u64> {
     let asker = Asker::of(call);
     if !state.may_have(asker, digest, call.deadline()).await? {
         return Err(unknown_content(digest));
     }
-    state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?;
-    match state.store.sound_size(digest).await? {
-        Some(size_bytes) => Ok(size_bytes),
-        None if state.store.recover(digest).await? => {
-            state.store.sound_size(digest).await?.ok_or_else(|| unknown_content(digest))
-        }
-        None => Err(unknown_content(digest)),
-    }
+    pins.push(state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?);
+    state.store.sound_size(digest).await?.ok_or_else(|| unknown_content(digest))
 }
 
 fn contract(state: &Artifacts, wanted: &ContractWanted) -> Answer<Arc<Contract>> {
@@ -132,7 +134,12 @@ async fn fits(
 }
 
 /// What the sources are, each of which the caller may read.
-async fn sources(state: &Artifacts, call: &Call, wanted: &[ArtifactRef]) -> Answer<Vec<Source>> {
+async fn sources(
+    state: &Artifacts,
+    call: &Call,
+    wanted: &[ArtifactRef],
+    pins: &mut Vec<Pin>,
+) -> Answer<Vec<Source>> {
     let mut sources = Vec::with_capacity(wanted.len());
     for (index, artifact) in wanted.iter().enumerate() {
         let meant = state.meant(Asker::of(call), artifact, call.deadline()).await;
@@ -142,7 +149,7 @@ async fn sources(state: &Artifacts, call: &Call, wanted: &[ArtifactRef]) -> Answ
         })?;
         // Named or pinned: named content stays, and what is only pinned must stay until we name it.
         if meant.named.is_none() {
-            pinned(state, call, &meant.digest).await?;
+            pinned(state, call, &meant.digest, pins).await?;
         }
         let (name, version) = meant.named.map(|known| (known.name, known.version.version)).unzip();
         sources.push(Source { digest: meant.digest, name, version });
@@ -150,16 +157,25 @@ async fn sources(state: &Artifacts, call: &Call, wanted: &[ArtifactRef]) -> Answ
     Ok(sources)
 }
 
+/// The first verdict holds; a contradictory one is a conflict, also one of the same instant.
 pub(super) async fn judge(state: Arc<Artifacts>, call: Arc<Call>, request: Judge) -> Answer<VersionReply> {
     let Judge { name, version: number, verdict, reason } = request;
     let by: &Caller = &call.subject.caller;
     let entity = entity(call.mission(), &name);
     let unknown = || Fault::not_found(format!("{name} has no version {number} in {}", call.mission()));
     let decide = |current: Option<&Artifact>| {
+        state.holds_all_of(&entity)?;
         let known = state.versions.version(call.mission(), &name, number).ok_or_else(unknown)?;
         rule::judge(current.ok_or_else(unknown)?, &known.version, by, verdict, reason.as_ref())
     };
-    let recorded = call.writer.record(state.versions.newest(), &entity, decide).await?;
+    let recorded = loop {
+        match call.writer.record(state.versions.newest(), &entity, decide).await {
+            Err(fault) if fault.code == Code::Busy && !call.deadline().has_passed() => {
+                state.feed.reaches(state.guard_of(&entity), call.deadline()).await;
+            }
+            settled => break settled?,
+        }
+    };
     let judged = match verdict {
         Verdict::Valid => VersionState::Valid,
         Verdict::Invalid => VersionState::Invalid,

@@ -6,7 +6,8 @@ use selvedge_contracts::{
     fault::Fault,
     id::{Digest, UploadId},
     payload::artifact::{
-        ChunkTaken, Finish, MAX_CONTENT_BYTES, MAX_SPANS, PutChunk, PutFinish, PutStart, Stored, Upload,
+        Aborted, ChunkTaken, Finish, MAX_CONTENT_BYTES, MAX_SPANS, PutAbort, PutChunk, PutFinish, PutStart,
+        Stored, Upload,
     },
 };
 use selvedge_kit::service::{Answer, Call};
@@ -29,13 +30,15 @@ pub(super) async fn start(state: Arc<Artifacts>, call: Arc<Call>, request: PutSt
     let record = match state.store.record(&place).await? {
         Some(record) => record,
         None => {
-            if state.store.uploads_of(&place).await? >= MAX_UPLOADS {
-                let message = format!("{MAX_UPLOADS} uploads of yours are on their way: finish one first");
+            if state.store.uploads_of(&place).await?.len() >= MAX_UPLOADS {
+                let message = format!(
+                    "{MAX_UPLOADS} uploads of yours are on their way: finish one first, or abandon one (artifacts.put_abort)"
+                );
                 return Err(Fault::conflict(message));
             }
             let PutStart { digest, size_bytes } = request;
-            let record = Record { digest, size_bytes, chunk_bytes: state.chunk_bytes };
-            state.store.begin(&place, &record).await?;
+            let record = Record { digest, size_bytes, chunk_bytes: state.chunk_bytes, room_bytes: None };
+            state.begin(&place, &record).await?;
             record
         }
     };
@@ -51,7 +54,8 @@ async fn stored_for(state: &Artifacts, call: &Call, digest: Option<&Digest>) -> 
     if !state.may_have(asker, digest, call.deadline()).await? {
         return Ok(None);
     }
-    let pinned_until_ms = state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?;
+    let pin = state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?;
+    let pinned_until_ms = pin.until_ms();
     let size = state.store.size(digest).await?;
     Ok(size.map(|size_bytes| Stored { digest: digest.clone(), size_bytes, pinned_until_ms }))
 }
@@ -86,6 +90,7 @@ pub(super) async fn chunk(state: Arc<Artifacts>, call: Arc<Call>, request: PutCh
     let (bytes, offset) = (call.envelope.attachment.clone(), request.offset);
     let len = bytes.len() as u64;
     fits(&record, offset, len)?;
+    state.reach(&place, &record, offset + len).await?;
     state.store.put_piece(&place, offset, bytes).await?;
     Ok(ChunkTaken { offset, len })
 }
@@ -134,6 +139,23 @@ pub(super) async fn finish(state: Arc<Artifacts>, call: Arc<Call>, request: PutF
     }
 }
 
+/// Abandons uploads of the caller; what came of them is gone at once.
+pub(super) async fn abort(state: Arc<Artifacts>, call: Arc<Call>, request: PutAbort) -> Answer<Aborted> {
+    let mut aborted = Aborted::default();
+    for place in state.store.uploads_of(&place(&call, None)?).await? {
+        let is_other = request.upload.as_ref().is_some_and(|upload| *upload != place.upload);
+        let record = state.store.record(&place).await?;
+        let digest = record.and_then(|record| record.digest);
+        if is_other || (request.digest.is_some() && request.digest != digest) {
+            continue;
+        }
+        aborted.freed_bytes += state.store.pieces(&place).await?.iter().map(|piece| piece.len).sum::<u64>();
+        state.store.end(&place).await?;
+        aborted.uploads.push(place.upload);
+    }
+    Ok(aborted)
+}
+
 fn unknown(upload: &UploadId) -> Fault {
     Fault::not_found(format!("there is no upload {upload} of yours; begin one with artifacts.put_start"))
 }
@@ -144,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_piece_lies_on_its_place_and_inside_the_content() {
-        let sized = Record { digest: None, size_bytes: Some(2_500), chunk_bytes: 1_024 };
+        let sized = Record { digest: None, size_bytes: Some(2_500), chunk_bytes: 1_024, room_bytes: None };
         for (offset, len) in [(0, 1_024), (1_024, 1_024), (2_048, 452)] {
             assert_eq!(fits(&sized, offset, len), Ok(()));
         }

@@ -2,19 +2,21 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use blake3::hazmat::ChainingValue;
 use bytes::{Bytes, BytesMut};
 use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload};
 use selvedge_contracts::id::Digest;
-use tracing::warn;
+use tracing::{debug, warn};
 
-use super::{Store, content_path, found, hash_of, outboard_path, read};
+use super::{Store, content_path, found, hash_of, open::sync_folder, outboard_path, read};
 use crate::{
     error::StoreError,
-    tree::{self, GROUP_BYTES, Groups, Hashed},
+    tree::{self, GROUP_BYTES, Hashed},
 };
 
 /// What is known of stored content: enough to verify any group of it.
@@ -41,6 +43,9 @@ struct Kept {
 const MAX_KNOWN: usize = 4_096;
 /// Most chaining values that are known at once: 8 MiB.
 const MAX_KNOWN_GROUPS: usize = 262_144;
+
+/// How long somebody who has time waits before looking again at what is made anew.
+const REBUILDING: Duration = Duration::from_millis(20);
 
 impl Cache {
     fn get(&self, digest: &Digest) -> Option<Arc<Known>> {
@@ -71,21 +76,46 @@ impl Store {
     }
 
     /// Size of the content in bytes, if it is stored and that is its size: its last group is verified, which
-    /// no content of another size has.
+    /// no content of another size has. What a sweep has moved aside is moved back.
     pub(crate) async fn sound_size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
-        let sound = async {
+        let sound = async || {
             let known = self.known(digest).await?;
             self.group(digest, &known, tree::groups_in(known.size_bytes).saturating_sub(1)).await?;
             Ok(known.size_bytes)
         };
-        match sound.await {
+        let size = match sound().await {
+            Err(error) if self.is_back(digest, &error).await? => sound().await,
+            size => size,
+        };
+        match size {
             Ok(size_bytes) => Ok(Some(size_bytes)),
-            Err(StoreError::Missing(_)) => {
-                self.known.forget(digest);
-                Ok(None)
-            }
+            Err(StoreError::Missing(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether content that was missing is there now: a sweep had moved it aside, and it was moved back. What
+    /// was known of it is forgotten.
+    async fn is_back(&self, digest: &Digest, error: &StoreError) -> Result<bool, StoreError> {
+        if !matches!(error, StoreError::Missing(_)) {
+            return Ok(false);
+        }
+        self.known.forget(digest);
+        self.recover(digest).await
+    }
+
+    /// Makes sure that content which somebody else stored outlasts a power cut: its file is synced before it
+    /// has its name, but whoever named it may not have synced the folder yet.
+    pub(crate) async fn settle(&self, digest: &Digest) -> Result<(), StoreError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let folders = [content_path(digest), outboard_path(digest)].map(|path| folder.join(path.as_ref()));
+        let synced = tokio::task::spawn_blocking(move || {
+            let parents = folders.iter().filter_map(|file| file.parent()).filter(|folder| folder.exists());
+            parents.into_iter().try_for_each(sync_folder)
+        });
+        let synced = synced.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        synced
+            .map_err(|error| object_store::Error::Generic { store: "folder", source: Box::new(error) }.into())
     }
 
     /// Stores content of one group, which the caller has verified.
@@ -102,7 +132,13 @@ impl Store {
             return Ok(false);
         }
         self.known.forget(digest);
-        match self.verify(digest, 0, || true).await {
+        let verified = loop {
+            match self.verify_stored(digest, 0, || true).await {
+                Err(StoreError::Rebuilding { .. }) => tokio::time::sleep(REBUILDING).await,
+                verified => break verified,
+            }
+        };
+        match verified {
             Ok(_) => Ok(true),
             Err(StoreError::Corrupted { what, .. }) => {
                 warn!(%digest, what, "stored content is corrupted and will be written anew");
@@ -113,13 +149,21 @@ impl Store {
         }
     }
 
-    /// A stretch of content: every byte of it verified. Empty at the end of the content.
+    /// A stretch of content: every byte of it verified. Empty at the end of the content. What a sweep has
+    /// moved aside is moved back.
     pub(crate) async fn read(
         &self,
         digest: &Digest,
         offset: u64,
         len: u64,
     ) -> Result<(u64, Bytes), StoreError> {
+        match self.read_stored(digest, offset, len).await {
+            Err(error) if self.is_back(digest, &error).await? => self.read_stored(digest, offset, len).await,
+            read => read,
+        }
+    }
+
+    async fn read_stored(&self, digest: &Digest, offset: u64, len: u64) -> Result<(u64, Bytes), StoreError> {
         let known = self.known(digest).await?;
         let end = offset.saturating_add(len).min(known.size_bytes);
         if offset >= end {
@@ -146,12 +190,26 @@ impl Store {
     }
 
     /// Reads content from `offset` on and holds it against its digest, as long as `goes_on` says so.
-    /// Answers with its size and up to where it was verified.
+    /// Answers with its size and up to where it was verified. What a sweep has moved aside is moved back.
     pub(crate) async fn verify(
         &self,
         digest: &Digest,
         offset: u64,
-        mut goes_on: impl FnMut() -> bool,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<(u64, u64), StoreError> {
+        match self.verify_stored(digest, offset, &goes_on).await {
+            Err(error) if self.is_back(digest, &error).await? => {
+                self.verify_stored(digest, offset, goes_on).await
+            }
+            verified => verified,
+        }
+    }
+
+    async fn verify_stored(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        goes_on: impl Fn() -> bool,
     ) -> Result<(u64, u64), StoreError> {
         let known = self.known(digest).await?;
         let mut index = offset / GROUP_BYTES;
@@ -210,7 +268,7 @@ impl Store {
     }
 
     /// The outboard; made anew from the content if it is missing or broken, and only if the content is
-    /// sound.
+    /// sound. That may take several calls.
     async fn outboard(&self, digest: &Digest, size_bytes: u64) -> Result<Vec<ChainingValue>, StoreError> {
         let stored = read(&self.durable, &outboard_path(digest)).await?;
         let groups = stored.and_then(|bytes| tree::from_bytes(&bytes, &hash_of(digest)));
@@ -221,26 +279,15 @@ impl Store {
                 let groups = groups.len();
                 return Err(corrupted(format!("it has {size_bytes} bytes, which are not its {groups} MiB")));
             }
-            None => warn!(%digest, "the outboard is missing or broken and is made anew"),
+            None => debug!(%digest, "the outboard is missing or broken"),
         }
         let hashed = self.hash(digest, size_bytes).await?;
         if hashed.digest != hash_of(digest) {
             return Err(corrupted(format!("its {size_bytes} bytes have the digest {}", hashed.digest)));
         }
         self.put_outboard(digest, &hashed).await?;
+        warn!(%digest, "the outboard was missing or broken and was made anew");
         Ok(hashed.groups)
-    }
-
-    async fn hash(&self, digest: &Digest, size_bytes: u64) -> Result<Hashed, StoreError> {
-        let mut groups = Groups::new();
-        let mut offset = 0;
-        while offset < size_bytes {
-            let end = (offset + GROUP_BYTES).min(size_bytes);
-            let bytes = self.stretch(&content_path(digest), offset..end).await?;
-            groups.push(&bytes.ok_or_else(|| StoreError::Missing(digest.clone()))?);
-            offset = end;
-        }
-        Ok(groups.finish())
     }
 
     /// Stores the outboard of content that has one.

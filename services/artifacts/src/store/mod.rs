@@ -9,17 +9,20 @@
 //! | `owner` | public key of the account whose store it is | once, by the first service that opens it |
 //!
 //! In a local folder a file is written under another name, synced, renamed, and its folder synced, so a
-//! crash never leaves a wrong object under a digest. Pieces are not synced: what a power cut takes of
-//! them, the digest of the whole finds out. Elsewhere larger content is a multipart upload. Every replica
+//! crash never leaves a wrong object under a digest, nor takes one that was answered for; the folders above
+//! are synced when they are made. Deletions are not synced: what was collected may be back after a power
+//! cut, and is collected again. Nor are pieces: what a power cut takes of them, the digest of the whole
+//! finds out. Elsewhere larger content is a multipart upload. Every replica
 //! of the service must see the same store: those on several machines need one that they share.
 
 mod buffers;
 mod content;
 mod open;
+mod rebuild;
 mod staging;
 mod trash;
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt as _, path::Path};
@@ -42,6 +45,9 @@ pub(crate) struct Store {
     folder: Option<PathBuf>,
     buffers: buffers::Buffers,
     known: content::Cache,
+    rebuilds: rebuild::Rebuilds,
+    /// How long one call works at an outboard that was lost.
+    rebuilds_for: Duration,
     /// Bytes of one part of an object that is written in parts.
     part_bytes: usize,
 }

@@ -9,7 +9,12 @@ use object_store::{
 use selvedge_contracts::id::KlusterName;
 use url::Url;
 
-use super::{Store, buffers::Buffers, content::Cache};
+use super::{
+    Store,
+    buffers::Buffers,
+    content::Cache,
+    rebuild::{self, Rebuilds},
+};
 use crate::{Config, error::ArtifactsError};
 
 /// Bytes of a part in a folder, where parts are only writes.
@@ -17,12 +22,25 @@ const LOCAL_PART_BYTES: usize = 2 << 20;
 /// Bytes of a part elsewhere: S3 takes none below 5 MiB, and 10,000 of them, so 64 GiB fit.
 const REMOTE_PART_BYTES: usize = 8 << 20;
 
+/// Makes a folder that a power cut does not take away again: every folder that got a new one is synced.
+fn make_durably(folder: &std::path::Path) -> std::io::Result<()> {
+    let folder = std::path::absolute(folder)?;
+    let made: Vec<_> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    std::fs::create_dir_all(&folder)?;
+    made.iter().filter_map(|made| made.parent()).try_for_each(sync_folder)
+}
+
+pub(super) fn sync_folder(folder: &std::path::Path) -> std::io::Result<()> {
+    std::fs::File::open(folder)?.sync_all()
+}
+
 /// Makes the folders of content at once: one made by a put would cost it two syncs more.
 fn shards(folder: &std::path::Path) -> std::io::Result<()> {
+    make_durably(folder)?;
     for shard in 0..=u8::MAX {
         std::fs::create_dir_all(folder.join(format!("{shard:02x}")))?;
     }
-    std::fs::File::open(folder)?.sync_all()
+    sync_folder(folder)
 }
 
 impl Store {
@@ -83,6 +101,8 @@ impl Store {
             folder: Some(folder),
             buffers: Buffers::default(),
             known: Cache::default(),
+            rebuilds: Rebuilds::default(),
+            rebuilds_for: rebuild::WORKS_FOR,
             part_bytes: LOCAL_PART_BYTES,
         })
     }
@@ -95,6 +115,8 @@ impl Store {
             folder: None,
             buffers: Buffers::default(),
             known: Cache::default(),
+            rebuilds: Rebuilds::default(),
+            rebuilds_for: rebuild::WORKS_FOR,
             part_bytes,
         }
     }

@@ -2,7 +2,7 @@
 //! piece. They lie below the caller that sends them: nobody else's upload can be named.
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all};
 use object_store::{ObjectStoreExt as _, PutPayload, path::Path};
 use selvedge_contracts::{
     id::{Caller, Digest, Mission, UploadId},
@@ -30,6 +30,16 @@ pub(crate) struct Record {
     pub(crate) size_bytes: Option<u64>,
     /// Size of its pieces in bytes.
     pub(crate) chunk_bytes: u32,
+    /// Room that it has taken by now, while its size is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) room_bytes: Option<u64>,
+}
+
+impl Record {
+    /// Bytes that it may take.
+    pub(crate) fn room_bytes(&self) -> u64 {
+        self.size_bytes.or(self.room_bytes).unwrap_or(0)
+    }
 }
 
 /// A piece that is there.
@@ -75,11 +85,21 @@ impl Store {
         Ok(())
     }
 
-    /// How many uploads of the caller are on their way.
-    pub(crate) async fn uploads_of(&self, place: &Place) -> Result<usize, StoreError> {
+    /// The uploads of the caller that are on their way.
+    pub(crate) async fn uploads_of(&self, place: &Place) -> Result<Vec<Place>, StoreError> {
         let folder = Path::from_iter([STAGING, place.mission.as_str(), place.caller.as_str()]);
-        Ok(found(self.staged.list_with_delimiter(Some(&folder)).await)?
-            .map_or(0, |list| list.common_prefixes.len()))
+        let listed = found(self.staged.list_with_delimiter(Some(&folder)).await)?;
+        let folders = listed.map(|list| list.common_prefixes).unwrap_or_default();
+        let upload = |folder: &Path| UploadId::new(folder.filename()?).ok();
+        let uploads = folders.iter().filter_map(upload);
+        Ok(uploads.map(|upload| Place { upload, ..place.clone() }).collect())
+    }
+
+    /// Bytes that the caller's uploads on their way may take.
+    pub(crate) async fn room_taken(&self, place: &Place) -> Result<u64, StoreError> {
+        let uploads = self.uploads_of(place).await?;
+        let records = try_join_all(uploads.iter().map(|place| self.record(place))).await?;
+        Ok(records.iter().flatten().map(Record::room_bytes).fold(0, u64::saturating_add))
     }
 
     /// Takes a piece.
@@ -121,8 +141,13 @@ impl Store {
             .await
     }
 
-    /// Removes the uploads of which nothing came since `before_ms` (Unix time), and says how many.
-    pub(crate) async fn end_abandoned(&self, before_ms: u64) -> Result<u64, StoreError> {
+    /// Removes the uploads of which nothing came since `before_ms` (Unix time), as long as `goes_on` says so,
+    /// and says how many.
+    pub(crate) async fn end_abandoned(
+        &self,
+        before_ms: u64,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<u64, StoreError> {
         let mut newest = std::collections::BTreeMap::<Path, u64>::new();
         let mut listed = self.staged.list(Some(&Path::from(STAGING)));
         while let Some(meta) = listed.next().await {
@@ -134,12 +159,15 @@ impl Store {
                 *at_ms = (*at_ms).max(super::modified_ms(&meta));
             }
         }
-        let abandoned: Vec<_> =
-            newest.into_iter().filter(|(_, at_ms)| *at_ms <= before_ms).map(|(folder, _)| folder).collect();
-        for folder in &abandoned {
-            self.remove_staged(folder).await?;
+        let mut ended = 0;
+        for (folder, _) in newest.into_iter().filter(|(_, at_ms)| *at_ms <= before_ms) {
+            if ended > 0 && !goes_on() {
+                break;
+            }
+            self.remove_staged(&folder).await?;
+            ended += 1;
         }
-        Ok(abandoned.len() as u64)
+        Ok(ended)
     }
 }
 

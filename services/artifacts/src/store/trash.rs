@@ -2,6 +2,8 @@
 //! it, looks again whether anything names or pins it, and then deletes it or moves it back. What a dead
 //! sweep left is settled by the next one.
 
+use std::ops::RangeInclusive;
+
 use futures::TryStreamExt as _;
 use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
 use selvedge_contracts::id::Digest;
@@ -119,15 +121,25 @@ impl Store {
         Ok(self.size(digest).await?.is_some())
     }
 
-    /// Removes files that a process which died was writing, older than `before_ms` (Unix time). Only a
-    /// folder has such files; a bucket's owner lets unfinished uploads expire.
+    /// Removes files that a process which died was writing, older than `before_ms` (Unix time): below these
+    /// shards. Only a folder has such files; a bucket's owner lets unfinished uploads expire.
+    pub(crate) async fn remove_half_written(&self, shards: RangeInclusive<u8>, before_ms: u64) -> u64 {
+        let Some(folder) = self.folder.clone() else { return 0 };
+        let removed = tokio::task::spawn_blocking(move || {
+            let folders =
+                shards.flat_map(|shard| ["blake3", "outboard"].map(|kind| format!("{kind}/{shard:02x}")));
+            folders.map(|shard| leftovers(&folder.join(shard), before_ms)).sum()
+        });
+        removed.await.unwrap_or_default()
+    }
+
+    /// Removes such files among pieces and what lies aside, and the folders there that hold nothing.
     pub(crate) async fn remove_leftovers(&self, before_ms: u64) -> u64 {
         let Some(folder) = self.folder.clone() else { return 0 };
         let removed = tokio::task::spawn_blocking(move || {
-            let removed = leftovers(&folder, before_ms);
-            for emptied in [TRASH, STAGING] {
-                remove_empty(&folder.join(emptied));
-            }
+            let emptied = [TRASH, STAGING].map(|kind| folder.join(kind));
+            let removed = emptied.iter().map(|kind| leftovers(kind, before_ms)).sum();
+            emptied.iter().for_each(|kind| remove_empty(kind));
             removed
         });
         removed.await.unwrap_or_default()
@@ -159,19 +171,52 @@ fn remove_empty(folder: &std::path::Path) {
 fn leftovers(folder: &std::path::Path, before_ms: u64) -> u64 {
     let mut removed = 0;
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(meta) = entry.metadata() else { continue };
-        if meta.is_dir() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             removed += leftovers(&entry.path(), before_ms);
             continue;
         }
         let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
-        let is_one = number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
-        let since = meta.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        if !number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit())) {
+            continue;
+        }
+        let written = entry.metadata().and_then(|meta| meta.modified()).ok();
+        let since = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
         let at_ms = since.map_or(u64::MAX, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
-        if is_one && at_ms <= before_ms && std::fs::remove_file(entry.path()).is_ok() {
+        if at_ms <= before_ms && std::fs::remove_file(entry.path()).is_ok() {
             removed += 1;
         }
     }
     removed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use object_store::memory::InMemory;
+
+    use super::*;
+    use crate::fixture::digest;
+
+    /// A sweep moves aside at any moment, also between two looks at content that was just read.
+    #[tokio::test]
+    async fn whoever_reads_what_lies_aside_brings_it_back() {
+        let memory = Arc::new(InMemory::new());
+        let (store, other) = (Store::over(memory.clone(), 1 << 20), Store::over(memory, 1 << 20));
+        let content = digest("content");
+        store.put_whole(&content, Bytes::from("content")).await.unwrap();
+        let aside = async || {
+            store.read(&content, 0, 1).await.unwrap();
+            other.retire(&content, 7, &sweep_name(1, 1)).await.unwrap().unwrap();
+        };
+        aside().await;
+        assert_eq!(store.read(&content, 0, 9).await.unwrap(), (7, Bytes::from("content")));
+        aside().await;
+        assert_eq!(store.verify(&content, 0, || true).await.unwrap(), (7, 7));
+        aside().await;
+        assert_eq!(store.sound_size(&content).await.unwrap(), Some(7));
+        assert_eq!(store.unsettled(u64::MAX).await.unwrap(), []);
+    }
 }

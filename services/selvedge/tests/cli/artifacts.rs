@@ -96,6 +96,23 @@ async fn what_is_wrong_is_told_by_exit_code_and_leaves_no_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_unfinished_upload_is_abandoned_by_its_file() {
+    let fabric = Fabric::start().await;
+    let _service = start(&fabric.bus, &in_folder(&fabric.bus), "a1").await;
+    let machine = Machine::of_operator(&fabric);
+    let content = vec![7; 3 << 20];
+    fs::write(machine.path().join("large.bin"), &content).unwrap();
+    let begin = json!({"digest": digest(&content).as_str(), "size_bytes": content.len()}).to_string();
+    for _ in 0..2 {
+        machine.run(&["call", "artifacts.put_start", &begin, "--mission", "demo"]).await.ok();
+        let aborted = machine.run(&["artifact", "put", "large.bin", "--abort"]).await.ok();
+        assert!(aborted.contains("abandoned 1 uploads, 0 bytes"), "{aborted}");
+    }
+    let none = machine.run(&["artifact", "put", "--abort"]).await.ok();
+    assert!(none.contains("abandoned 0 uploads"), "{none}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn gc_says_what_it_would_remove_and_removes_it() {
     let fabric = Fabric::start().await;
     let config = selvedge_artifacts::Config { grace_ms: 1, ..in_folder(&fabric.bus) };

@@ -6,6 +6,7 @@ use selvedge_contracts::{
     payload::artifact::{Gc as Wanted, GcReport},
 };
 
+use super::progress::Progress;
 use crate::{connect::Context, exit::Done};
 
 /// Remove content that nothing names and nobody has put lately.
@@ -25,6 +26,7 @@ pub(crate) struct Gc {
 impl Gc {
     pub(super) async fn run(self, context: &Context) -> Done {
         let operator = context.operator().await?;
+        let progress = Progress::of_sweep();
         let (mut all, mut after) = (GcReport::default(), None);
         loop {
             let wanted = Wanted { dry_run: self.dry_run, after };
@@ -35,11 +37,11 @@ impl Gc {
             all.kept += kept;
             all.uploads += uploads;
             all.leftovers += leftovers;
-            if next.is_none() {
-                break;
-            }
-            after = next;
+            let Some(next) = next else { break };
+            progress.swept(&all, &next);
+            after = Some(next);
         }
+        progress.end();
         context.output.print(&all, |report| human(report, self.dry_run))?;
         Ok(())
     }

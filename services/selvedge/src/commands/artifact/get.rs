@@ -23,7 +23,8 @@ use crate::{
   selvedge artifact get research/auth-analysis --at-least 4711 --as ada
   selvedge artifact get 1e5f0a… large.bin
 
-A file is there whole or not at all. On standard output, or into a pipe, nothing is written but the content; if the
+A file is there whole or not at all. If it is interrupted, what has come stays beside it (FILE.part-…), and the
+same command goes on from there. On standard output, or into a pipe, nothing is written but the content; if the
 exit code is not 0, throw away what came.")]
 pub(crate) struct Get {
     /// NAME, NAME@latest, NAME@v2, NAME@1a2b3c4d (hex of its digest), or a digest.
@@ -42,7 +43,7 @@ pub(crate) struct Get {
 impl Get {
     pub(super) async fn run(self, context: &Context) -> Done {
         let client = self.asker.connect(context).await?;
-        let progress = Progress::new();
+        let progress = Progress::of_bytes();
         let told = |done, all| progress.told(done, all);
         if self.file.as_os_str() == "-" {
             let mut out = standard(std::io::stdout())?;
@@ -70,23 +71,13 @@ impl Get {
         if fs::metadata(&self.file).await.is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
             return self.to_device(client, told).await;
         }
-        let mut name = self.file.clone().into_os_string();
-        name.push(format!(".part-{}", std::process::id()));
-        let part = PathBuf::from(name);
-        let cannot = || format!("cannot write {}", self.file.display());
-        let mut file = File::create_new(&part).await.with_context(cannot)?;
-        let got = async {
-            let got = transfer::get(client, &self.artifact, self.at_least, &mut file, told).await?;
-            file.sync_all().await.with_context(cannot)?;
-            fs::rename(&part, &self.file).await.with_context(cannot)?;
-            Ok(got)
-        };
-        let got: Result<Got, Failure> = got.await;
-        if got.is_err() {
-            // Half of it helps nobody; if it cannot be removed, its name tells what it is.
-            let _ = fs::remove_file(&part).await;
-        }
-        got
+        let got = transfer::get_file(client, &self.artifact, self.at_least, &self.file, told).await;
+        got.map_err(|error| match error {
+            transfer::TransferError::Io(error) => {
+                anyhow::Error::new(error).context(format!("cannot write {}", self.file.display())).into()
+            }
+            error => Failure::from(error),
+        })
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Verify {
 impl Verify {
     pub(super) async fn run(self, context: &Context) -> Done {
         let client = self.asker.connect(context).await?;
-        let progress = Progress::new();
+        let progress = Progress::of_bytes();
         let mut wanted = Wanted { artifact: self.artifact, offset: 0 };
         let verified = loop {
             let verified = client.call::<call::ArtifactVerify>(&wanted).await?.reply;
