@@ -30,6 +30,7 @@ mod space;
 mod start;
 mod state;
 mod takeover;
+mod tokens;
 
 pub use error::LeasesError;
 pub use start::{Config, start};

@@ -17,6 +17,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     clock::now_ms,
+    mirror::Mirror,
     pipeline::{Lane, Lost, Operation, Publisher, Write as KeyWrite},
 };
 use tokio::sync::oneshot;
@@ -29,6 +30,7 @@ use crate::{
     key::Place,
     space::Space,
     state::BUCKET,
+    tokens::Tokens,
 };
 
 /// The place of one space in this instance, whether it owns it or not.
@@ -46,7 +48,9 @@ pub(crate) struct Owned {
     /// Revision of the owner's key under which we write.
     pub(crate) revision: u64,
     place: Place,
+    pub(crate) tokens: Tokens,
     lane: Lane<Tag>,
+    mirror: Mirror,
     waking: HashMap<LeaseId, Vec<oneshot::Sender<Woken>>>,
 }
 
@@ -182,8 +186,14 @@ impl Slot {
 }
 
 impl Owned {
-    /// An empty space, written under the owner's key at `revision`.
-    pub(crate) fn new(slot: &Arc<Slot>, space: Space, publisher: &Publisher, revision: u64) -> Self {
+    /// A space, written under the owner's key at `revision`.
+    pub(crate) fn new(
+        slot: &Arc<Slot>,
+        space: Space,
+        tokens: Tokens,
+        revision: u64,
+        (publisher, mirror): (&Publisher, &Mirror),
+    ) -> Self {
         let weak: Weak<Slot> = Arc::downgrade(slot);
         let settle = move |tag, stored| {
             if let Some(slot) = weak.upgrade() {
@@ -191,7 +201,8 @@ impl Owned {
             }
         };
         let lane = publisher.lane(BUCKET, &slot.place.owner_key(), revision, settle);
-        Self { space, revision, place: slot.place.clone(), lane, waking: HashMap::new() }
+        let (place, mirror) = (slot.place.clone(), mirror.clone());
+        Self { space, revision, place, tokens, lane, mirror, waking: HashMap::new() }
     }
 
     /// Has writes stored, in order.
@@ -244,6 +255,7 @@ impl Owned {
     }
 
     fn settle(&mut self, write: &Write, revision: u64) -> Result<(), Lost> {
+        self.tokens.stored(revision).inspect_err(|_| self.mirror.doubt())?;
         match write {
             Write::Put(written) => {
                 let (lease, writes) = self.space.stored(written, revision, now_ms());

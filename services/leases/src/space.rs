@@ -40,6 +40,8 @@ mod unanswered;
 #[derive(Debug)]
 pub(crate) struct Space {
     limits: Limits,
+    /// What is added to the sequence of a grant to make its token.
+    token_offset: u64,
     /// Place in the order of arrival that the next request gets.
     next_order: u64,
     next_key: u64,
@@ -62,6 +64,7 @@ impl Space {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
+            token_offset: 0,
             next_order: 1,
             next_key: 1,
             ids: BTreeMap::new(),
@@ -76,12 +79,15 @@ impl Space {
         }
     }
 
+    /// From now on the token of a grant is so much more than the sequence of its record.
+    pub(crate) fn offset_tokens(&mut self, token_offset: u64) {
+        self.token_offset = token_offset;
+    }
+
     /// Takes in a record of the bucket, stored at `revision`: its token if it is held and names none. When
     /// all are in, [`Space::settle`] grants what a crash left ungranted.
     pub(crate) fn load(&mut self, mut lease: Lease, revision: u64) {
-        if lease.is_held() {
-            lease.token = lease.token.or(Some(revision));
-        }
+        lease.token = lease.token_at(revision);
         if let Some(&stale) = self.ids.get(&lease.id) {
             self.forget(stale);
         }

@@ -54,6 +54,7 @@ pub async fn start(
     let instance = ScopeId::new(&format!("i{}", RequestDigest::random().id_hex()))?;
     let state = Arc::new(Leases::new(
         instance.clone(),
+        ledger.clone(),
         (bucket, mirror.clone(), publisher),
         SpaceLimits::default(),
         (tasks.clone(), stop.clone()),
@@ -66,6 +67,7 @@ pub async fn start(
     };
     mirror.start(&tasks, stop.clone(), listener).await?;
     let feed = Feed::new(ledger.clone(), follow::views(&state), metrics);
+    state.feed.get_or_init(|| feed.clone());
     let setup = Setup {
         service: Service::Leases,
         instance: Some(instance),

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use selvedge_contracts::{
@@ -11,7 +11,7 @@ use selvedge_contracts::{
     fault::Fault,
     id::{EntityId, LeaseId, Mission, ScopeId},
     payload::{
-        lease::Lease,
+        lease::{Lease, SpaceTokens},
         session::{Session, SessionStatus},
     },
     stream::LEASES,
@@ -20,9 +20,10 @@ use selvedge_contracts::{
 use selvedge_kit::{
     bucket::Bucket,
     identity::Directory,
+    ledger::Ledger,
     mirror::{Event, Mirror},
     pipeline::Publisher,
-    view::View,
+    view::{Feed, View},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -42,6 +43,11 @@ pub(crate) struct Leases {
     pub(crate) directory: Directory,
     /// Leases that an operator took.
     pub(crate) forced: Arc<View<Lease>>,
+    /// Tokens that were set aside for the owners of spaces.
+    pub(crate) reserved: Arc<View<SpaceTokens>>,
+    pub(crate) ledger: Ledger,
+    /// Keeps the views up; absent until the service starts.
+    pub(crate) feed: OnceLock<Feed>,
     pub(crate) limits: Limits,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -54,6 +60,7 @@ const MAX_SPACES: usize = 16_384;
 impl Leases {
     pub(crate) fn new(
         instance: ScopeId,
+        ledger: Ledger,
         (bucket, mirror, publisher): (Bucket, Mirror, Publisher),
         limits: Limits,
         (tasks, stop): (TaskTracker, CancellationToken),
@@ -65,6 +72,9 @@ impl Leases {
             publisher,
             directory: Directory::default(),
             forced: Arc::default(),
+            reserved: Arc::default(),
+            ledger,
+            feed: OnceLock::new(),
             limits,
             tasks,
             stop,

@@ -1,5 +1,5 @@
-//! Taking a space over: write the owner's key under its own guard, wait until the mirror holds that write,
-//! and load what is stored. From then on nobody else can write there.
+//! Taking a space over: write the owner's key under its own guard, set fencing tokens aside, wait until the
+//! mirror holds that write, and load what is stored. From then on nobody else can write there.
 
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use crate::{
     owner::{Owned, Slot},
     space::Space,
     state::Leases,
+    tokens::Tokens,
 };
 
 /// Longest wait for one write of the owner's key, in milliseconds.
@@ -53,8 +54,20 @@ impl Leases {
                 return Ok(());
             }
             match self.write_owner(&slot.place, known, deadline.at_most_ms(STEP_MS)).await {
-                Ok(revision) => return self.load(slot, revision, deadline).await,
-                Err(AppendError::Contended) => self.see_owner(&slot.place, deadline).await,
+                Ok(revision) => {
+                    // An answer that is lost, as with the ledger's leader, must not cost the whole deadline.
+                    match self.reserve(&slot.place, revision, deadline.at_most_ms(STEP_MS)).await {
+                        Ok(tokens) => {
+                            return self.load(slot, Tokens::new(tokens), revision, deadline).await;
+                        }
+                        Err(fault) if deadline.has_passed() || !fault.is_retryable() => return Err(fault),
+                        Err(_) => {}
+                    }
+                }
+                Err(AppendError::Contended) => {
+                    self.see_owner(&slot.place, deadline).await;
+                    deadline.back_off(attempt).await;
+                }
                 Err(AppendError::Denied { subject }) => {
                     return Err(Fault::internal(format!("this service may not publish {subject}")));
                 }
@@ -84,7 +97,13 @@ impl Leases {
         }
     }
 
-    async fn load(&self, slot: &Arc<Slot>, revision: u64, deadline: Deadline) -> Result<(), Fault> {
+    async fn load(
+        &self,
+        slot: &Arc<Slot>,
+        tokens: Tokens,
+        revision: u64,
+        deadline: Deadline,
+    ) -> Result<(), Fault> {
         if !self.mirror.reaches(revision, deadline).await {
             return Err(Fault::unavailable("the space was taken over but is not read yet; ask again"));
         }
@@ -94,6 +113,7 @@ impl Leases {
             return Ok(()); // another took it while we read, and that was heard before we owned anything
         }
         let mut space = Space::new(self.limits);
+        space.offset_tokens(tokens.offset());
         for (key, value) in self.mirror.under(&slot.place.prefix()) {
             load_one(&mut space, &key, &value);
         }
@@ -116,7 +136,7 @@ impl Leases {
             waiting = space.waiters(),
             "took the space over"
         );
-        let loaded = Owned::new(slot, space, &self.publisher, revision);
+        let loaded = Owned::new(slot, space, tokens, revision, (&self.publisher, &self.mirror));
         loaded.commit(writes).map_err(|lost| Fault::unavailable(lost.to_string()))?;
         *owned = Some(loaded);
         Ok(())

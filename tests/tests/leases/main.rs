@@ -18,6 +18,7 @@ mod mirror;
 mod pools;
 mod replicas;
 mod restarts;
+mod restored;
 mod scene;
 mod waiting;
 

@@ -64,10 +64,16 @@ async fn acquire_here(
     want: &Want,
     slot: &Arc<Slot>,
 ) -> Result<AcquireReply, Miss> {
-    let (decided, revision) = slot.with(|owned, now_ms| match decide(state, want, owned, now_ms) {
-        Err(Miss::Lost) => Err(Miss::Lost),
-        decided => Ok((decided, owned.revision)),
-    })?;
+    let (decided, revision, wanting) =
+        slot.with(|owned, now_ms| match decide(state, want, owned, now_ms) {
+            Err(Miss::Lost) => Err(Miss::Lost),
+            decided => Ok((decided, owned.revision, owned.tokens.wanting())),
+        })?;
+    if let Some(last) = wanting {
+        let (state, slot) = (Arc::clone(state), Arc::clone(slot));
+        let tasks = state.tasks.clone();
+        tasks.spawn(async move { state.set_more_aside(&slot, last).await });
+    }
     // Without a write, a replica that slept could refuse or repeat what another has decided since.
     let is_unwritten = matches!(decided, Err(_) | Ok(Decided::Before(_)));
     if is_unwritten && slot.confirm(state).await? != revision {

@@ -141,6 +141,7 @@ impl Space {
             claims: want.request.claims.clone(),
             state,
             token: None,
+            token_offset: self.token_offset,
             order: self.next_order,
             since_ms: now_ms,
             ttl_ms,

@@ -26,7 +26,7 @@ impl Space {
         }
         entry.stored = Some(revision);
         if entry.lease.is_held() && entry.lease.token.is_none() {
-            entry.lease = Arc::new(Lease { token: Some(revision), ..written.as_ref().clone() });
+            entry.lease = Arc::new(Lease { token: written.token_at(revision), ..written.as_ref().clone() });
         }
         let writes = match entry.erased > revision {
             true => self.erased(key, now_ms).into_writes(),

@@ -100,6 +100,7 @@ impl Space {
     }
 
     fn grant(&mut self, key: Key, now_ms: u64) -> Option<Arc<selvedge_contracts::payload::lease::Lease>> {
+        let token_offset = self.token_offset;
         let entry = self.entries.get_mut(&key)?;
         self.waiting.remove(&entry.lease.order);
         self.deadlines.remove(&(entry.lease.expires_at_ms, key));
@@ -108,6 +109,6 @@ impl Space {
                 slot.grant(key, entry.lease.order);
             }
         }
-        Some(entry.grant(now_ms))
+        Some(entry.grant(token_offset, now_ms))
     }
 }
