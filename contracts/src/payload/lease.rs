@@ -331,9 +331,16 @@ pub struct Verdict {
     pub token: u64,
     /// Whether it counts, and why not.
     pub standing: Standing,
-    /// The lease as it stands now, if it does.
+    /// The lease as it stands now, if it does; left out where the reply would become too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<Lease>,
+}
+
+impl Verdict {
+    /// That there is no such lease.
+    pub fn gone(checked: &Checked) -> Self {
+        Self { lease: checked.lease.clone(), token: checked.token, standing: Standing::Gone, now: None }
+    }
 }
 
 /// How a shown token stands.

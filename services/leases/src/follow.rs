@@ -75,7 +75,6 @@ pub(crate) fn views(state: &Arc<Leases>) -> Vec<Arc<dyn Apply>> {
             leases: leases.clone(),
         }),
         Arc::clone(&state.directory.agents) as Arc<dyn Apply>,
-        Arc::clone(&state.reserved) as Arc<dyn Apply>,
         Arc::new(Heard { view: Arc::clone(&state.forced), news: forced, is_own: true, leases }),
     ]
 }

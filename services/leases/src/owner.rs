@@ -51,6 +51,8 @@ pub(crate) struct Owned {
     pub(crate) tokens: Tokens,
     lane: Lane<Tag>,
     mirror: Mirror,
+    /// Whether somebody asked for something since this was looked at last.
+    is_used: bool,
     waking: HashMap<LeaseId, Vec<oneshot::Sender<Woken>>>,
 }
 
@@ -105,7 +107,9 @@ impl Slot {
     /// [`Miss::Lost`] if this instance does not own the space; the refusal of `decide`.
     pub(crate) fn with<T>(&self, decide: impl FnOnce(&mut Owned, u64) -> Result<T, Miss>) -> Result<T, Miss> {
         let mut owned = self.lock();
-        let decided = decide(owned.as_mut().ok_or(Miss::Lost)?, now_ms());
+        let ours = owned.as_mut().ok_or(Miss::Lost)?;
+        ours.is_used = true;
+        let decided = decide(ours, now_ms());
         if matches!(decided, Err(Miss::Lost)) {
             *owned = None;
         }
@@ -115,6 +119,17 @@ impl Slot {
     /// Drops what is in memory.
     pub(crate) fn lose(&self) {
         *self.lock() = None;
+    }
+
+    /// Drops what is in memory if there is nothing in it, nothing on its way, and nobody has asked for
+    /// anything since the last call of this. Answers with the revision under which it was ours.
+    pub(crate) fn leave_if_idle(&self) -> Option<u64> {
+        let mut owned = self.lock();
+        let ours = owned.as_mut()?;
+        let is_idle = !std::mem::take(&mut ours.is_used)
+            && ours.space.is_empty()
+            && ours.lane.with_newest(|_| ()).is_none();
+        is_idle.then(|| owned.take().map(|ours| ours.revision)).flatten()
     }
 
     /// Drops what is in memory if the owner's key was written by another at `revision`.
@@ -202,7 +217,7 @@ impl Owned {
         };
         let lane = publisher.lane(BUCKET, &slot.place.owner_key(), revision, settle);
         let (place, mirror) = (slot.place.clone(), mirror.clone());
-        Self { space, revision, place, tokens, lane, mirror, waking: HashMap::new() }
+        Self { space, revision, place, tokens, lane, mirror, is_used: true, waking: HashMap::new() }
     }
 
     /// Has writes stored, in order.

@@ -36,6 +36,8 @@ mod pools;
 mod queue;
 mod unanswered;
 
+pub(crate) use hold::lost;
+
 /// The leases, queue and pools of one space.
 #[derive(Debug)]
 pub(crate) struct Space {
@@ -127,6 +129,11 @@ impl Space {
     /// How many leases there are, held and waiting.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether there is nothing in it: no lease, no request that waits, no pool.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.pools.values().all(|slot| slot.pool.is_none())
     }
 
     /// How many requests wait.

@@ -21,6 +21,7 @@ use crate::{
     follow, handlers,
     limits::Limits as SpaceLimits,
     state::{BUCKET, Leases},
+    sweep,
 };
 
 /// What the service runs with.
@@ -28,6 +29,8 @@ use crate::{
 pub struct Config {
     /// Public key of the account, which signatures must name.
     pub account: String,
+    /// Bounds of spaces.
+    pub spaces: SpaceLimits,
 }
 
 /// Longest wait for the bucket when the service starts, in milliseconds.
@@ -56,7 +59,7 @@ pub async fn start(
         instance.clone(),
         ledger.clone(),
         (bucket, mirror.clone(), publisher),
-        SpaceLimits::default(),
+        config.spaces,
         (tasks.clone(), stop.clone()),
     ));
     let heard = Arc::downgrade(&state);
@@ -66,6 +69,7 @@ pub async fn start(
         }
     };
     mirror.start(&tasks, stop.clone(), listener).await?;
+    tasks.spawn(sweep::run(Arc::clone(&state), stop.clone()));
     let feed = Feed::new(ledger.clone(), follow::views(&state), metrics);
     state.feed.get_or_init(|| feed.clone());
     let setup = Setup {

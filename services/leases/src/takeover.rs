@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use selvedge_contracts::{
     fault::Fault,
-    id::{LeaseId, ScopeId},
+    id::{LeaseId, Mission, ScopeId},
     payload::lease::{Lease, Pool},
 };
 use selvedge_kit::{
@@ -53,6 +53,9 @@ impl Leases {
             if !may_take {
                 return Ok(());
             }
+            if known == 0 {
+                self.check_room(&slot.place.mission)?;
+            }
             match self.write_owner(&slot.place, known, deadline.at_most_ms(STEP_MS)).await {
                 Ok(revision) => {
                     // An answer that is lost, as with the ledger's leader, must not cost the whole deadline.
@@ -81,6 +84,19 @@ impl Leases {
             }
             attempt += 1;
         }
+    }
+
+    /// Refuses one space more than a mission may have.
+    fn check_room(&self, mission: &Mission) -> Result<(), Fault> {
+        let most = self.limits.spaces_per_mission;
+        if self.count_spaces(mission, most) < most {
+            return Ok(());
+        }
+        // Not busy: callers would ask on until their deadlines.
+        Err(Fault::conflict(format!(
+            "the mission {mission} has {most} spaces, the most it may have; use one of them, or try again \
+             later: a space with nothing in it goes by itself"
+        )))
     }
 
     async fn write_owner(&self, place: &Place, known: u64, deadline: Deadline) -> Result<u64, AppendError> {

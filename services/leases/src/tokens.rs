@@ -6,6 +6,8 @@
 //! comes once, and rises, as long as the ledger stands. They also start no lower than the microseconds
 //! since 1970, so that they rise as long as clocks do, should the ledger be an older copy too.
 
+use std::sync::Arc;
+
 use selvedge_contracts::{
     envelope::Envelope,
     fact::{SPACE_RESERVED, State as _},
@@ -20,6 +22,7 @@ use selvedge_kit::{
     pipeline::Lost,
     rule::Change,
     service::Writer,
+    view::{Apply as _, View},
 };
 use tracing::warn;
 
@@ -174,7 +177,15 @@ impl Leases {
         let decide = |known: Option<&SpaceTokens>| {
             rule(known).map(|tokens| Change::new(&SPACE_RESERVED, &Nothing {}, tokens).into())
         };
-        let recorded = writer.record(&self.reserved, &entity, decide).await?;
+        // Read when they are wanted: a view of all spaces there ever were would only grow.
+        let view = Arc::new(View::<SpaceTokens>::default());
+        let unread = |why: String| Fault::unavailable(format!("{why}; try again"));
+        if let Some(fact) = self.ledger.latest(&entity, deadline).await.map_err(|e| unread(e.to_string()))? {
+            view.apply(&fact).map_err(|error| {
+                Fault::internal(format!("revision {} of the ledger: {error}", fact.revision))
+            })?;
+        }
+        let recorded = writer.record(&view, &entity, decide).await?;
         Ok(recorded.state.as_ref().clone())
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Place {
     pub(crate) metrics: Metrics,
     /// Where artifacts are kept.
     artifacts: selvedge_artifacts::Config,
+    /// Bounds of spaces.
+    spaces: selvedge_leases::SpaceLimits,
 }
 
 impl Place {
@@ -46,7 +48,9 @@ impl Place {
             ..Limits::default()
         };
         let artifacts = artifacts(context);
-        Self { url, connect_timeout_ms: config.nats.connect_timeout_ms, limits, metrics, artifacts }
+        let spaces = spaces(&config.leases);
+        let connect_timeout_ms = config.nats.connect_timeout_ms;
+        Self { url, connect_timeout_ms, limits, metrics, artifacts, spaces }
     }
 
     /// Connects as `login`, under a name that the server lists.
@@ -86,7 +90,7 @@ impl Place {
                 let claims = login.credential().and_then(|credential| credential.claims());
                 let account = claims.with_context(starting)?.account().to_owned();
                 let bus = self.connect(service.name(), login).await?;
-                let config = selvedge_leases::Config { account };
+                let config = selvedge_leases::Config { account, spaces: self.spaces };
                 let started = selvedge_leases::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
@@ -100,6 +104,19 @@ impl Place {
             }
             Service::Committer => Err(Failure::Usage(format!("this build has no service {service}"))),
         }
+    }
+}
+
+/// The bounds of spaces, as the settings say.
+fn spaces(settings: &selvedge_kit::config::Leases) -> selvedge_leases::SpaceLimits {
+    selvedge_leases::SpaceLimits {
+        spaces_per_mission: settings.spaces_per_mission,
+        idle_space_ms: settings.idle_space_ms,
+        leases: settings.leases_per_space,
+        leases_per_holder: settings.leases_per_holder,
+        waiters: settings.waiters_per_space,
+        waiters_per_holder: settings.waiters_per_holder,
+        pools: settings.pools_per_space,
     }
 }
 

@@ -20,6 +20,7 @@ mod replicas;
 mod restarts;
 mod restored;
 mod scene;
+mod spaces;
 mod waiting;
 
 /// The service as a process of its own.

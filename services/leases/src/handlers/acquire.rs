@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{place, unknown, until};
 use crate::{
+    claim,
     decision::{Acquired, Removal, Want},
     error::Miss,
     owner::{Owned, Slot, Woken},
@@ -25,6 +26,9 @@ use crate::{
 
 pub(super) async fn acquire(state: Arc<Leases>, call: Arc<Call>, request: Acquire) -> Answer<AcquireReply> {
     let place = place(&call, &request.space);
+    if !state.is_seen(&place) {
+        claim::check(&request)?; // what is refused anyway makes no space
+    }
     let want = Arc::new(want(&call, request)?);
     at_owner::<call::LeaseAcquire, _, _>(&state, &call, &place, |slot| {
         let (state, call, want) = (Arc::clone(&state), Arc::clone(&call), Arc::clone(&want));
