@@ -18,7 +18,7 @@ use selvedge_contracts::{
 use selvedge_kit::{
     clock::now_ms,
     mirror::Mirror,
-    pipeline::{Lane, Lost, Operation, Publisher, Write as KeyWrite},
+    pipeline::{Flight, Lane, Lost, Operation, Publisher, Write as KeyWrite},
 };
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -37,6 +37,8 @@ use crate::{
 pub(crate) struct Slot {
     pub(crate) place: Place,
     owned: Mutex<Option<Owned>>,
+    /// What was heard while the space is being loaded; absent while it is not. Locked after `owned`.
+    missed: Mutex<Option<Missed>>,
     /// Held by whoever takes the space over.
     pub(crate) taking: tokio::sync::Mutex<()>,
     pub(crate) confirmations: Confirmations,
@@ -54,6 +56,15 @@ pub(crate) struct Owned {
     /// Whether somebody asked for something since this was looked at last.
     is_used: bool,
     waking: HashMap<LeaseId, Vec<oneshot::Sender<Woken>>>,
+}
+
+/// What was heard of a space that is being loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Missed {
+    /// Leases whose keys ran out, and the revisions of the markers.
+    pub(crate) expired: Vec<(LeaseId, u64)>,
+    /// Whether more was missed than that: what is read counts for nothing.
+    pub(crate) is_void: bool,
 }
 
 /// What became of a lease that somebody waits for.
@@ -87,6 +98,7 @@ impl Slot {
         Self {
             place,
             owned: Mutex::default(),
+            missed: Mutex::default(),
             taking: tokio::sync::Mutex::default(),
             confirmations: Confirmations::default(),
         }
@@ -116,9 +128,29 @@ impl Slot {
         decided
     }
 
-    /// Drops what is in memory.
+    /// Drops what is in memory, or being loaded.
     pub(crate) fn lose(&self) {
-        *self.lock() = None;
+        let mut owned = self.lock();
+        if let Some(missed) = self.missed().as_mut() {
+            missed.is_void = true;
+        }
+        *owned = None;
+    }
+
+    /// From now on it is kept what is heard of the space, until [`Slot::missed`] is taken.
+    pub(crate) fn listen(&self) {
+        let _owned = self.lock();
+        *self.missed() = Some(Missed::default());
+    }
+
+    /// What is heard of the space is not kept any more.
+    pub(crate) fn listen_no_more(&self) {
+        *self.missed() = None;
+    }
+
+    /// What was heard since [`Slot::listen`]; lock the space first.
+    pub(crate) fn missed(&self) -> MutexGuard<'_, Option<Missed>> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops what is in memory if there is nothing in it, nothing on its way, and nobody has asked for
@@ -143,21 +175,38 @@ impl Slot {
 
     /// The server's marker says that a lease's key ran out.
     pub(crate) fn expired(&self, id: &LeaseId, revision: u64) {
-        let heard = self.with(|owned, now_ms| {
-            match owned.space.expired(id, revision, now_ms) {
-                Expired::Stale | Expired::Undecided => {}
-                Expired::WriteAgain(writes) => {
-                    info!(lease = %id, "an expiry crossed a renewal; the record is written again");
-                    owned.commit(writes)?;
-                }
-                Expired::Freed(writes) => {
-                    owned.wake(id, &Woken::Gone(Removal::GaveUp));
-                    owned.commit(writes)?;
-                }
+        let mut owned = self.lock();
+        let Some(ours) = owned.as_mut() else {
+            // What is not ours is its owner's to hear; what is being loaded hears of it then.
+            if let Some(missed) = self.missed().as_mut() {
+                missed.expired.push((id.clone(), revision));
             }
-            Ok(())
-        });
-        drop(heard); // what is not ours is its owner's to hear
+            return;
+        };
+        if ours.expired(id, revision).is_err() {
+            *owned = None;
+        }
+    }
+
+    /// Leases that the server should have removed by now, as [`Space::overdue`] says; none if the space is
+    /// not ours.
+    pub(crate) fn overdue(&self, now_ms: u64, most: usize) -> Vec<(LeaseId, u64)> {
+        self.lock().as_ref().map_or_else(Vec::new, |owned| owned.space.overdue(now_ms, most))
+    }
+
+    /// The record of an overdue lease, stored at `revision`, is not in the bucket.
+    pub(crate) fn gone(&self, id: &LeaseId, revision: u64) {
+        let heard = self.with(|owned, _| Ok(owned.gone(id, revision)?));
+        drop(heard); // what is not ours is its owner's to see
+    }
+
+    /// Drops what is in memory if it is written in another way than the bucket's copies ask for now.
+    pub(crate) fn lose_unless(&self, flight: Option<Flight>) {
+        let mut owned = self.lock();
+        if owned.as_ref().zip(flight).is_some_and(|(owned, flight)| owned.flight() != flight) {
+            info!(mission = %self.place.mission, space = %self.place.space, ?flight, "the bucket's copies changed");
+            *owned = None;
+        }
     }
 
     /// Removes what a session held or waited for.
@@ -201,13 +250,47 @@ impl Slot {
 }
 
 impl Owned {
+    /// Takes in the marker of a lease's key that ran out.
+    ///
+    /// # Errors
+    /// As [`Owned::commit`].
+    pub(crate) fn expired(&mut self, id: &LeaseId, revision: u64) -> Result<(), Lost> {
+        match self.space.expired(id, revision, now_ms()) {
+            Expired::Stale | Expired::Undecided => Ok(()),
+            Expired::WriteAgain(writes) => {
+                info!(lease = %id, "an expiry crossed a renewal; the record is written again");
+                self.commit(writes)
+            }
+            Expired::Freed(writes) => {
+                self.wake(id, &Woken::Gone(Removal::GaveUp));
+                self.commit(writes)
+            }
+        }
+    }
+
+    /// Takes in that the record of an overdue lease, stored at `revision`, is not in the bucket.
+    ///
+    /// # Errors
+    /// As [`Owned::commit`].
+    pub(crate) fn gone(&mut self, id: &LeaseId, revision: u64) -> Result<(), Lost> {
+        let Some(writes) = self.space.gone(id, revision, now_ms()) else { return Ok(()) };
+        warn!(lease = %id, "the record of an overdue lease is gone and nobody was told; it is free");
+        self.wake(id, &Woken::Gone(Removal::GaveUp));
+        self.commit(writes)
+    }
+
+    /// How many of its writes may be in flight.
+    pub(crate) fn flight(&self) -> Flight {
+        self.lane.flight()
+    }
+
     /// A space, written under the owner's key at `revision`.
     pub(crate) fn new(
         slot: &Arc<Slot>,
         space: Space,
         tokens: Tokens,
         revision: u64,
-        (publisher, mirror): (&Publisher, &Mirror),
+        (publisher, flight, mirror): (&Publisher, Flight, &Mirror),
     ) -> Self {
         let weak: Weak<Slot> = Arc::downgrade(slot);
         let settle = move |tag, stored| {
@@ -215,7 +298,7 @@ impl Owned {
                 slot.settle(revision, tag, stored);
             }
         };
-        let lane = publisher.lane(BUCKET, &slot.place.owner_key(), revision, settle);
+        let lane = publisher.lane(flight, BUCKET, (&slot.place.owner_key(), revision), settle);
         let (place, mirror) = (slot.place.clone(), mirror.clone());
         Self { space, revision, place, tokens, lane, mirror, is_used: true, waking: HashMap::new() }
     }

@@ -6,11 +6,10 @@ use selvedge_contracts::{id::ScopeId, role::Service, subject::LEASE_PREFIX};
 use selvedge_kit::{
     bucket::Bucket,
     bus::Bus,
-    clock::Deadline,
     ledger::{Ledger, RequestDigest},
     metrics::Metrics,
     mirror::Mirror,
-    pipeline::{Flight, Publisher},
+    pipeline::Publisher,
     service::{self, Limits, Running, Setup},
     view::Feed,
 };
@@ -33,9 +32,6 @@ pub struct Config {
     pub spaces: SpaceLimits,
 }
 
-/// Longest wait for the bucket when the service starts, in milliseconds.
-const READY_MS: u64 = 10_000;
-
 /// Starts the service over its own connection. It answers once its views and its mirror are built.
 ///
 /// # Errors
@@ -49,9 +45,7 @@ pub async fn start(
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let ledger = Ledger::new(bus.clone());
     let bucket = Bucket::new(bus.clone(), BUCKET);
-    let replicas = bucket.replicas(Deadline::in_ms(READY_MS)).await.map_err(LeasesError::Bucket)?;
-    let flight = if replicas > 1 { Flight::One } else { Flight::Many };
-    let publisher = Publisher::start(bus.clone(), flight).await?;
+    let publisher = Publisher::start(bus.clone()).await?;
     let mirror = Mirror::new(bus, BUCKET, LEASE_PREFIX);
     // Processes may share a credential, never a name: who owns a space is known by it.
     let instance = ScopeId::new(&format!("i{}", RequestDigest::random().id_hex()))?;

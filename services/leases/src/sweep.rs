@@ -1,39 +1,63 @@
-//! Leaving spaces in which nothing is: else whoever invents names could fill the bucket and the memory of
-//! every replica with their owners' keys.
+//! What nobody's request does: leaving spaces in which nothing is, freeing what the bucket no longer holds,
+//! and seeing that the bucket has got more or fewer copies.
 //!
-//! An owner first stops owning the space, then removes the owner's key under its own guard. Whoever takes
-//! the space over in between, here or elsewhere, has written the key: then it stays.
+//! **Empty spaces.** Else whoever invents names could fill the bucket and the memory of every replica with
+//! their owners' keys. An owner first stops owning the space, then removes the owner's key under its own
+//! guard. Whoever takes the space over in between, here or elsewhere, has written the key: then it stays.
+//!
+//! **Overdue leases.** A mirror that was read from a copy that lags may hold a record whose removal it never
+//! hears. Whatever is overdue is looked for at the bucket's leader, and is free if it is not there.
 
 use std::{sync::Arc, time::Duration};
 
 use selvedge_kit::{
     bucket::{AppendError, Expect},
-    clock::Deadline,
+    clock::{Deadline, now_ms},
+    pipeline::Flight,
 };
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::{owner::Slot, state::Leases};
 
-/// Longest wait for the removal of one key, in milliseconds.
+/// Longest wait for one answer of the bucket, in milliseconds.
 const STEP_MS: u64 = 2_000;
+/// How often it is looked for what is overdue, in milliseconds.
+const OVERDUE_EVERY_MS: u64 = 5_000;
+/// Most overdue leases of one space that are looked for at once.
+const MOST_OVERDUE: usize = 64;
 
-/// Leaves empty spaces from time to time, until `stop`.
+/// Sweeps from time to time, until `stop`.
 pub(crate) async fn run(state: Arc<Leases>, stop: CancellationToken) {
-    let mut turn = tokio::time::interval(Duration::from_millis(state.limits.idle_space_ms.max(1)));
-    turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(turn.tick()).await.is_some() {
-        for slot in state.all_slots() {
-            if stop.is_cancelled() {
-                return;
+    let (mut idle, mut overdue) = (every(state.limits.idle_space_ms), every(OVERDUE_EVERY_MS));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = idle.tick() => {
+                stop.run_until_cancelled(leave_idle(&state)).await;
             }
-            leave(&state, &slot).await;
+            _ = overdue.tick() => {
+                stop.run_until_cancelled(look_for_overdue(&state)).await;
+            }
         }
-        state.forget_unused();
     }
 }
 
-async fn leave(state: &Leases, slot: &Slot) {
+fn every(ms: u64) -> Interval {
+    let mut interval = tokio::time::interval(Duration::from_millis(ms.max(1)));
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+async fn leave_idle(state: &Leases) {
+    for slot in state.all_slots() {
+        leave_if_idle(state, &slot).await;
+    }
+    state.forget_unused();
+}
+
+async fn leave_if_idle(state: &Leases, slot: &Slot) {
     let Some(revision) = slot.leave_if_idle() else { return };
     let (key, expected) = (slot.place.owner_key(), Expect::Revision(revision));
     match state.bucket.remove(&key, expected, Deadline::in_ms(STEP_MS)).await {
@@ -41,5 +65,19 @@ async fn leave(state: &Leases, slot: &Slot) {
         Err(AppendError::Contended) => {} // it is wanted again
         // It is left again once somebody has used it.
         Err(error) => debug!(key, %error, "the owner's key of an empty space stays"),
+    }
+}
+
+async fn look_for_overdue(state: &Leases) {
+    let replicas = state.bucket.replicas(Deadline::in_ms(STEP_MS)).await.ok();
+    for slot in state.all_slots() {
+        slot.lose_unless(replicas.map(Flight::of));
+        for (id, revision) in slot.overdue(now_ms(), MOST_OVERDUE) {
+            let key = slot.place.lease_key(&id);
+            // Asked again next time if there is no answer.
+            if let Ok(None) = state.bucket.get(&key, Deadline::in_ms(STEP_MS)).await {
+                slot.gone(&id, revision);
+            }
+        }
     }
 }

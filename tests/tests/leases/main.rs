@@ -14,6 +14,7 @@ mod calls;
 mod endings;
 mod history;
 mod lane;
+mod loading;
 mod mirror;
 mod pools;
 mod replicas;
