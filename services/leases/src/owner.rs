@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -55,6 +58,9 @@ pub(crate) struct Owned {
     mirror: Mirror,
     /// Whether somebody asked for something since this was looked at last.
     is_used: bool,
+    slot: Weak<Slot>,
+    /// Whether a task looks at what passes over the queue left.
+    is_going_on: AtomicBool,
     waking: HashMap<LeaseId, Vec<oneshot::Sender<Woken>>>,
 }
 
@@ -126,6 +132,18 @@ impl Slot {
             *owned = None;
         }
         decided
+    }
+
+    /// One more pass over what is left of the queue. Says whether there is more.
+    fn go_on(&self) -> bool {
+        let gone_on = self.with(|owned, now_ms| {
+            let writes = owned.space.go_on(now_ms);
+            let is_pending = owned.space.is_pending();
+            owned.is_going_on.store(is_pending, Ordering::Relaxed);
+            owned.commit(writes)?;
+            Ok(is_pending)
+        });
+        gone_on.unwrap_or(false) // what is not ours any more is its owner's to go on with
     }
 
     /// Drops what is in memory, or being loaded.
@@ -293,6 +311,7 @@ impl Owned {
         (publisher, flight, mirror): (&Publisher, Flight, &Mirror),
     ) -> Self {
         let weak: Weak<Slot> = Arc::downgrade(slot);
+        let slot_of_ours = Weak::clone(&weak);
         let settle = move |tag, stored| {
             if let Some(slot) = weak.upgrade() {
                 slot.settle(revision, tag, stored);
@@ -300,7 +319,18 @@ impl Owned {
         };
         let lane = publisher.lane(flight, BUCKET, (&slot.place.owner_key(), revision), settle);
         let (place, mirror) = (slot.place.clone(), mirror.clone());
-        Self { space, revision, place, tokens, lane, mirror, is_used: true, waking: HashMap::new() }
+        Self {
+            space,
+            revision,
+            place,
+            tokens,
+            lane,
+            mirror,
+            is_used: true,
+            slot: slot_of_ours,
+            is_going_on: AtomicBool::new(false),
+            waking: HashMap::new(),
+        }
     }
 
     /// Has writes stored, in order.
@@ -308,6 +338,7 @@ impl Owned {
     /// # Errors
     /// [`Lost`] if they never will be: the space must be dropped.
     pub(crate) fn commit(&self, writes: Vec<Write>) -> Result<(), Lost> {
+        self.go_on_later();
         if writes.is_empty() {
             return Ok(());
         }
@@ -320,11 +351,26 @@ impl Owned {
     /// # Errors
     /// As [`Owned::commit`].
     pub(crate) fn commit_and_tell(&self, writes: Vec<Write>) -> Result<oneshot::Receiver<()>, Lost> {
+        self.go_on_later();
         let (done, stored) = oneshot::channel();
         let (mut done, now_ms) = (vec![done], now_ms());
         self.lane
             .send(writes.into_iter().map(|write| self.key_write(write, std::mem::take(&mut done), now_ms)))?;
         Ok(stored)
+    }
+
+    /// Has what the last pass over the queue left looked at, in a task of its own, with the lock free
+    /// between two passes.
+    fn go_on_later(&self) {
+        if !self.space.is_pending() || self.is_going_on.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let slot = Weak::clone(&self.slot);
+        tokio::spawn(async move {
+            while slot.upgrade().is_some_and(|slot| slot.go_on()) {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     /// The receiver hears when everything that was decided so far is stored, and fails if it is lost;

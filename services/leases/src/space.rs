@@ -59,6 +59,10 @@ pub(crate) struct Space {
     deadlines: BTreeSet<(u64, Key)>,
     /// Who watches a lease.
     watched: HashMap<Key, BTreeSet<Key>>,
+    /// Waiting requests that are to be looked at, by order: more than one pass may cost.
+    pending: BTreeSet<(u64, Key)>,
+    /// What the last pass cost.
+    cost: u32,
 }
 
 impl Space {
@@ -78,6 +82,8 @@ impl Space {
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             watched: HashMap::new(),
+            pending: BTreeSet::new(),
+            cost: 0,
         }
     }
 

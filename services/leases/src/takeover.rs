@@ -150,6 +150,10 @@ impl Leases {
         }
         let mut writes = self.remove_ended(place, &mut space);
         writes.extend(space.settle(now_ms()));
+        while space.is_pending() {
+            tokio::task::yield_now().await;
+            writes.extend(space.go_on(now_ms()));
+        }
         Ok((space, writes))
     }
 
