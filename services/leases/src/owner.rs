@@ -20,6 +20,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     clock::now_ms,
+    metrics::{LeaseEnd, LeaseMetrics},
     mirror::Mirror,
     pipeline::{Flight, Lane, Lost, Operation, Publisher, Write as KeyWrite},
 };
@@ -45,6 +46,7 @@ pub(crate) struct Slot {
     /// Held by whoever takes the space over.
     pub(crate) taking: tokio::sync::Mutex<()>,
     pub(crate) confirmations: Confirmations,
+    metrics: LeaseMetrics,
 }
 
 /// The space in memory.
@@ -56,6 +58,7 @@ pub(crate) struct Owned {
     pub(crate) tokens: Tokens,
     lane: Lane<Tag>,
     mirror: Mirror,
+    metrics: LeaseMetrics,
     /// Whether somebody asked for something since this was looked at last.
     is_used: bool,
     slot: Weak<Slot>,
@@ -100,13 +103,14 @@ struct Tag {
 const MARGIN_MS: u64 = 1_000;
 
 impl Slot {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place, metrics: LeaseMetrics) -> Self {
         Self {
             place,
             owned: Mutex::default(),
             missed: Mutex::default(),
             taking: tokio::sync::Mutex::default(),
             confirmations: Confirmations::default(),
+            metrics,
         }
     }
 
@@ -206,6 +210,11 @@ impl Slot {
         }
     }
 
+    /// How many leases stand in the space, and how many of them wait; nothing if it is not ours.
+    pub(crate) fn size(&self) -> Option<(usize, usize)> {
+        self.lock().as_ref().map(|owned| (owned.space.len(), owned.space.waiters()))
+    }
+
     /// Leases that the server should have removed by now, as [`Space::overdue`] says; none if the space is
     /// not ours.
     pub(crate) fn overdue(&self, now_ms: u64, most: usize) -> Vec<(LeaseId, u64)> {
@@ -280,6 +289,7 @@ impl Owned {
                 self.commit(writes)
             }
             Expired::Freed(writes) => {
+                self.metrics.ended(LeaseEnd::Expired);
                 self.wake(id, &Woken::Gone(Removal::GaveUp));
                 self.commit(writes)
             }
@@ -292,6 +302,7 @@ impl Owned {
     /// As [`Owned::commit`].
     pub(crate) fn gone(&mut self, id: &LeaseId, revision: u64) -> Result<(), Lost> {
         let Some(writes) = self.space.gone(id, revision, now_ms()) else { return Ok(()) };
+        self.metrics.ended(LeaseEnd::Expired);
         warn!(lease = %id, "the record of an overdue lease is gone and nobody was told; it is free");
         self.wake(id, &Woken::Gone(Removal::GaveUp));
         self.commit(writes)
@@ -326,6 +337,7 @@ impl Owned {
             tokens,
             lane,
             mirror,
+            metrics: slot.metrics.clone(),
             is_used: true,
             slot: slot_of_ours,
             is_going_on: AtomicBool::new(false),
@@ -402,16 +414,22 @@ impl Owned {
         self.tokens.stored(revision).inspect_err(|_| self.mirror.doubt())?;
         match write {
             Write::Put(written) => {
+                if written.is_held() && written.token.is_none() {
+                    self.metrics.granted();
+                }
                 let (lease, writes) = self.space.stored(written, revision, now_ms());
                 self.commit(writes)?;
                 if let Some(lease) = lease.filter(|lease| lease.is_held() && lease.token.is_some()) {
                     self.wake(&lease.id, &Woken::Held(Arc::clone(&lease)));
                 }
             }
-            Write::Remove(lease, removal) if self.space.lease(&lease.id).is_none() => {
-                self.wake(&lease.id, &Woken::Gone(*removal));
+            Write::Remove(lease, removal) => {
+                self.metrics.ended(end_of(*removal));
+                if self.space.lease(&lease.id).is_none() {
+                    self.wake(&lease.id, &Woken::Gone(*removal));
+                }
             }
-            Write::Remove(..) | Write::PutPool(_) => {}
+            Write::PutPool(_) => {}
         }
         Ok(())
     }
@@ -428,6 +446,17 @@ impl Owned {
             }
         };
         KeyWrite { key, operation, tag: Tag { write, done } }
+    }
+}
+
+/// As what a removal is counted.
+fn end_of(removal: Removal) -> LeaseEnd {
+    match removal {
+        Removal::Released => LeaseEnd::Released,
+        Removal::GaveUp => LeaseEnd::Expired,
+        Removal::Forced => LeaseEnd::Forced,
+        Removal::SessionEnded => LeaseEnd::SessionEnded,
+        Removal::Impossible | Removal::Unanswered => LeaseEnd::Dropped,
     }
 }
 

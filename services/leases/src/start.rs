@@ -53,7 +53,7 @@ pub async fn start(
         instance.clone(),
         ledger.clone(),
         (bucket, mirror.clone(), publisher),
-        config.spaces,
+        (config.spaces, metrics.leases()),
         (tasks.clone(), stop.clone()),
     ));
     let heard = Arc::downgrade(&state);

@@ -22,6 +22,7 @@ use selvedge_kit::{
     clock::Deadline,
     identity::Directory,
     ledger::Ledger,
+    metrics::LeaseMetrics,
     mirror::{Event, Mirror},
     pipeline::Publisher,
     view::{Feed, View},
@@ -48,6 +49,7 @@ pub(crate) struct Leases {
     /// Keeps the views up; absent until the service starts.
     pub(crate) feed: OnceLock<Feed>,
     pub(crate) limits: Limits,
+    pub(crate) metrics: LeaseMetrics,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     slots: Mutex<HashMap<Place, Arc<Slot>>>,
@@ -63,7 +65,7 @@ impl Leases {
         instance: ScopeId,
         ledger: Ledger,
         (bucket, mirror, publisher): (Bucket, Mirror, Publisher),
-        limits: Limits,
+        (limits, metrics): (Limits, LeaseMetrics),
         (tasks, stop): (TaskTracker, CancellationToken),
     ) -> Self {
         Self {
@@ -76,6 +78,7 @@ impl Leases {
             ledger,
             feed: OnceLock::new(),
             limits,
+            metrics,
             tasks,
             stop,
             slots: Mutex::default(),
@@ -96,7 +99,7 @@ impl Leases {
                 "there are {MAX_SPACES} spaces, the most there may be; use one of them"
             )));
         }
-        let slot = Arc::new(Slot::new(place.clone()));
+        let slot = Arc::new(Slot::new(place.clone(), self.metrics.clone()));
         slots.insert(place.clone(), Arc::clone(&slot));
         Ok(slot)
     }

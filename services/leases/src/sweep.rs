@@ -25,15 +25,19 @@ use crate::{owner::Slot, state::Leases};
 const STEP_MS: u64 = 2_000;
 /// How often it is looked for what is overdue, in milliseconds.
 const OVERDUE_EVERY_MS: u64 = 5_000;
+/// How often what is owned is counted, in milliseconds.
+const COUNT_EVERY_MS: u64 = 1_000;
 /// Most overdue leases of one space that are looked for at once.
 const MOST_OVERDUE: usize = 64;
 
 /// Sweeps from time to time, until `stop`.
 pub(crate) async fn run(state: Arc<Leases>, stop: CancellationToken) {
     let (mut idle, mut overdue) = (every(state.limits.idle_space_ms), every(OVERDUE_EVERY_MS));
+    let mut counting = every(COUNT_EVERY_MS);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
+            _ = counting.tick() => count(&state),
             _ = idle.tick() => {
                 stop.run_until_cancelled(leave_idle(&state)).await;
             }
@@ -66,6 +70,13 @@ async fn leave_if_idle(state: &Leases, slot: &Slot) {
         // It is left again once somebody has used it.
         Err(error) => debug!(key, %error, "the owner's key of an empty space stays"),
     }
+}
+
+fn count(state: &Leases) {
+    let sizes: Vec<_> = state.all_slots().iter().filter_map(|slot| slot.size()).collect();
+    let (leases, waiters) =
+        sizes.iter().fold((0, 0), |(leases, waiters), of| (leases + of.0, waiters + of.1));
+    state.metrics.owned(sizes.len(), leases, waiters);
 }
 
 async fn look_for_overdue(state: &Leases) {

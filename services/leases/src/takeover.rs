@@ -179,6 +179,7 @@ impl Leases {
             "took the space over"
         );
         *owned = Some(loaded);
+        self.metrics.taken_over();
         Ok(())
     }
 

@@ -25,13 +25,21 @@ use crate::{
 };
 
 pub(super) async fn acquire(state: Arc<Leases>, call: Arc<Call>, request: Acquire) -> Answer<AcquireReply> {
-    let place = place(&call, &request.space);
+    let acquired = acquire_once(&state, &call, request).await;
+    if let (Err(fault), false) = (&acquired, call.is_forwarded()) {
+        state.metrics.refused(fault.code.into());
+    }
+    acquired
+}
+
+async fn acquire_once(state: &Arc<Leases>, call: &Arc<Call>, request: Acquire) -> Answer<AcquireReply> {
+    let place = place(call, &request.space);
     if !state.is_seen(&place) {
         claim::check(&request)?; // what is refused anyway makes no space
     }
-    let want = Arc::new(want(&call, request)?);
-    at_owner::<call::LeaseAcquire, _, _>(&state, &call, &place, |slot| {
-        let (state, call, want) = (Arc::clone(&state), Arc::clone(&call), Arc::clone(&want));
+    let want = Arc::new(want(call, request)?);
+    at_owner::<call::LeaseAcquire, _, _>(state, call, &place, |slot| {
+        let (state, call, want) = (Arc::clone(state), Arc::clone(call), Arc::clone(&want));
         async move { acquire_here(&state, &call, &want, &slot).await }
     })
     .await
