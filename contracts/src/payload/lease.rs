@@ -121,7 +121,8 @@ pub enum LeaseState {
     Held,
 }
 
-/// `leases.acquire`. All claims are granted together or none. What conflicts with a held lease, or with
+/// `leases.acquire`. An idempotency key is its agent's in all its sessions: the same request from another one
+/// is answered with the lease that is there, which ends with the session that took it. All claims are granted together or none. What conflicts with a held lease, or with
 /// one that waits and came earlier, is refused or waits; what conflicts with neither may overtake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -12,9 +12,12 @@
 mod bad_input;
 mod calls;
 mod endings;
+mod full;
+mod given_up;
 mod history;
 mod lane;
 mod loading;
+mod metrics;
 mod mirror;
 mod pools;
 mod replicas;

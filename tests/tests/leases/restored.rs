@@ -8,12 +8,12 @@ use selvedge_tests::{Options, wait};
 use crate::scene::{Scene, Worker, path, wanted};
 
 /// The folder in which the only server keeps the bucket.
-fn bucket(scene: &Scene) -> PathBuf {
+pub(crate) fn bucket(scene: &Scene) -> PathBuf {
     let account = scene.fabric.bus.kluster().account();
     scene.fabric.bus.path().join("n0/jetstream").join(account).join("streams/KV_leases")
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -71,7 +71,8 @@ async fn what_makes_nothing_makes_no_space() {
     let pools = ada.client.call::<call::PoolList>(&PoolList { space: space.clone() }).await.unwrap().reply;
     assert_eq!(pools.pools, []);
     let force = ForceRelease { space: space.clone(), lease, reason: "a test".to_owned() };
-    let refused = scene.fabric.operator.call::<call::LeaseForceRelease>(&force).await.unwrap_err();
+    let operator = scene.fabric.operator.clone().in_mission("demo".parse().unwrap());
+    let refused = operator.call::<call::LeaseForceRelease>(&force).await.unwrap_err();
     assert_eq!(refused.code, Code::NotFound, "{refused}");
     let refused = ada.acquire(&in_space("ghost", vec![path("/not/one")])).await.unwrap_err();
     assert_eq!(refused.code, Code::Invalid, "{refused}");
