@@ -19,7 +19,8 @@ use selvedge_contracts::{
     },
     role::Role,
 };
-use selvedge_kit::{client::Client, service::Running};
+use selvedge_kit::{client::Client, metrics::Metrics, service::Running};
+use selvedge_leases::SpaceLimits;
 use selvedge_tests::{
     Options,
     fabric::{Fabric, lasting_session},
@@ -45,6 +46,34 @@ struct Subjects {
     js: jetstream::Context,
     clients: Vec<Client>,
     next: Arc<AtomicU64>,
+}
+
+/// Life of the leases that stand, in milliseconds: longer than it is measured.
+const LIVE_TTL_MS: u64 = 3_600_000;
+/// Leases that stand in one space while an acquisition is measured, and how many of them claim globs.
+const LIVE: usize = 100_000;
+const LIVE_GLOBS: usize = 10_000;
+
+/// Acquisitions in a space with many leases: files that are free, and files below a glob that is held.
+pub(crate) async fn measure_large(seconds: f64, rounds: usize) {
+    let limits = SpaceLimits { leases_per_holder: LIVE, ..SpaceLimits::default() };
+    let (_fabric, _leases, subjects) = start_with(Options::LAZY, limits).await;
+    let started = Instant::now();
+    subjects.fill().await;
+    println!("\n{LIVE} leases, {LIVE_GLOBS} of them globs, taken over the bus in {:.1?}", started.elapsed());
+    let mut found: [Series; 3] = Default::default();
+    for _ in 0..rounds {
+        found[0].push(subjects.acquire(1, seconds).await);
+        found[1].push(subjects.acquire(CALLERS / 8, seconds).await);
+        found[2].push(subjects.refused(seconds).await);
+    }
+    let [alone, several, refused] = &found;
+    head(&format!("leases, {LIVE} live in one space"));
+    alone.print("acquire, 1 caller");
+    several.print(&format!("acquire, {} callers", CALLERS / 8));
+    refused.print("refused below a glob that is held, 1 caller");
+    println!();
+    ratio("acquire p99, 1 caller, ms", alone.median(|sample| sample.percentile_us(0.99)) / 1e3, "<= 5");
 }
 
 /// Runs one operation alone, for a profiler.
@@ -98,8 +127,13 @@ fn print(name: &str, [echo, guarded, acquire]: &[Series; 3], many: &[Series; 4])
 }
 
 async fn start(options: Options) -> (Fabric, Running, Subjects) {
+    start_with(options, SpaceLimits::default()).await
+}
+
+async fn start_with(options: Options, limits: SpaceLimits) -> (Fabric, Running, Subjects) {
     let fabric = Fabric::start_with(options).await;
-    let leases = fabric.leases_replica("bench").await;
+    let (url, metrics) = (fabric.bus.url(), Metrics::default());
+    let leases = fabric.leases_with(&url, "bench", limits, &metrics).await;
     let mut clients = Vec::new();
     for index in 0..AGENTS {
         let agent = fabric.agent(&format!("w{index}"), Role::Worker).await;
@@ -131,6 +165,33 @@ async fn release(client: &Client, lease: Lease) {
 }
 
 impl Subjects {
+    /// Takes all leases that are to stand, none of which clash: files of a thousand folders, and globs.
+    async fn fill(&self) {
+        let wanted = (0..LIVE).map(|index| {
+            let claim = match index < LIVE_GLOBS {
+                true => Claim::files(format!("docs/part{}/*-{index}.md", index % 1_000)),
+                false => Claim::file(format!("services/crate{}/module{index}.rs", index % 1_000)),
+            };
+            let (client, mut wanted) = (self.clients[index % AGENTS].clone(), wanted(String::new(), None));
+            (wanted.claims, wanted.ttl_ms) = (vec![claim], Some(LIVE_TTL_MS));
+            async move { drop(acquire(&client, &wanted).await) }
+        });
+        futures::stream::iter(wanted).buffer_unordered(CALLERS * 4).collect::<Vec<()>>().await;
+    }
+
+    /// Asks for files that a held glob covers.
+    async fn refused(&self, seconds: f64) -> Sample {
+        let (clients, next) = (self.clients.clone(), Arc::clone(&self.next));
+        let operation = move |caller: usize| {
+            let client = clients[caller % AGENTS].clone();
+            let index = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(0) % LIVE_GLOBS;
+            let mut wanted = wanted(String::new(), None);
+            wanted.claims = vec![Claim::file(format!("docs/part{}/new-{index}.md", index % 1_000))];
+            async move { drop(client.call::<call::LeaseAcquire>(&wanted).await.expect_err("a refusal")) }
+        };
+        closed_loop(1, seconds, operation).await
+    }
+
     async fn echo(&self, callers: usize, seconds: f64) -> Sample {
         let raw = self.raw.clone();
         let operation = move |_| {

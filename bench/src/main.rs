@@ -70,6 +70,9 @@ async fn run(arguments: &Arguments) {
             follow::measure(name, options, arguments.rounds).await;
         }
     }
+    if wants("leases large") {
+        leases::measure_large(arguments.seconds, arguments.rounds).await;
+    }
     for (name, options) in [("one replica, lazy", Options::LAZY), ("three replicas, lazy", Options::CLUSTER)]
     {
         if wants(&format!("guards {name}")) {

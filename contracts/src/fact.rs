@@ -49,6 +49,8 @@ pub enum EntityName {
     Lease,
     /// A name under which versions of content stand.
     Artifact,
+    /// A place in which leases stand.
+    Space,
 }
 
 impl EntityName {
@@ -69,6 +71,7 @@ impl EntityName {
         Self::Repository,
         Self::Lease,
         Self::Artifact,
+        Self::Space,
     ];
 
     /// The name, as it stands in subjects.
@@ -89,6 +92,7 @@ impl EntityName {
             Self::Repository => "repository",
             Self::Lease => "lease",
             Self::Artifact => "artifact",
+            Self::Space => "space",
         }
     }
 }
@@ -131,6 +135,9 @@ impl State for contract::Contract {
 impl State for lease::Lease {
     const ENTITY: EntityName = EntityName::Lease;
 }
+impl State for lease::SpaceTokens {
+    const ENTITY: EntityName = EntityName::Space;
+}
 impl State for artifact::Artifact {
     const ENTITY: EntityName = EntityName::Artifact;
 }
@@ -162,7 +169,7 @@ impl fmt::Display for EntityName {
 /// A name that is no entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact"
+    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact, space"
 )]
 pub struct UnknownEntity(String);
 
@@ -259,6 +266,9 @@ pub const CONTRACT_ADDED: FactType<Nothing, contract::Contract> =
 /// A lease was taken from its holder; the state is the lease as it stood last.
 pub const LEASE_FORCE_RELEASED: FactType<agent::Reason, lease::Lease> =
     FactType::of(Service::Leases, EntityName::Lease, "force_released");
+/// Fencing tokens of a space were set aside for the replica that owns it.
+pub const SPACE_RESERVED: FactType<Nothing, lease::SpaceTokens> =
+    FactType::of(Service::Leases, EntityName::Space, "reserved");
 /// A version of an artifact was published.
 pub const ARTIFACT_PUBLISHED: FactType<artifact::Version, artifact::Artifact> =
     FactType::of(Service::Artifacts, EntityName::Artifact, "published");
@@ -347,6 +357,7 @@ pub const FACTS: &[FactKind] = &[
     REQUEST_CLOSED.kind,
     CONTRACT_ADDED.kind,
     LEASE_FORCE_RELEASED.kind,
+    SPACE_RESERVED.kind,
     ARTIFACT_PUBLISHED.kind,
     ARTIFACT_JUDGED.kind,
     POLICY_DRAFTED.kind,

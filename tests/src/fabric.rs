@@ -104,10 +104,21 @@ impl Fabric {
 
     /// A replica of the service `leases`, whose connection goes by way of `url`.
     pub async fn leases_replica_at(&self, url: &str, instance: &str) -> Running {
+        self.leases_with(url, instance, leases::SpaceLimits::default(), &Metrics::default()).await
+    }
+
+    /// A replica of the service `leases` under these bounds, which counts there.
+    pub async fn leases_with(
+        &self,
+        url: &str,
+        instance: &str,
+        spaces: leases::SpaceLimits,
+        metrics: &Metrics,
+    ) -> Running {
         let login = Login::held(self.bus.service_credential(Service::Leases, instance));
         let connection = connect_url(url, login).await;
-        let config = leases::Config { account: self.bus.kluster().account() };
-        leases::start(connection, &config, Limits::default(), &Metrics::default())
+        let config = leases::Config { account: self.bus.kluster().account(), spaces };
+        leases::start(connection, &config, Limits::default(), metrics)
             .await
             .expect("the service leases starts")
     }

@@ -56,10 +56,15 @@ pub struct Lease {
     pub claims: Vec<Claim>,
     /// Whether it is held or waits.
     pub state: LeaseState,
-    /// The fencing token: the stream sequence of the record that made it held. A held record without one
-    /// is that very record: its own sequence is the token. A waiting one has none.
+    /// The fencing token: the stream sequence of the record that made it held, and `token_offset` more. A
+    /// held record without one is that very record: [`Lease::token_at`] says its token. A waiting one has
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<u64>,
+    /// What is added to the sequence of the record that makes it held; of one that waits, if it were granted
+    /// by whoever wrote it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub token_offset: u64,
     /// Place in the space's order of arrival: nobody later may be granted what conflicts with it.
     pub order: u64,
     /// Unix time since which it is in this state, in milliseconds.
@@ -76,10 +81,34 @@ impl Lease {
         self.expires_at_ms.saturating_sub(now_ms)
     }
 
+    /// Its fencing token, if its record stands at `sequence`; none while it waits.
+    pub fn token_at(&self, sequence: u64) -> Option<u64> {
+        let granted_here = || sequence.saturating_add(self.token_offset);
+        self.is_held().then(|| self.token.unwrap_or_else(granted_here))
+    }
+
     /// Whether it is held; past its deadline too, as long as its record stands.
     pub fn is_held(&self) -> bool {
         self.state == LeaseState::Held
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Which fencing tokens of a space may have been given out: entity `space` of its mission. Whoever takes
+/// the space over gives out higher ones, whatever the bucket of leases says: it may be an older copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SpaceTokens {
+    /// The space.
+    pub space: SpaceId,
+    /// Sequence of the owner's key under which they are given out.
+    pub owned_at: u64,
+    /// What is added to the sequence of a grant to make its token. It only grows.
+    pub offset: u64,
+    /// No token above this one is given out. It only grows.
+    pub up_to: u64,
 }
 
 /// Whether a lease is held or waits.
@@ -92,7 +121,8 @@ pub enum LeaseState {
     Held,
 }
 
-/// `leases.acquire`. All claims are granted together or none. What conflicts with a held lease, or with
+/// `leases.acquire`. An idempotency key is its agent's in all its sessions: the same request from another one
+/// is answered with the lease that is there, which ends with the session that took it. All claims are granted together or none. What conflicts with a held lease, or with
 /// one that waits and came earlier, is refused or waits; what conflicts with neither may overtake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -302,9 +332,16 @@ pub struct Verdict {
     pub token: u64,
     /// Whether it counts, and why not.
     pub standing: Standing,
-    /// The lease as it stands now, if it does.
+    /// The lease as it stands now, if it does; left out where the reply would become too long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<Lease>,
+}
+
+impl Verdict {
+    /// That there is no such lease.
+    pub fn gone(checked: &Checked) -> Self {
+        Self { lease: checked.lease.clone(), token: checked.token, standing: Standing::Gone, now: None }
+    }
 }
 
 /// How a shown token stands.

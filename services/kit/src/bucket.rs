@@ -111,6 +111,20 @@ impl Bucket {
         Ok(())
     }
 
+    /// Removes a key and what it held before; its marker dies after a second.
+    ///
+    /// # Errors
+    /// [`AppendError::Contended`] if the key is not as expected; others as they say.
+    pub async fn remove(&self, key: &str, expect: Expect, deadline: Deadline) -> Result<(), AppendError> {
+        let subject = bucket_subject(self.name, key);
+        let mut headers = expect.headers(&subject);
+        // A purge counts as a marker: unlike a delete, it leaves none of its own when it expires.
+        headers.insert("KV-Operation", "PURGE");
+        headers.insert("Nats-TTL", "1s");
+        publish(&self.bus, &subject, headers, Bytes::new(), deadline).await?;
+        Ok(())
+    }
+
     /// The key's value, from the leader of the bucket's stream; nothing if it is deleted, expired or was
     /// never put.
     ///

@@ -43,6 +43,8 @@ pub struct Config {
     pub governance: Governance,
     /// Effects.
     pub committer: Committer,
+    /// Bounds of the service `leases`.
+    pub leases: Leases,
     /// Logs, metrics, probes.
     pub telemetry: Telemetry,
 }
@@ -141,6 +143,33 @@ pub struct Committer {
     /// How long an instance has for one effect before another may take it over, in milliseconds.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub takeover_ms: u64,
+}
+
+/// Bounds of the service `leases`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leases {
+    /// Most spaces of one mission at once.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub spaces_per_mission: usize,
+    /// How long an empty space is kept after its last use.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub idle_space_ms: u64,
+    /// Most leases in one space.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub leases_per_space: usize,
+    /// Most leases of one holder in a space.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub leases_per_holder: usize,
+    /// Most requests that wait in a space.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub waiters_per_space: usize,
+    /// Most of them of one holder.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub waiters_per_holder: usize,
+    /// Most pools of a space.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub pools_per_space: usize,
 }
 
 /// Logs, metrics, probes.

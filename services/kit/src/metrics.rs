@@ -15,9 +15,11 @@ use selvedge_contracts::{fact::EntityName, role::Service};
 
 mod call;
 mod entity;
+mod lease;
 
 pub use call::{CallMetrics, InFlight, Snapshot};
 pub use entity::{Append, EntityMetrics};
+pub use lease::{LeaseEnd, LeaseMetrics, LeaseRefusal};
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,6 +51,13 @@ struct Families {
     conflicts: Family<Labels<1>, Counter>,
     view_revision: Family<Labels<1>, Gauge>,
     view_lag: Family<Labels<1>, Gauge>,
+    lease_grants: Counter,
+    lease_refusals: Family<Labels<1>, Counter>,
+    lease_ends: Family<Labels<1>, Counter>,
+    space_takeovers: Counter,
+    leases: Gauge,
+    lease_waiters: Gauge,
+    spaces_owned: Gauge,
 }
 
 impl Default for Families {
@@ -61,6 +70,13 @@ impl Default for Families {
             conflicts: Family::default(),
             view_revision: Family::default(),
             view_lag: Family::default(),
+            lease_grants: Counter::default(),
+            lease_refusals: Family::default(),
+            lease_ends: Family::default(),
+            space_takeovers: Counter::default(),
+            leases: Gauge::default(),
+            lease_waiters: Gauge::default(),
+            spaces_owned: Gauge::default(),
         }
     }
 }
@@ -75,6 +91,13 @@ impl Families {
         registry.register("conflicts", "Appends refused because another writer was first", self.conflicts.clone());
         registry.register("view_revision", "Ledger sequence up to which the view has followed", self.view_revision.clone());
         registry.register("view_lag", "Ledger sequences the view is behind", self.view_lag.clone());
+        registry.register("lease_grants", "Leases granted and stored", self.lease_grants.clone());
+        registry.register("lease_refusals", "Acquisitions refused, by reason", self.lease_refusals.clone());
+        registry.register("lease_ends", "Leases and waiting requests that ended, by how", self.lease_ends.clone());
+        registry.register("space_takeovers", "Spaces of leases taken over", self.space_takeovers.clone());
+        registry.register("leases", "Leases in the spaces owned here, held and waiting", self.leases.clone());
+        registry.register("lease_waiters", "Requests that wait for a lease in the spaces owned here", self.lease_waiters.clone());
+        registry.register("spaces_owned", "Spaces of leases owned here", self.spaces_owned.clone());
     }
 }
 
@@ -104,6 +127,11 @@ impl Metrics {
     /// The handle for the ledger's and the view's part in one sort of entity.
     pub fn entity(&self, name: EntityName) -> EntityMetrics {
         EntityMetrics::new(&self.families, name.name())
+    }
+
+    /// The handle for leases.
+    pub fn leases(&self) -> LeaseMetrics {
+        LeaseMetrics::new(&self.families)
     }
 
     /// Counts an audit entry that had to be dropped.

@@ -18,7 +18,7 @@ use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use selvedge_contracts::stream::{bucket_stream, bucket_subject};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
@@ -40,6 +40,7 @@ struct Shared {
     republished: String,
     keys: Mutex<BTreeMap<Box<str>, Value>>,
     watermark: watch::Sender<u64>,
+    doubted: Notify,
 }
 
 /// A key's value.
@@ -91,6 +92,7 @@ impl Mirror {
             republished: format!("{prefix}."),
             keys: Mutex::default(),
             watermark: watch::Sender::new(0),
+            doubted: Notify::new(),
         }))
     }
 
@@ -125,6 +127,13 @@ impl Mirror {
         let mut watermark = self.0.watermark.subscribe();
         let reached = watermark.wait_for(|at| *at >= sequence);
         tokio::time::timeout(deadline.remaining(), reached).await.is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// Has the bucket read anew: what the mirror holds is not what the stream does. Until that is done it
+    /// reaches no sequence.
+    pub fn doubt(&self) {
+        self.0.watermark.send_replace(0);
+        self.0.doubted.notify_one();
     }
 
     /// The key's value, if it has one.
@@ -165,6 +174,7 @@ impl Mirror {
                     Some(message) => self.hear(&message, &listener),
                     None => return,
                 },
+                () = self.0.doubted.notified() => true,
                 Ok(()) = connects.changed() => { recheck.reset_immediately(); false }
                 _ = recheck.tick() => {
                     let asked = stop.run_until_cancelled(self.is_stuck(&mut behind_at)).await;
@@ -179,12 +189,17 @@ impl Mirror {
     }
 
     /// Whether the leader has more than the mirror although nothing has come since that was seen last:
-    /// a stream that changes its leader may store a message and not republish it.
+    /// a stream that changes its leader may store a message and not republish it. Or whether it has less:
+    /// an older copy of the stream was put in its place.
     async fn is_stuck(&self, behind_at: &mut Option<u64>) -> bool {
         let Ok(last) = self.last_sequence(Deadline::in_ms(STEP_MS)).await else {
             return false; // asked again soon
         };
         let at = self.watermark();
+        if last < at {
+            warn!(last, at, bucket = self.0.bucket, "the stream is older than the mirror; it is read anew");
+            return true;
+        }
         let was_behind_at = behind_at.take();
         if last > at {
             *behind_at = Some(at);

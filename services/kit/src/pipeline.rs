@@ -43,13 +43,19 @@ pub enum Flight {
     One,
 }
 
+impl Flight {
+    /// For a stream with so many replicas.
+    pub fn of(replicas: usize) -> Self {
+        if replicas > 1 { Self::One } else { Self::Many }
+    }
+}
+
 /// Sends the writes of all lanes over one connection and hears their acknowledgements on one inbox, until
 /// it is dropped: a service that stops still answers what is in flight.
 #[derive(Clone)]
 pub struct Publisher {
     bus: Bus,
     inbox: String,
-    flight: Flight,
     lanes: Arc<Lanes>,
     next_lane: Arc<AtomicU64>,
     _hearing: Arc<DropGuard>,
@@ -72,7 +78,7 @@ impl Publisher {
     ///
     /// # Errors
     /// [`BusError`] if the connection is closed.
-    pub async fn start(bus: Bus, flight: Flight) -> Result<Self, BusError> {
+    pub async fn start(bus: Bus) -> Result<Self, BusError> {
         let inbox = bus.client().new_inbox();
         let answers = bus.subscribe(&format!("{inbox}.*.*"), None).await?;
         bus.flush(Deadline::in_ms(READY_MS)).await;
@@ -80,22 +86,21 @@ impl Publisher {
         let (hearing, over, heard) = (Arc::clone(&lanes), bus.clone(), stop.clone());
         tokio::spawn(async move { hearing.hear(over, answers, heard).await });
         let hearing = Arc::new(stop.drop_guard());
-        Ok(Self { bus, inbox, flight, lanes, next_lane: Arc::default(), _hearing: hearing })
+        Ok(Self { bus, inbox, lanes, next_lane: Arc::default(), _hearing: hearing })
     }
 
     /// A lane of writes into the bucket `bucket`, guarded by the key `guard` at `revision`. Each write's
     /// tag comes back through `settle`, in order, with the revision that was stored or the loss.
     pub fn lane<T: Send + 'static>(
         &self,
+        flight: Flight,
         bucket: &str,
-        guard: &str,
-        revision: u64,
+        (guard, revision): (&str, u64),
         settle: impl Fn(T, Result<u64, Lost>) + Send + Sync + 'static,
     ) -> Lane<T> {
         let number = self.next_lane.fetch_add(1, Ordering::Relaxed);
         let reply = format!("{}.{number}", self.inbox);
-        let lane =
-            Lane::new(self.bus.clone(), self.flight, bucket, (guard, revision), reply, Box::new(settle));
+        let lane = Lane::new(self.bus.clone(), flight, bucket, (guard, revision), reply, Box::new(settle));
         lock(&self.lanes.0).insert(number, lane.acknowledged());
         lane.start();
         lane

@@ -159,16 +159,31 @@ const MOST_PAIRS: u32 = 500_000;
 /// Most pairs of states that one comparison visits, so that one hard pair leaves effort for the others.
 const MOST_PAIRS_OF_ONE: u32 = 50_000;
 
+/// So many pairs can be marked as new at the cost of a visit to one.
+const NEW_AS_A_VISIT: usize = 1_024;
+
 impl Effort {
     /// All that one decision may cost.
     pub(crate) fn new() -> Self {
         Self { left: MOST_PAIRS, seen: Vec::new(), open: Vec::new() }
     }
 
+    /// What was spent of it.
+    pub(crate) fn spent(&self) -> u32 {
+        MOST_PAIRS - self.left
+    }
+
     /// Whether some path is accepted by both. Never wrongly no.
     pub(crate) fn meet(&mut self, one: Automaton<'_>, other: Automaton<'_>) -> bool {
         let width = other.len() + 1;
         let pairs = (one.len() + 1) * width;
+        // What making room for them costs counts too: else many easy pairs of long globs were free.
+        let room = u32::try_from(pairs / NEW_AS_A_VISIT).unwrap_or(u32::MAX).saturating_add(1);
+        if self.left < room {
+            self.left = 0;
+            return true;
+        }
+        self.left -= room;
         self.seen.clear();
         self.seen.resize(pairs.div_ceil(64), 0);
         self.open.clear();

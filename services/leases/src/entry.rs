@@ -43,13 +43,14 @@ impl Entry {
         Arc::clone(&self.lease)
     }
 
-    /// Makes a waiting request held from now on.
-    pub(crate) fn grant(&mut self, now_ms: u64) -> Arc<Lease> {
+    /// Makes a waiting request held from now on; its token is so much more than the sequence it gets.
+    pub(crate) fn grant(&mut self, token_offset: u64, now_ms: u64) -> Arc<Lease> {
         let lease = self.lease.as_ref().clone();
         self.watch = None;
         self.rewrite(Lease {
             state: LeaseState::Held,
             token: None,
+            token_offset,
             since_ms: now_ms,
             expires_at_ms: now_ms.saturating_add(lease.ttl_ms),
             ..lease

@@ -15,9 +15,6 @@ pub enum LeasesError {
     /// The bucket cannot be read.
     #[error("cannot read the bucket of leases")]
     Mirror(#[from] selvedge_kit::mirror::MirrorError),
-    /// The bucket does not say how many replicas it has.
-    #[error("cannot look up the bucket of leases: {0}")]
-    Bucket(String),
     /// No name could be made for this instance.
     #[error("cannot name the instance")]
     Instance(#[from] selvedge_contracts::id::InvalidToken),

@@ -94,6 +94,16 @@ impl Index {
     /// Leases with a claim that clashes with one of `covers`, of those that `counts` lets count; at most
     /// `most` of them.
     pub(crate) fn clashing(&self, covers: &[Cover], counts: impl Fn(Key) -> bool, most: usize) -> Vec<Clash> {
+        self.clashing_at_cost(covers, counts, most).0
+    }
+
+    /// The same, and what it cost: pairs of states and claims that were looked at.
+    pub(crate) fn clashing_at_cost(
+        &self,
+        covers: &[Cover],
+        counts: impl Fn(Key) -> bool,
+        most: usize,
+    ) -> (Vec<Clash>, u32) {
         let mut finder = Finder::new(&counts, most);
         for (wanted, cover) in (0..).zip(covers) {
             match cover {
@@ -112,7 +122,8 @@ impl Index {
                 break;
             }
         }
-        finder.found()
+        let cost = finder.cost();
+        (finder.found(), cost)
     }
 }
 

@@ -29,7 +29,10 @@ mod routing;
 mod space;
 mod start;
 mod state;
+mod sweep;
 mod takeover;
+mod tokens;
 
 pub use error::LeasesError;
+pub use limits::Limits as SpaceLimits;
 pub use start::{Config, start};

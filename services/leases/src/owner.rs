@@ -6,7 +6,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -17,7 +20,9 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     clock::now_ms,
-    pipeline::{Lane, Lost, Operation, Publisher, Write as KeyWrite},
+    metrics::{LeaseEnd, LeaseMetrics},
+    mirror::Mirror,
+    pipeline::{Flight, Lane, Lost, Operation, Publisher, Write as KeyWrite},
 };
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -29,15 +34,19 @@ use crate::{
     key::Place,
     space::Space,
     state::BUCKET,
+    tokens::Tokens,
 };
 
 /// The place of one space in this instance, whether it owns it or not.
 pub(crate) struct Slot {
     pub(crate) place: Place,
     owned: Mutex<Option<Owned>>,
+    /// What was heard while the space is being loaded; absent while it is not. Locked after `owned`.
+    missed: Mutex<Option<Missed>>,
     /// Held by whoever takes the space over.
     pub(crate) taking: tokio::sync::Mutex<()>,
     pub(crate) confirmations: Confirmations,
+    metrics: LeaseMetrics,
 }
 
 /// The space in memory.
@@ -46,8 +55,25 @@ pub(crate) struct Owned {
     /// Revision of the owner's key under which we write.
     pub(crate) revision: u64,
     place: Place,
+    pub(crate) tokens: Tokens,
     lane: Lane<Tag>,
+    mirror: Mirror,
+    metrics: LeaseMetrics,
+    /// Whether somebody asked for something since this was looked at last.
+    is_used: bool,
+    slot: Weak<Slot>,
+    /// Whether a task looks at what passes over the queue left.
+    is_going_on: AtomicBool,
     waking: HashMap<LeaseId, Vec<oneshot::Sender<Woken>>>,
+}
+
+/// What was heard of a space that is being loaded.
+#[derive(Debug, Default)]
+pub(crate) struct Missed {
+    /// Leases whose keys ran out, and the revisions of the markers.
+    pub(crate) expired: Vec<(LeaseId, u64)>,
+    /// Whether more was missed than that: what is read counts for nothing.
+    pub(crate) is_void: bool,
 }
 
 /// What became of a lease that somebody waits for.
@@ -77,12 +103,14 @@ struct Tag {
 const MARGIN_MS: u64 = 1_000;
 
 impl Slot {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place, metrics: LeaseMetrics) -> Self {
         Self {
             place,
             owned: Mutex::default(),
+            missed: Mutex::default(),
             taking: tokio::sync::Mutex::default(),
             confirmations: Confirmations::default(),
+            metrics,
         }
     }
 
@@ -101,16 +129,61 @@ impl Slot {
     /// [`Miss::Lost`] if this instance does not own the space; the refusal of `decide`.
     pub(crate) fn with<T>(&self, decide: impl FnOnce(&mut Owned, u64) -> Result<T, Miss>) -> Result<T, Miss> {
         let mut owned = self.lock();
-        let decided = decide(owned.as_mut().ok_or(Miss::Lost)?, now_ms());
+        let ours = owned.as_mut().ok_or(Miss::Lost)?;
+        ours.is_used = true;
+        let decided = decide(ours, now_ms());
         if matches!(decided, Err(Miss::Lost)) {
             *owned = None;
         }
         decided
     }
 
-    /// Drops what is in memory.
+    /// One more pass over what is left of the queue. Says whether there is more.
+    fn go_on(&self) -> bool {
+        let gone_on = self.with(|owned, now_ms| {
+            let writes = owned.space.go_on(now_ms);
+            let is_pending = owned.space.is_pending();
+            owned.is_going_on.store(is_pending, Ordering::Relaxed);
+            owned.commit(writes)?;
+            Ok(is_pending)
+        });
+        gone_on.unwrap_or(false) // what is not ours any more is its owner's to go on with
+    }
+
+    /// Drops what is in memory, or being loaded.
     pub(crate) fn lose(&self) {
-        *self.lock() = None;
+        let mut owned = self.lock();
+        if let Some(missed) = self.missed().as_mut() {
+            missed.is_void = true;
+        }
+        *owned = None;
+    }
+
+    /// From now on it is kept what is heard of the space, until [`Slot::missed`] is taken.
+    pub(crate) fn listen(&self) {
+        let _owned = self.lock();
+        *self.missed() = Some(Missed::default());
+    }
+
+    /// What is heard of the space is not kept any more.
+    pub(crate) fn listen_no_more(&self) {
+        *self.missed() = None;
+    }
+
+    /// What was heard since [`Slot::listen`]; lock the space first.
+    pub(crate) fn missed(&self) -> MutexGuard<'_, Option<Missed>> {
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drops what is in memory if there is nothing in it, nothing on its way, and nobody has asked for
+    /// anything since the last call of this. Answers with the revision under which it was ours.
+    pub(crate) fn leave_if_idle(&self) -> Option<u64> {
+        let mut owned = self.lock();
+        let ours = owned.as_mut()?;
+        let is_idle = !std::mem::take(&mut ours.is_used)
+            && ours.space.is_empty()
+            && ours.lane.with_newest(|_| ()).is_none();
+        is_idle.then(|| owned.take().map(|ours| ours.revision)).flatten()
     }
 
     /// Drops what is in memory if the owner's key was written by another at `revision`.
@@ -124,21 +197,43 @@ impl Slot {
 
     /// The server's marker says that a lease's key ran out.
     pub(crate) fn expired(&self, id: &LeaseId, revision: u64) {
-        let heard = self.with(|owned, now_ms| {
-            match owned.space.expired(id, revision, now_ms) {
-                Expired::Stale | Expired::Undecided => {}
-                Expired::WriteAgain(writes) => {
-                    info!(lease = %id, "an expiry crossed a renewal; the record is written again");
-                    owned.commit(writes)?;
-                }
-                Expired::Freed(writes) => {
-                    owned.wake(id, &Woken::Gone(Removal::GaveUp));
-                    owned.commit(writes)?;
-                }
+        let mut owned = self.lock();
+        let Some(ours) = owned.as_mut() else {
+            // What is not ours is its owner's to hear; what is being loaded hears of it then.
+            if let Some(missed) = self.missed().as_mut() {
+                missed.expired.push((id.clone(), revision));
             }
-            Ok(())
-        });
-        drop(heard); // what is not ours is its owner's to hear
+            return;
+        };
+        if ours.expired(id, revision).is_err() {
+            *owned = None;
+        }
+    }
+
+    /// How many leases stand in the space, and how many of them wait; nothing if it is not ours.
+    pub(crate) fn size(&self) -> Option<(usize, usize)> {
+        self.lock().as_ref().map(|owned| (owned.space.len(), owned.space.waiters()))
+    }
+
+    /// Leases that the server should have removed by now, as [`Space::overdue`] says; none if the space is
+    /// not ours.
+    pub(crate) fn overdue(&self, now_ms: u64, most: usize) -> Vec<(LeaseId, u64)> {
+        self.lock().as_ref().map_or_else(Vec::new, |owned| owned.space.overdue(now_ms, most))
+    }
+
+    /// The record of an overdue lease, stored at `revision`, is not in the bucket.
+    pub(crate) fn gone(&self, id: &LeaseId, revision: u64) {
+        let heard = self.with(|owned, _| Ok(owned.gone(id, revision)?));
+        drop(heard); // what is not ours is its owner's to see
+    }
+
+    /// Drops what is in memory if it is written in another way than the bucket's copies ask for now.
+    pub(crate) fn lose_unless(&self, flight: Option<Flight>) {
+        let mut owned = self.lock();
+        if owned.as_ref().zip(flight).is_some_and(|(owned, flight)| owned.flight() != flight) {
+            info!(mission = %self.place.mission, space = %self.place.space, ?flight, "the bucket's copies changed");
+            *owned = None;
+        }
     }
 
     /// Removes what a session held or waited for.
@@ -182,16 +277,72 @@ impl Slot {
 }
 
 impl Owned {
-    /// An empty space, written under the owner's key at `revision`.
-    pub(crate) fn new(slot: &Arc<Slot>, space: Space, publisher: &Publisher, revision: u64) -> Self {
+    /// Takes in the marker of a lease's key that ran out.
+    ///
+    /// # Errors
+    /// As [`Owned::commit`].
+    pub(crate) fn expired(&mut self, id: &LeaseId, revision: u64) -> Result<(), Lost> {
+        match self.space.expired(id, revision, now_ms()) {
+            Expired::Stale | Expired::Undecided => Ok(()),
+            Expired::WriteAgain(writes) => {
+                info!(lease = %id, "an expiry crossed a renewal; the record is written again");
+                self.commit(writes)
+            }
+            Expired::Freed(writes) => {
+                self.metrics.ended(LeaseEnd::Expired);
+                self.wake(id, &Woken::Gone(Removal::GaveUp));
+                self.commit(writes)
+            }
+        }
+    }
+
+    /// Takes in that the record of an overdue lease, stored at `revision`, is not in the bucket.
+    ///
+    /// # Errors
+    /// As [`Owned::commit`].
+    pub(crate) fn gone(&mut self, id: &LeaseId, revision: u64) -> Result<(), Lost> {
+        let Some(writes) = self.space.gone(id, revision, now_ms()) else { return Ok(()) };
+        self.metrics.ended(LeaseEnd::Expired);
+        warn!(lease = %id, "the record of an overdue lease is gone and nobody was told; it is free");
+        self.wake(id, &Woken::Gone(Removal::GaveUp));
+        self.commit(writes)
+    }
+
+    /// How many of its writes may be in flight.
+    pub(crate) fn flight(&self) -> Flight {
+        self.lane.flight()
+    }
+
+    /// A space, written under the owner's key at `revision`.
+    pub(crate) fn new(
+        slot: &Arc<Slot>,
+        space: Space,
+        tokens: Tokens,
+        revision: u64,
+        (publisher, flight, mirror): (&Publisher, Flight, &Mirror),
+    ) -> Self {
         let weak: Weak<Slot> = Arc::downgrade(slot);
+        let slot_of_ours = Weak::clone(&weak);
         let settle = move |tag, stored| {
             if let Some(slot) = weak.upgrade() {
                 slot.settle(revision, tag, stored);
             }
         };
-        let lane = publisher.lane(BUCKET, &slot.place.owner_key(), revision, settle);
-        Self { space, revision, place: slot.place.clone(), lane, waking: HashMap::new() }
+        let lane = publisher.lane(flight, BUCKET, (&slot.place.owner_key(), revision), settle);
+        let (place, mirror) = (slot.place.clone(), mirror.clone());
+        Self {
+            space,
+            revision,
+            place,
+            tokens,
+            lane,
+            mirror,
+            metrics: slot.metrics.clone(),
+            is_used: true,
+            slot: slot_of_ours,
+            is_going_on: AtomicBool::new(false),
+            waking: HashMap::new(),
+        }
     }
 
     /// Has writes stored, in order.
@@ -199,6 +350,7 @@ impl Owned {
     /// # Errors
     /// [`Lost`] if they never will be: the space must be dropped.
     pub(crate) fn commit(&self, writes: Vec<Write>) -> Result<(), Lost> {
+        self.go_on_later();
         if writes.is_empty() {
             return Ok(());
         }
@@ -211,11 +363,26 @@ impl Owned {
     /// # Errors
     /// As [`Owned::commit`].
     pub(crate) fn commit_and_tell(&self, writes: Vec<Write>) -> Result<oneshot::Receiver<()>, Lost> {
+        self.go_on_later();
         let (done, stored) = oneshot::channel();
         let (mut done, now_ms) = (vec![done], now_ms());
         self.lane
             .send(writes.into_iter().map(|write| self.key_write(write, std::mem::take(&mut done), now_ms)))?;
         Ok(stored)
+    }
+
+    /// Has what the last pass over the queue left looked at, in a task of its own, with the lock free
+    /// between two passes.
+    fn go_on_later(&self) {
+        if !self.space.is_pending() || self.is_going_on.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let slot = Weak::clone(&self.slot);
+        tokio::spawn(async move {
+            while slot.upgrade().is_some_and(|slot| slot.go_on()) {
+                tokio::task::yield_now().await;
+            }
+        });
     }
 
     /// The receiver hears when everything that was decided so far is stored, and fails if it is lost;
@@ -244,18 +411,25 @@ impl Owned {
     }
 
     fn settle(&mut self, write: &Write, revision: u64) -> Result<(), Lost> {
+        self.tokens.stored(revision).inspect_err(|_| self.mirror.doubt())?;
         match write {
             Write::Put(written) => {
+                if written.is_held() && written.token.is_none() {
+                    self.metrics.granted();
+                }
                 let (lease, writes) = self.space.stored(written, revision, now_ms());
                 self.commit(writes)?;
                 if let Some(lease) = lease.filter(|lease| lease.is_held() && lease.token.is_some()) {
                     self.wake(&lease.id, &Woken::Held(Arc::clone(&lease)));
                 }
             }
-            Write::Remove(lease, removal) if self.space.lease(&lease.id).is_none() => {
-                self.wake(&lease.id, &Woken::Gone(*removal));
+            Write::Remove(lease, removal) => {
+                self.metrics.ended(end_of(*removal));
+                if self.space.lease(&lease.id).is_none() {
+                    self.wake(&lease.id, &Woken::Gone(*removal));
+                }
             }
-            Write::Remove(..) | Write::PutPool(_) => {}
+            Write::PutPool(_) => {}
         }
         Ok(())
     }
@@ -272,6 +446,17 @@ impl Owned {
             }
         };
         KeyWrite { key, operation, tag: Tag { write, done } }
+    }
+}
+
+/// As what a removal is counted.
+fn end_of(removal: Removal) -> LeaseEnd {
+    match removal {
+        Removal::Released => LeaseEnd::Released,
+        Removal::GaveUp => LeaseEnd::Expired,
+        Removal::Forced => LeaseEnd::Forced,
+        Removal::SessionEnded => LeaseEnd::SessionEnded,
+        Removal::Impossible | Removal::Unanswered => LeaseEnd::Dropped,
     }
 }
 

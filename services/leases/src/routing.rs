@@ -42,6 +42,27 @@ where
     }
 }
 
+/// As [`at_owner`], for what makes no space: nothing if there is none.
+///
+/// # Errors
+/// As [`at_owner`].
+pub(crate) async fn at_owner_if_any<C, F, W>(
+    state: &Arc<Leases>,
+    call: &Call,
+    place: &Place,
+    serve: F,
+) -> Answer<Option<C::Reply>>
+where
+    C: CallType,
+    F: Fn(Arc<Slot>) -> W + Send,
+    W: Future<Output = Result<C::Reply, Miss>> + Send,
+{
+    if !state.exists(place, call.deadline()).await? {
+        return Ok(None);
+    }
+    at_owner::<C, F, W>(state, call, place, serve).await.map(Some)
+}
+
 async fn turn<C, F, W>(
     state: &Arc<Leases>,
     call: &Call,

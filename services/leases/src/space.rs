@@ -36,10 +36,14 @@ mod pools;
 mod queue;
 mod unanswered;
 
+pub(crate) use hold::lost;
+
 /// The leases, queue and pools of one space.
 #[derive(Debug)]
 pub(crate) struct Space {
     limits: Limits,
+    /// What is added to the sequence of a grant to make its token.
+    token_offset: u64,
     /// Place in the order of arrival that the next request gets.
     next_order: u64,
     next_key: u64,
@@ -55,6 +59,10 @@ pub(crate) struct Space {
     deadlines: BTreeSet<(u64, Key)>,
     /// Who watches a lease.
     watched: HashMap<Key, BTreeSet<Key>>,
+    /// Waiting requests that are to be looked at, by order: more than one pass may cost.
+    pending: BTreeSet<(u64, Key)>,
+    /// What the last pass cost.
+    cost: u32,
 }
 
 impl Space {
@@ -62,6 +70,7 @@ impl Space {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
+            token_offset: 0,
             next_order: 1,
             next_key: 1,
             ids: BTreeMap::new(),
@@ -73,15 +82,20 @@ impl Space {
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             watched: HashMap::new(),
+            pending: BTreeSet::new(),
+            cost: 0,
         }
+    }
+
+    /// From now on the token of a grant is so much more than the sequence of its record.
+    pub(crate) fn offset_tokens(&mut self, token_offset: u64) {
+        self.token_offset = token_offset;
     }
 
     /// Takes in a record of the bucket, stored at `revision`: its token if it is held and names none. When
     /// all are in, [`Space::settle`] grants what a crash left ungranted.
     pub(crate) fn load(&mut self, mut lease: Lease, revision: u64) {
-        if lease.is_held() {
-            lease.token = lease.token.or(Some(revision));
-        }
+        lease.token = lease.token_at(revision);
         if let Some(&stale) = self.ids.get(&lease.id) {
             self.forget(stale);
         }
@@ -121,6 +135,11 @@ impl Space {
     /// How many leases there are, held and waiting.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether there is nothing in it: no lease, no request that waits, no pool.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.pools.values().all(|slot| slot.pool.is_none())
     }
 
     /// How many requests wait.

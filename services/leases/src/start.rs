@@ -6,11 +6,10 @@ use selvedge_contracts::{id::ScopeId, role::Service, subject::LEASE_PREFIX};
 use selvedge_kit::{
     bucket::Bucket,
     bus::Bus,
-    clock::Deadline,
     ledger::{Ledger, RequestDigest},
     metrics::Metrics,
     mirror::Mirror,
-    pipeline::{Flight, Publisher},
+    pipeline::Publisher,
     service::{self, Limits, Running, Setup},
     view::Feed,
 };
@@ -21,6 +20,7 @@ use crate::{
     follow, handlers,
     limits::Limits as SpaceLimits,
     state::{BUCKET, Leases},
+    sweep,
 };
 
 /// What the service runs with.
@@ -28,10 +28,9 @@ use crate::{
 pub struct Config {
     /// Public key of the account, which signatures must name.
     pub account: String,
+    /// Bounds of spaces.
+    pub spaces: SpaceLimits,
 }
-
-/// Longest wait for the bucket when the service starts, in milliseconds.
-const READY_MS: u64 = 10_000;
 
 /// Starts the service over its own connection. It answers once its views and its mirror are built.
 ///
@@ -46,16 +45,15 @@ pub async fn start(
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let ledger = Ledger::new(bus.clone());
     let bucket = Bucket::new(bus.clone(), BUCKET);
-    let replicas = bucket.replicas(Deadline::in_ms(READY_MS)).await.map_err(LeasesError::Bucket)?;
-    let flight = if replicas > 1 { Flight::One } else { Flight::Many };
-    let publisher = Publisher::start(bus.clone(), flight).await?;
+    let publisher = Publisher::start(bus.clone()).await?;
     let mirror = Mirror::new(bus, BUCKET, LEASE_PREFIX);
     // Processes may share a credential, never a name: who owns a space is known by it.
     let instance = ScopeId::new(&format!("i{}", RequestDigest::random().id_hex()))?;
     let state = Arc::new(Leases::new(
         instance.clone(),
+        ledger.clone(),
         (bucket, mirror.clone(), publisher),
-        SpaceLimits::default(),
+        (config.spaces, metrics.leases()),
         (tasks.clone(), stop.clone()),
     ));
     let heard = Arc::downgrade(&state);
@@ -65,7 +63,9 @@ pub async fn start(
         }
     };
     mirror.start(&tasks, stop.clone(), listener).await?;
+    tasks.spawn(sweep::run(Arc::clone(&state), stop.clone()));
     let feed = Feed::new(ledger.clone(), follow::views(&state), metrics);
+    state.feed.get_or_init(|| feed.clone());
     let setup = Setup {
         service: Service::Leases,
         instance: Some(instance),

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use selvedge_contracts::{
@@ -19,10 +19,13 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     bucket::Bucket,
+    clock::Deadline,
     identity::Directory,
+    ledger::Ledger,
+    metrics::LeaseMetrics,
     mirror::{Event, Mirror},
     pipeline::Publisher,
-    view::View,
+    view::{Feed, View},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -42,20 +45,27 @@ pub(crate) struct Leases {
     pub(crate) directory: Directory,
     /// Leases that an operator took.
     pub(crate) forced: Arc<View<Lease>>,
+    pub(crate) ledger: Ledger,
+    /// Keeps the views up; absent until the service starts.
+    pub(crate) feed: OnceLock<Feed>,
     pub(crate) limits: Limits,
+    pub(crate) metrics: LeaseMetrics,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     slots: Mutex<HashMap<Place, Arc<Slot>>>,
 }
 
-/// Spaces that one instance knows of at once: each costs memory, and its owner's key for ever.
+/// Longest wait for one reading of the bucket, in milliseconds.
+const LOOK_MS: u64 = 2_000;
+/// Spaces that one instance knows of at once: each costs memory, and its owner's key.
 const MAX_SPACES: usize = 16_384;
 
 impl Leases {
     pub(crate) fn new(
         instance: ScopeId,
+        ledger: Ledger,
         (bucket, mirror, publisher): (Bucket, Mirror, Publisher),
-        limits: Limits,
+        (limits, metrics): (Limits, LeaseMetrics),
         (tasks, stop): (TaskTracker, CancellationToken),
     ) -> Self {
         Self {
@@ -65,7 +75,10 @@ impl Leases {
             publisher,
             directory: Directory::default(),
             forced: Arc::default(),
+            ledger,
+            feed: OnceLock::new(),
             limits,
+            metrics,
             tasks,
             stop,
             slots: Mutex::default(),
@@ -86,9 +99,54 @@ impl Leases {
                 "there are {MAX_SPACES} spaces, the most there may be; use one of them"
             )));
         }
-        let slot = Arc::new(Slot::new(place.clone()));
+        let slot = Arc::new(Slot::new(place.clone(), self.metrics.clone()));
         slots.insert(place.clone(), Arc::clone(&slot));
         Ok(slot)
+    }
+
+    /// Whether the space exists: somebody owns it, or did last.
+    ///
+    /// # Errors
+    /// `unavailable` if the bucket's leader does not answer within the deadline.
+    pub(crate) async fn exists(&self, place: &Place, deadline: Deadline) -> Result<bool, Fault> {
+        if self.is_seen(place) {
+            return Ok(true);
+        }
+        let read = self.bucket.get(&place.owner_key(), deadline.at_most_ms(LOOK_MS)).await;
+        let unread = |why| Fault::unavailable(format!("the bucket of leases cannot be read now: {why}"));
+        Ok(read.map_err(unread)?.is_some())
+    }
+
+    /// Whether the space exists as far as the mirror knows.
+    pub(crate) fn is_seen(&self, place: &Place) -> bool {
+        self.named_owner(place).1 != 0
+    }
+
+    /// How many spaces of the mission exist, as far as the mirror knows; it counts no further than `most`.
+    pub(crate) fn count_spaces(&self, mission: &Mission, most: usize) -> usize {
+        let prefix = format!("{mission}.");
+        let (mut count, mut after) = (0, None);
+        while count < most {
+            let page = self.mirror.page(&prefix, after.as_deref(), 1);
+            let Some((key, _)) = page.into_iter().next() else { break };
+            let space = key.rsplit_once('.').map_or(key.as_str(), |(space, _)| space);
+            // Behind all keys of that space: no name of ours begins with a tilde.
+            after = Some(format!("{space}.~"));
+            count += 1;
+        }
+        count
+    }
+
+    /// Every space that this instance knows.
+    pub(crate) fn all_slots(&self) -> Vec<Arc<Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Forgets the spaces that this instance does not own and nobody here is busy with.
+    pub(crate) fn forget_unused(&self) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever else had it could take the space over there while another does so in a new one.
+        slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_owned());
     }
 
     fn known_slot(&self, place: &Place) -> Option<Arc<Slot>> {
@@ -127,11 +185,7 @@ impl Leases {
         match event {
             Event::Rebuilt => {
                 // What happened in between is not known: every space is loaded again before it is used.
-                let slots: Vec<_> = {
-                    let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-                    slots.values().cloned().collect()
-                };
-                slots.iter().for_each(|slot| slot.lose());
+                self.all_slots().iter().for_each(|slot| slot.lose());
             }
             Event::Put(key, revision) if key.ends_with("._owner") => {
                 let slot = key::parse(key).and_then(|(place, _)| self.known_slot(&place));

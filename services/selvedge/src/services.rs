@@ -42,6 +42,8 @@ pub(crate) struct Place {
     copies: PathBuf,
     /// How long a committer has for an effect before another one may take it over, in milliseconds.
     takeover_ms: u64,
+    /// Bounds of spaces.
+    spaces: selvedge_leases::SpaceLimits,
 }
 
 impl Place {
@@ -61,6 +63,7 @@ impl Place {
             limits,
             metrics,
             artifacts: artifacts(context),
+            spaces: spaces(&config.leases),
             approval_keys: or_home(&config.governance.keys, context.home.approval_keys()),
             secrets: config.committer.secrets.clone(),
             copies: or_home(&config.committer.copies, context.home.repositories()),
@@ -105,7 +108,7 @@ impl Place {
                 let claims = login.credential().and_then(|credential| credential.claims());
                 let account = claims.with_context(starting)?.account().to_owned();
                 let bus = self.connect(service.name(), login).await?;
-                let config = selvedge_leases::Config { account };
+                let config = selvedge_leases::Config { account, spaces: self.spaces };
                 let started = selvedge_leases::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
@@ -139,6 +142,19 @@ impl Place {
                 Ok(started.with_context(starting)?)
             }
         }
+    }
+}
+
+/// The bounds of spaces, as the settings say.
+fn spaces(settings: &selvedge_kit::config::Leases) -> selvedge_leases::SpaceLimits {
+    selvedge_leases::SpaceLimits {
+        spaces_per_mission: settings.spaces_per_mission,
+        idle_space_ms: settings.idle_space_ms,
+        leases: settings.leases_per_space,
+        leases_per_holder: settings.leases_per_holder,
+        waiters: settings.waiters_per_space,
+        waiters_per_holder: settings.waiters_per_holder,
+        pools: settings.pools_per_space,
     }
 }
 

@@ -47,7 +47,7 @@ async fn main() {
             selvedge_registry::start(bus, &config, limits, &metrics).await.expect("a registry")
         }
         Service::Leases => {
-            let config = selvedge_leases::Config { account };
+            let config = selvedge_leases::Config { account, spaces: selvedge_leases::SpaceLimits::default() };
             selvedge_leases::start(bus, &config, limits, &metrics).await.expect("a service")
         }
         Service::Artifacts => {

@@ -174,14 +174,17 @@ async fn no_history_with_deaths_and_pauses_breaks_a_promise() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_history_on_three_servers_whose_leader_dies_breaks_a_promise() {
+async fn no_history_on_three_servers_whose_leader_dies_with_a_replica_breaks_a_promise() {
     let mut run = Run::start(Options::CLUSTER, 64, 10).await;
     run.goes_on(100).await;
     while Instant::now() < run.until {
         let node = leader(&run.fabric.bus).await;
         run.fabric.bus.kill9_server(node);
+        let doomed = run.random.random_range(0..run.replicas.len());
+        run.replicas.swap_remove(doomed).kill9(); // with the leader gone, too
         run.goes_on(50).await;
         run.fabric.bus.restart_server(node).await;
+        run.start_replica();
         run.goes_on(50).await;
     }
     run.ends_well().await;

@@ -24,9 +24,9 @@ async fn lane(bus: &Bus, flight: Flight) -> (Bucket, Publisher, Lane<u32>, Settl
         bucket.keep(OWNER, "me".into(), Expect::Revision(0), Deadline::in_ms(2_000)).await
     })
     .await;
-    let publisher = Publisher::start(connection, flight).await.unwrap();
+    let publisher = Publisher::start(connection).await.unwrap();
     let (tell, settled) = mpsc::channel(2 * WRITES as usize);
-    let lane = publisher.lane(LEASES, OWNER, revision, move |tag, stored| {
+    let lane = publisher.lane(flight, LEASES, (OWNER, revision), move |tag, stored| {
         tell.try_send((tag, stored)).expect("room");
     });
     (bucket, publisher, lane, settled)

@@ -12,13 +12,19 @@
 mod bad_input;
 mod calls;
 mod endings;
+mod full;
+mod given_up;
 mod history;
 mod lane;
+mod loading;
+mod metrics;
 mod mirror;
 mod pools;
 mod replicas;
 mod restarts;
+mod restored;
 mod scene;
+mod spaces;
 mod waiting;
 
 /// The service as a process of its own.

@@ -3,10 +3,15 @@
 use std::time::{Duration, Instant};
 
 use selvedge_contracts::{
+    call,
     fault::Code,
-    payload::lease::{Acquire, LeaseState},
+    payload::{
+        lease::{Acquire, LeaseState, Standing},
+        session::SessionEnd,
+    },
 };
-use selvedge_tests::wait;
+use selvedge_kit::client::Options;
+use selvedge_tests::{fabric::plain_session, wait};
 
 use crate::scene::{Scene, Worker, path, wanted};
 
@@ -148,4 +153,19 @@ async fn a_request_that_is_sent_again_while_it_waits_is_answered_once_it_is_held
     let held = held.unwrap().lease;
     assert_eq!(held.state, LeaseState::Held);
     assert_eq!(bob.list().await, vec![held], "one request, one lease");
+}
+
+#[tokio::test]
+async fn two_sessions_of_one_agent_share_the_lease_of_one_key() {
+    let scene = Scene::start().await;
+    let (ada, bob) = (scene.worker("ada").await, scene.worker("bob").await);
+    let other = scene.fabric.session(&ada.agent, plain_session()).await.unwrap();
+    let options = Options { idempotency_key: Some("k".to_owned()), ..Options::default() };
+    let request = wanted(vec![path("src")]);
+    let first = ada.keyed("k", &request).await.unwrap().lease;
+    let again = other.client.call_with::<call::LeaseAcquire>(&request, &options).await.unwrap().reply.lease;
+    assert_eq!(again, first, "a key is the agent's, not the session's");
+    other.client.call::<call::SessionEnd>(&SessionEnd::default()).await.unwrap();
+    assert_eq!(ada.standing(&first).await, Standing::Valid, "it ends with the session that took it");
+    bob.keyed("k", &wanted(vec![path("docs")])).await.expect("another agent's key is another's");
 }

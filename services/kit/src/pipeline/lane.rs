@@ -136,6 +136,11 @@ impl<T: Send + 'static> Lane<T> {
         });
     }
 
+    /// How many writes may be in flight.
+    pub fn flight(&self) -> Flight {
+        self.inner.flight
+    }
+
     /// Sends writes, in order. They are settled in that order, later, on another task; whoever holds a
     /// lock that `settle` takes may hold it here.
     ///

@@ -116,15 +116,15 @@ fn bucket(bucket: &str, replicas: usize) -> Config {
     }
 }
 
-/// Leases are what others rest on: written as durably as the ledger. Sequences are fencing tokens, so a
-/// stream that is made anew starts above every one before: at the microseconds since 1970 (2^53 of them
+/// Leases are what others rest on: written as durably as the ledger. Fencing tokens are made of its
+/// sequences, so a stream that is made anew starts above every one before: at the microseconds since 1970 (2^53 of them
 /// are 285 years), faster than any stream could be written. Batches are for three servers, which let one
 /// guarded write of a space be in flight.
 fn leases(replicas: usize, now_us: u64) -> Config {
     Config {
         storage: StorageType::File,
         persist_mode: None,
-        description: Some("leases; their sequences are fencing tokens".to_owned()),
+        description: Some("leases; fencing tokens are made of their sequences".to_owned()),
         first_sequence: Some(now_us),
         allow_atomic_publish: true,
         republish: Some(Republish {

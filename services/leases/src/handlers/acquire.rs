@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{place, unknown, until};
 use crate::{
+    claim,
     decision::{Acquired, Removal, Want},
     error::Miss,
     owner::{Owned, Slot, Woken},
@@ -24,10 +25,21 @@ use crate::{
 };
 
 pub(super) async fn acquire(state: Arc<Leases>, call: Arc<Call>, request: Acquire) -> Answer<AcquireReply> {
-    let place = place(&call, &request.space);
-    let want = Arc::new(want(&call, request)?);
-    at_owner::<call::LeaseAcquire, _, _>(&state, &call, &place, |slot| {
-        let (state, call, want) = (Arc::clone(&state), Arc::clone(&call), Arc::clone(&want));
+    let acquired = acquire_once(&state, &call, request).await;
+    if let (Err(fault), false) = (&acquired, call.is_forwarded()) {
+        state.metrics.refused(fault.code.into());
+    }
+    acquired
+}
+
+async fn acquire_once(state: &Arc<Leases>, call: &Arc<Call>, request: Acquire) -> Answer<AcquireReply> {
+    let place = place(call, &request.space);
+    if !state.is_seen(&place) {
+        claim::check(&request)?; // what is refused anyway makes no space
+    }
+    let want = Arc::new(want(call, request)?);
+    at_owner::<call::LeaseAcquire, _, _>(state, call, &place, |slot| {
+        let (state, call, want) = (Arc::clone(state), Arc::clone(call), Arc::clone(&want));
         async move { acquire_here(&state, &call, &want, &slot).await }
     })
     .await
@@ -64,10 +76,16 @@ async fn acquire_here(
     want: &Want,
     slot: &Arc<Slot>,
 ) -> Result<AcquireReply, Miss> {
-    let (decided, revision) = slot.with(|owned, now_ms| match decide(state, want, owned, now_ms) {
-        Err(Miss::Lost) => Err(Miss::Lost),
-        decided => Ok((decided, owned.revision)),
-    })?;
+    let (decided, revision, wanting) =
+        slot.with(|owned, now_ms| match decide(state, want, owned, now_ms) {
+            Err(Miss::Lost) => Err(Miss::Lost),
+            decided => Ok((decided, owned.revision, owned.tokens.wanting())),
+        })?;
+    if let Some(last) = wanting {
+        let (state, slot) = (Arc::clone(state), Arc::clone(slot));
+        let tasks = state.tasks.clone();
+        tasks.spawn(async move { state.set_more_aside(&slot, last).await });
+    }
     // Without a write, a replica that slept could refuse or repeat what another has decided since.
     let is_unwritten = matches!(decided, Err(_) | Ok(Decided::Before(_)));
     if is_unwritten && slot.confirm(state).await? != revision {

@@ -22,7 +22,7 @@ use crate::{
     decision::{Decision, Removal},
     error::Miss,
     owner::Slot,
-    routing::at_owner,
+    routing::at_owner_if_any,
     state::{Leases, entity},
 };
 
@@ -32,11 +32,15 @@ pub(super) async fn force_release(
     wanted: ForceRelease,
 ) -> Answer<LeaseReply> {
     let (place, wanted) = (place(&call, &wanted.space), Arc::new(wanted));
-    at_owner::<call::LeaseForceRelease, _, _>(&state, &call, &place, |slot| {
+    let forced = at_owner_if_any::<call::LeaseForceRelease, _, _>(&state, &call, &place, |slot| {
         let (state, call, wanted) = (Arc::clone(&state), Arc::clone(&call), Arc::clone(&wanted));
         async move { force_here(&state, &call, &wanted, &slot).await }
-    })
-    .await
+    });
+    match forced.await? {
+        Some(reply) => Ok(reply),
+        // Its space is gone; the fact of an earlier sending stands.
+        None => record(&state, &call, &wanted, None).await,
+    }
 }
 
 async fn force_here(
@@ -47,6 +51,22 @@ async fn force_here(
 ) -> Result<LeaseReply, Miss> {
     slot.confirm(state).await?;
     let current = slot.with(|owned, _| Ok(owned.space.lease(&wanted.lease)))?;
+    let reply = record(state, call, wanted, current).await?;
+    decide(state, call, slot, |owned, now_ms| {
+        let writes = owned.space.remove(&wanted.lease, Removal::Forced, now_ms);
+        Ok(Decision { outcome: (), writes })
+    })
+    .await?;
+    Ok(reply)
+}
+
+/// Records that the lease is taken, unless that was done before.
+async fn record(
+    state: &Leases,
+    call: &Call,
+    wanted: &ForceRelease,
+    current: Option<Arc<Lease>>,
+) -> Answer<LeaseReply> {
     let entity = entity(call.mission(), &wanted.lease);
     let change = Reason { reason: wanted.reason.clone() };
     let rule = |recorded: Option<&Lease>| match (recorded, &current) {
@@ -58,10 +78,5 @@ async fn force_here(
         ))),
     };
     let recorded = call.writer.record(&state.forced, &entity, rule).await?;
-    decide(state, call, slot, |owned, now_ms| {
-        let writes = owned.space.remove(&wanted.lease, Removal::Forced, now_ms);
-        Ok(Decision { outcome: (), writes })
-    })
-    .await?;
     Ok(LeaseReply { lease: recorded.state.as_ref().clone() })
 }

@@ -48,9 +48,7 @@ pub(super) async fn list(state: Arc<Leases>, call: Arc<Call>, wanted: LeaseList)
             if leases.len() == limit || (bytes > MAX_PAGE_BYTES && !leases.is_empty()) {
                 return Ok(Page { leases, more: true });
             }
-            if lease.is_held() {
-                lease.token = lease.token.or(Some(value.revision));
-            }
+            lease.token = lease.token_at(value.revision);
             leases.push(lease);
         }
         if is_last {

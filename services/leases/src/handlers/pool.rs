@@ -9,7 +9,11 @@ use selvedge_contracts::{
 use selvedge_kit::service::{Answer, Call};
 
 use super::{decide, place};
-use crate::{decision::Decision, routing::at_owner, state::Leases};
+use crate::{
+    decision::Decision,
+    routing::{at_owner, at_owner_if_any},
+    state::Leases,
+};
 
 pub(super) async fn set(state: Arc<Leases>, call: Arc<Call>, wanted: PoolSet) -> Answer<PoolReply> {
     let place = place(&call, &wanted.space);
@@ -33,7 +37,7 @@ pub(super) async fn set(state: Arc<Leases>, call: Arc<Call>, wanted: PoolSet) ->
 
 pub(super) async fn list(state: Arc<Leases>, call: Arc<Call>, wanted: PoolList) -> Answer<Pools> {
     let place = place(&call, &wanted.space);
-    at_owner::<call::PoolList, _, _>(&state, &call, &place, |slot| {
+    let listed = at_owner_if_any::<call::PoolList, _, _>(&state, &call, &place, |slot| {
         let (state, call) = (Arc::clone(&state), Arc::clone(&call));
         async move {
             let pools = decide(&state, &call, &slot, |owned, _| {
@@ -42,5 +46,6 @@ pub(super) async fn list(state: Arc<Leases>, call: Arc<Call>, wanted: PoolList) 
             Ok(Pools { pools: pools.await? })
         }
     })
-    .await
+    .await?;
+    Ok(listed.unwrap_or_else(|| Pools { pools: Vec::new() }))
 }

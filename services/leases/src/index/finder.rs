@@ -1,6 +1,6 @@
 //! What a search through the index has found, and when it has found enough.
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use selvedge_contracts::payload::claim::Mode;
 
@@ -19,6 +19,8 @@ pub(super) struct Finder<'a> {
     places: HashMap<Key, usize>,
     /// What comparing may cost.
     pub(super) effort: Effort,
+    /// Claims looked at.
+    looked: Cell<u32>,
 }
 
 impl<'a> Finder<'a> {
@@ -32,6 +34,7 @@ impl<'a> Finder<'a> {
             found: Vec::new(),
             places: HashMap::new(),
             effort: Effort::new(),
+            looked: Cell::new(0),
         }
     }
 
@@ -47,6 +50,7 @@ impl<'a> Finder<'a> {
 
     /// Whether a claim could be news: not shared by both, and of a lease that counts.
     pub(super) fn may_clash(&self, place: &Place) -> bool {
+        self.looked.set(self.looked.get().saturating_add(1));
         !(self.mode == Mode::Shared && place.mode == Mode::Shared) && (self.counts)(place.key)
     }
 
@@ -73,6 +77,11 @@ impl<'a> Finder<'a> {
             }
             self.add(place);
         }
+    }
+
+    /// What it has cost so far.
+    pub(super) fn cost(&self) -> u32 {
+        self.effort.spent().saturating_add(self.looked.get())
     }
 
     /// What was found.

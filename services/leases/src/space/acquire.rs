@@ -141,6 +141,7 @@ impl Space {
             claims: want.request.claims.clone(),
             state,
             token: None,
+            token_offset: self.token_offset,
             order: self.next_order,
             since_ms: now_ms,
             ttl_ms,
@@ -156,8 +157,8 @@ impl Space {
         Decision { outcome: Acquired::Waiting(lease, blockers.unwrap_or_default()), writes }
     }
 
-    /// What stands in the way of a request that waits; none if it is held or unknown.
-    pub(super) fn clashes_of(&self, key: Key, entry: &Entry, most: usize) -> Vec<Clash> {
+    /// What stands in the way of a request that waits, and what finding it cost.
+    pub(super) fn clashes_of(&self, key: Key, entry: &Entry, most: usize) -> (Vec<Clash>, u32) {
         let counts = |other: Key| {
             other != key
                 && self
@@ -165,7 +166,7 @@ impl Space {
                     .get(&other)
                     .is_some_and(|other| other.lease.is_held() || other.lease.order < entry.lease.order)
         };
-        self.index.clashing(&entry.covers, counts, most)
+        self.index.clashing_at_cost(&entry.covers, counts, most)
     }
 
     /// The first pool that has not enough slots for somebody who came at `order`.

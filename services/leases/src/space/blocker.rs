@@ -22,7 +22,7 @@ impl Space {
     }
 
     pub(super) fn blockers_of(&self, key: Key, entry: &Entry, now_ms: u64) -> Vec<Blocker> {
-        let clashes = self.clashes_of(key, entry, MAX_BLOCKERS);
+        let (clashes, _) = self.clashes_of(key, entry, MAX_BLOCKERS);
         self.name_blockers(&clashes, &entry.lease.claims, entry.lease.order, now_ms)
     }
 

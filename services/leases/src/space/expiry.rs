@@ -7,6 +7,10 @@ use selvedge_contracts::{id::LeaseId, payload::lease::Lease};
 use super::{Key, Space, Write};
 use crate::decision::Expired;
 
+/// So long after its deadline the server has removed a record, unless it is changing its leader: with the
+/// margin that the record outlives the lease, in milliseconds.
+const OVERDUE_MS: u64 = 3_000;
+
 impl Space {
     /// Notes that a written record is stored at `revision`, the token of a grant. Further writes follow if
     /// an expiry marker erased it already. Call it for every [`Write::Put`], with the very `Arc` it carried.
@@ -26,7 +30,7 @@ impl Space {
         }
         entry.stored = Some(revision);
         if entry.lease.is_held() && entry.lease.token.is_none() {
-            entry.lease = Arc::new(Lease { token: Some(revision), ..written.as_ref().clone() });
+            entry.lease = Arc::new(Lease { token: written.token_at(revision), ..written.as_ref().clone() });
         }
         let writes = match entry.erased > revision {
             true => self.erased(key, now_ms).into_writes(),
@@ -47,6 +51,26 @@ impl Space {
                 Expired::Undecided
             }
         }
+    }
+
+    /// Leases, held and waiting, whose stored record the server should have removed by now, and its
+    /// revision; at most `most`.
+    pub(crate) fn overdue(&self, now_ms: u64, most: usize) -> Vec<(LeaseId, u64)> {
+        let is_overdue = |lease: &Lease| lease.expires_at_ms.saturating_add(OVERDUE_MS) <= now_ms;
+        let overdue = self.entries.values().filter(|entry| is_overdue(&entry.lease));
+        overdue.filter_map(|entry| Some((entry.lease.id.clone(), entry.stored?))).take(most).collect()
+    }
+
+    /// Frees a lease whose deadline has passed and whose record, stored at `revision`, is not in the bucket:
+    /// its marker was never heard. Nothing if it stands otherwise by now.
+    pub(crate) fn gone(&mut self, id: &LeaseId, revision: u64, now_ms: u64) -> Option<Vec<Write>> {
+        let (key, entry) = self.entry(id)?;
+        if entry.stored != Some(revision) || now_ms < entry.lease.expires_at_ms {
+            return None;
+        }
+        let mut writes = Vec::new();
+        self.take(key, None, now_ms, &mut writes);
+        Some(writes)
     }
 
     /// The stored record of a lease was erased.

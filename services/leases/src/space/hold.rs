@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use selvedge_contracts::{
+    envelope::MAX_BODY_BYTES,
     fault::Fault,
     id::{Caller, LeaseId, ScopeId},
     payload::lease::{Before, Checked, Lease, LeaseState, Renew, Standing, Verdict},
@@ -106,8 +107,14 @@ impl Space {
         writes
     }
 
-    /// Whether a token still counts. True only as long as this replica owns the space: confirm that first.
-    pub(crate) fn check(&self, checked: &Checked, now_ms: u64) -> Verdict {
+    /// Whether tokens still count. True only as long as this replica owns the space: confirm that first.
+    /// Leases that would make the reply longer than a message may be are left out of it.
+    pub(crate) fn check(&self, tokens: &[Checked], now_ms: u64) -> Vec<Verdict> {
+        let mut left = MAX_SHOWN_BYTES;
+        tokens.iter().map(|checked| self.check_one(checked, &mut left, now_ms)).collect()
+    }
+
+    fn check_one(&self, checked: &Checked, left: &mut usize, now_ms: u64) -> Verdict {
         let lease = self.entry(&checked.lease).map(|(_, entry)| entry.lease.as_ref());
         let standing = match lease {
             None => Standing::Gone,
@@ -116,11 +123,27 @@ impl Space {
             Some(lease) if now_ms >= lease.expires_at_ms => Standing::Expired,
             Some(_) => Standing::Valid,
         };
-        Verdict { lease: checked.lease.clone(), token: checked.token, standing, now: lease.cloned() }
+        let shown = lease.filter(|lease| {
+            *left = left.saturating_sub(weight(lease));
+            *left > 0
+        });
+        Verdict { standing, now: shown.cloned(), ..Verdict::gone(checked) }
     }
 }
 
-fn lost(id: &LeaseId) -> Fault {
+/// Most bytes of the leases that one reply shows: as JSON they may take twice as many.
+const MAX_SHOWN_BYTES: usize = MAX_BODY_BYTES / 4;
+
+/// How many bytes a lease takes in a reply, about.
+fn weight(lease: &Lease) -> usize {
+    const OF_ONE: usize = 512;
+    const OF_CLAIM: usize = 64;
+    let claims = lease.claims.iter().map(|claim| OF_CLAIM + claim.to_string().len());
+    OF_ONE + lease.purpose.len() + claims.sum::<usize>()
+}
+
+/// The refusal of a lease that is not there.
+pub(crate) fn lost(id: &LeaseId) -> Fault {
     Fault::not_found(format!(
         "there is no lease {id}: it was released, ran out or was taken; leases.list shows who holds what"
     ))

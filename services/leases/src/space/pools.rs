@@ -42,10 +42,10 @@ impl Space {
         let impossible: Vec<Key> =
             slot.impossible().filter_map(|order| self.waiting.get(&order).copied()).collect();
         let mut writes = vec![Write::PutPool(pool)];
-        for key in impossible {
-            self.take(key, Some(Removal::Impossible), now_ms, &mut writes);
-        }
         let mut again = BTreeSet::new();
+        for key in impossible {
+            self.drop_entry(key, Some(Removal::Impossible), &mut again, &mut writes);
+        }
         self.add_pool_waiters(&name, &mut again);
         self.look_at(again, now_ms, &mut writes);
         let outcome = self.pools.get(&name).and_then(Slot::usage);

@@ -6,6 +6,10 @@ use selvedge_contracts::payload::lease::MAX_BLOCKERS;
 
 use super::{Entry, Key, Removal, Space, Watch, Write};
 
+/// What one pass over the queue may cost, in pairs of states and claims looked at, before others get their
+/// turn: milliseconds. The look that goes beyond it is finished, at the cost of one decision at most.
+pub(super) const MOST_OF_A_PASS: u32 = 500_000;
+
 impl Space {
     /// Looks at every waiting request once, after the records of the bucket were loaded: grants what is free
     /// and gives up what is overdue. Grants that nobody was told of, and that cannot stand, are taken back
@@ -21,13 +25,14 @@ impl Space {
     /// Gives up every waiting request whose deadline has passed. Until it is given up it is never granted,
     /// but still holds up those behind it.
     pub(crate) fn sweep(&mut self, now_ms: u64) -> Vec<Write> {
-        let mut writes = Vec::new();
+        let (mut again, mut writes) = (BTreeSet::new(), Vec::new());
         while let Some(&(deadline_ms, key)) = self.deadlines.first() {
             if deadline_ms > now_ms {
                 break;
             }
-            self.take(key, Some(Removal::GaveUp), now_ms, &mut writes);
+            self.drop_entry(key, Some(Removal::GaveUp), &mut again, &mut writes);
         }
+        self.look_at(again, now_ms, &mut writes);
         writes
     }
 
@@ -61,22 +66,42 @@ impl Space {
         }
     }
 
-    /// Looks at requests in order of arrival, and at those that this frees in turn.
-    pub(super) fn look_at(&mut self, mut again: BTreeSet<(u64, Key)>, now_ms: u64, writes: &mut Vec<Write>) {
-        while let Some((_, key)) = again.pop_first() {
+    /// Looks at requests in order of arrival, and at those that this frees in turn: as many as one pass may
+    /// cost. The rest are [`Space::is_pending`]; until they are looked at they hold up who came later, as before.
+    pub(super) fn look_at(&mut self, again: BTreeSet<(u64, Key)>, now_ms: u64, writes: &mut Vec<Write>) {
+        self.pending.extend(again);
+        self.cost = 0;
+        while self.cost < MOST_OF_A_PASS {
+            let Some((_, key)) = self.pending.pop_first() else { return };
             let Some(entry) = self.entries.get(&key).filter(|entry| !entry.lease.is_held()) else { continue };
             if entry.lease.expires_at_ms <= now_ms {
-                self.drop_entry(key, Some(Removal::GaveUp), &mut again, writes);
+                let mut freed = BTreeSet::new();
+                self.drop_entry(key, Some(Removal::GaveUp), &mut freed, writes);
+                self.pending.extend(freed);
             } else if self.look(key) {
                 writes.extend(self.grant(key, now_ms).map(Write::Put));
             }
         }
     }
 
+    /// Whether requests are left to be looked at.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Looks at what the last pass left: one more pass.
+    pub(crate) fn go_on(&mut self, now_ms: u64) -> Vec<Write> {
+        let mut writes = Vec::new();
+        self.look_at(BTreeSet::new(), now_ms, &mut writes);
+        writes
+    }
+
     /// Whether nothing stands in a waiting request's way any more; else it is set to watch what does.
     pub(super) fn look(&mut self, key: Key) -> bool {
         let Some(entry) = self.entries.get(&key) else { return false };
-        let watch = self.in_the_way(key, entry);
+        let (watch, cost) = self.in_the_way(key, entry);
+        self.cost = self.cost.saturating_add(cost);
+        let Some(entry) = self.entries.get(&key) else { return false };
         let before = entry.watch.clone();
         self.unwatch(key, before.as_ref());
         if let Some(Watch::Lease(watched)) = &watch {
@@ -90,16 +115,18 @@ impl Space {
     }
 
     /// What to watch: the latest of what it clashes with, so that a queue is woken one by one.
-    fn in_the_way(&self, key: Key, entry: &Entry) -> Option<Watch> {
-        let clashes = self.clashes_of(key, entry, MAX_BLOCKERS);
+    fn in_the_way(&self, key: Key, entry: &Entry) -> (Option<Watch>, u32) {
+        let (clashes, cost) = self.clashes_of(key, entry, MAX_BLOCKERS);
         let order = |key: &Key| self.entries.get(key).map(|entry| entry.lease.order);
-        match clashes.into_iter().map(|clash| clash.key).max_by_key(order) {
+        let watch = match clashes.into_iter().map(|clash| clash.key).max_by_key(order) {
             Some(latest) => Some(Watch::Lease(latest)),
             None => self.lacking(&entry.slots, entry.lease.order).cloned().map(Watch::Pool),
-        }
+        };
+        (watch, cost)
     }
 
     fn grant(&mut self, key: Key, now_ms: u64) -> Option<Arc<selvedge_contracts::payload::lease::Lease>> {
+        let token_offset = self.token_offset;
         let entry = self.entries.get_mut(&key)?;
         self.waiting.remove(&entry.lease.order);
         self.deadlines.remove(&(entry.lease.expires_at_ms, key));
@@ -108,6 +135,6 @@ impl Space {
                 slot.grant(key, entry.lease.order);
             }
         }
-        Some(entry.grant(now_ms))
+        Some(entry.grant(token_offset, now_ms))
     }
 }

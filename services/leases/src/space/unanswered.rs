@@ -15,7 +15,7 @@ impl Space {
     /// the older ones.
     pub(super) fn take_back_unanswered(&mut self, writes: &mut Vec<Write>) {
         for (token, key) in self.newest_grants() {
-            if self.clashes_with_an_older_one(key, token) || self.overfills(key, token) {
+            if self.clashes_with_an_older_one(key, token) || self.overfills(key) {
                 // Whoever waits is looked at afterwards, all at once.
                 self.drop_entry(key, Some(Removal::Unanswered), &mut BTreeSet::new(), writes);
             }
@@ -26,7 +26,8 @@ impl Space {
     /// none: its holder knew its token.
     fn newest_grants(&self) -> Vec<(u64, Key)> {
         let granted = self.entries.iter().filter_map(|(key, entry)| {
-            let token = entry.lease.token.filter(|token| Some(*token) == entry.stored)?;
+            let granted_at = |token: &u64| token.checked_sub(entry.lease.token_offset);
+            let token = entry.lease.token.filter(|token| granted_at(token) == entry.stored)?;
             entry.lease.is_held().then_some((token, *key))
         });
         let mut newest: Vec<_> = granted.collect();
@@ -48,9 +49,9 @@ impl Space {
     }
 
     /// A pool that was made smaller later may be overfull by right.
-    fn overfills(&self, key: Key, token: u64) -> bool {
+    fn overfills(&self, key: Key) -> bool {
         let Some(entry) = self.entries.get(&key) else { return false };
         let pools = entry.slots.keys().filter_map(|name| self.pools.get(name));
-        pools.into_iter().any(|pool| pool.set_at < token && pool.is_overfull())
+        pools.into_iter().any(|pool| Some(pool.set_at) < entry.stored && pool.is_overfull())
     }
 }

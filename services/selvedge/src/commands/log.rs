@@ -26,7 +26,7 @@ use crate::{
   selvedge log contract research.summary/1
   selvedge log request request_0a1b2c3d4e5f6071 -o jsonl
 
-Entities: agent, key, session, invite, mission, request, contract, lease. JSON output also has what changed
+Entities: agent, key, session, invite, mission, request, contract, lease, space. JSON output also has what changed
 and the state after it.")]
 pub(crate) struct Log {
     /// Sort of entity; the whole ledger if absent.

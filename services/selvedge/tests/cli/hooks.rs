@@ -155,6 +155,41 @@ async fn a_hook_that_was_there_runs_first_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_merge_of_what_others_hold_is_refused_like_a_commit() {
+    let scene = Scene::start().await;
+    scene.write("src/a", "");
+    scene.commit("ada").await.ok();
+    scene.git("bob", &["checkout", "-q", "-b", "side"]).await.ok();
+    scene.write("src/b", "");
+    scene.commit("bob").await.ok();
+    scene.git("bob", &["checkout", "-q", "-"]).await.ok();
+    scene.executable(".git/hooks/pre-merge-commit", "#!/bin/sh\necho 'a look at the merge' >&2\n");
+    let before = fs::read(scene.file(".git/hooks/pre-merge-commit")).unwrap();
+    scene.hook(&["install"]).await.ok();
+    scene.take(&["src/b"]).await;
+    let merge = ["merge", "-q", "--no-ff", "-m", "side", "side"];
+    refused(&scene.git("bob", &merge).await, &["a look at the merge", "src/b: ", &scene.ada]);
+    scene.git("bob", &["merge", "--abort"]).await.ok();
+    scene.git("ada", &merge).await.ok();
+    scene.hook(&["uninstall"]).await.ok();
+    assert_eq!(fs::read(scene.file(".git/hooks/pre-merge-commit")).unwrap(), before, "it is back");
+    assert!(!scene.file(".git/hooks/pre-commit").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_the_hook_asks_has_one_deadline() {
+    let scene = Scene::start().await;
+    scene.write("a", "");
+    scene.git("bob", &["add", "-A"]).await.ok();
+    let late = scene.hook(&["check", "--as", "bob", "--within", "1ms"]).await;
+    assert_eq!(late.code, 6, "{late:?}");
+    refused(&late, &["nobody said within", "SELVEDGE_HOOK=off"]);
+    let open = scene.hook(&["check", "--as", "bob", "--within", "1ms", "--fail-open"]).await;
+    assert!(open.code == 0 && open.err.contains("committed all the same"), "{open:?}");
+    scene.hook(&["check", "--as", "bob"]).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_goes_where_git_looks_for_it() {
     let scene = Scene::start().await;
     scene.take(&["src"]).await;

@@ -239,7 +239,7 @@ async fn a_watch_shows_the_life_of_leases() {
     let released = next(&mut lines, "released").await;
     assert_eq!((&released["lease"], text(&released, "/record/holder")), (&first["id"], scene.ada.as_str()));
     let granted = next(&mut lines, "granted").await;
-    assert_eq!(end(waiter).await.json()["token"], granted["sequence"]);
+    assert_eq!(end(waiter).await.json()["token"], granted["record"]["token"]);
     let expired = next(&mut lines, "expired").await;
     assert_eq!(expired["lease"], waiting["lease"]);
     signal(&watch, Signal::SIGTERM);

@@ -77,7 +77,7 @@ fn a_foreign_token_renews_nothing_and_counts_for_nothing() {
         let fault = space.renew(&renew(token), &agent("ada"), NOW_MS).unwrap_err();
         assert_eq!((fault.code, fault.details[0].at.as_str()), (Code::Conflict, "/token"));
         let checked = Checked { lease: lease.id.clone(), token };
-        assert_eq!(space.check(&checked, NOW_MS).standing, Standing::OtherToken);
+        assert_eq!(space.check(&[checked], NOW_MS)[0].standing, Standing::OtherToken);
     }
     let fault = space.renew(&renew(7), &agent("bob"), NOW_MS).unwrap_err();
     assert_eq!(fault.code, Code::Denied);
@@ -115,7 +115,14 @@ fn one_key_for_two_contents_is_a_conflict() {
 
 #[test]
 fn a_space_that_is_full_says_what_is_full() {
-    let limits = Limits { leases_per_holder: 2, waiters: 1, waiters_per_holder: 1, leases: 4, pools: 1 };
+    let limits = Limits {
+        leases_per_holder: 2,
+        waiters: 1,
+        waiters_per_holder: 1,
+        leases: 4,
+        pools: 1,
+        ..Limits::default()
+    };
     let mut space = Space::new(limits);
     acquire(&mut space, &want("1", "ada", &[resource("a")], 0), 1);
     acquire(&mut space, &want("2", "ada", &[resource("b")], 0), 2);
@@ -153,4 +160,19 @@ fn a_list_shows_what_is_asked_for() {
     assert_eq!(shown(r#"{"space":"other"}"#), Vec::<String>::new());
     let fault = Filter::new(&serde_json::from_str(r#"{"claims":[{"path":"/a"}]}"#).unwrap()).unwrap_err();
     assert_eq!(fault.details[0].at, "/claims/0/path");
+}
+
+#[test]
+fn a_check_of_many_large_leases_judges_all_and_shows_no_more_than_a_message_holds() {
+    let mut space = Space::new(Limits::default());
+    let claims: Vec<_> =
+        (0..256).map(|index| Claim::path(format!("{index}/{}", "x".repeat(1_000)))).collect();
+    let lease = held(&acquire(&mut space, &want("one", "ada", &claims, 0), 7)).clone();
+    let checked = vec![Checked { lease: lease.id.clone(), token: 7 }; 256];
+    let verdicts = space.check(&checked, NOW_MS);
+    assert!(verdicts.iter().all(|verdict| verdict.standing == Standing::Valid), "all are judged");
+    assert!(serde_json::to_vec(&verdicts).unwrap().len() < 1_000_000, "as large as a message at most");
+    let small = held(&acquire(&mut space, &want("two", "ada", &[Claim::path("y")], 0), 8)).clone();
+    let verdicts = space.check(&[Checked { lease: small.id.clone(), token: 8 }], NOW_MS);
+    assert_eq!(verdicts[0].now.as_ref().unwrap().id, small.id, "what fits is shown");
 }

@@ -14,8 +14,9 @@ fn a_lease_counts_until_its_deadline_and_is_freed_by_its_marker() {
     let mut space = Space::new(Limits::default());
     acquire(&mut space, &want("one", "ada", &[resource("db")], 0), 7);
     acquire(&mut space, &want("two", "bob", &[resource("db")], 60_000), 8);
-    let check =
-        |space: &Space, now_ms| space.check(&Checked { lease: lease_id("one"), token: 7 }, now_ms).standing;
+    let check = |space: &Space, now_ms| {
+        space.check(&[Checked { lease: lease_id("one"), token: 7 }], now_ms)[0].standing
+    };
     assert_eq!(check(&space, NOW_MS + 9_999), Standing::Valid);
     assert_eq!(check(&space, NOW_MS + 10_000), Standing::Expired);
     assert!(space.renew(&renewal(7), &agent("ada"), NOW_MS + 10_000).is_err(), "too late");

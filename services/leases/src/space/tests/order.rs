@@ -114,7 +114,8 @@ fn a_renewal_keeps_the_token() {
     let renewed = space.renew(&renew, &agent("ada"), NOW_MS + 5_000).unwrap();
     assert_eq!((renewed.outcome.token, renewed.outcome.expires_at_ms), (Some(7), NOW_MS + 65_000));
     store(&mut space, &renewed.writes, 8);
-    let check = |token| space.check(&Checked { lease: lease.id.clone(), token }, NOW_MS + 64_999).standing;
+    let check =
+        |token| space.check(&[Checked { lease: lease.id.clone(), token }], NOW_MS + 64_999)[0].standing;
     assert_eq!((check(7), check(8)), (Standing::Valid, Standing::OtherToken));
 }
 
@@ -190,7 +191,7 @@ fn a_grant_that_nobody_was_told_of_is_taken_back_when_the_space_is_loaded() {
         "{writes:?}"
     );
     let valid = |name: &str, token| {
-        loaded.check(&Checked { lease: lease_id(name), token }, NOW_MS).standing == Standing::Valid
+        loaded.check(&[Checked { lease: lease_id(name), token }], NOW_MS)[0].standing == Standing::Valid
     };
     assert!(valid("one", 7) && valid("apart", 8) && !valid("two", 10));
 }

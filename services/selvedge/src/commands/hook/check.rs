@@ -1,5 +1,7 @@
 //! `selvedge hook check`: what the hook runs.
 
+use std::time::Duration;
+
 use clap::Args;
 use selvedge_contracts::{
     fault::{Code, Fault},
@@ -15,6 +17,7 @@ use crate::{
     commands::lease::{Asking, SpaceNamed, Who, leases, left},
     connect::Context,
     exit::{Done, Failure},
+    input,
     output::hint,
     repository::Repository,
 };
@@ -43,6 +46,9 @@ pub(crate) struct Check {
     /// Let the commit pass, with a warning, if the fabric cannot be reached.
     #[arg(long)]
     fail_open: bool,
+    /// Longest wait for all answers together.
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = input::milliseconds)]
+    within: u64,
 }
 
 impl Check {
@@ -51,7 +57,7 @@ impl Check {
             hint("selvedge: SELVEDGE_HOOK=off: nobody is asked who holds what");
             return Ok(());
         }
-        let looked = match self.look(context).await {
+        let looked = match self.look_in_time(context).await {
             Err(Failure::Fault(fault)) if is_silence(&fault) && self.fail_open => {
                 hint(&format!("selvedge: not known who holds what, and committed all the same: {fault}"));
                 return Ok(());
@@ -63,6 +69,15 @@ impl Check {
             Some(refusal) => Err(refusal.into()),
             None => Ok(()),
         }
+    }
+
+    /// [`Check::look`], with one deadline for its many calls.
+    async fn look_in_time(&self, context: &Context) -> Result<Option<Fault>, Failure> {
+        let within = Duration::from_millis(self.within);
+        tokio::time::timeout(within, self.look(context)).await.unwrap_or_else(|_| {
+            let message = format!("nobody said within {} who holds what (--within)", left(self.within));
+            Err(Fault::unavailable(message).into())
+        })
     }
 
     /// The refusal of the commit, if others hold what it touches.

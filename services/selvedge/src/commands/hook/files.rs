@@ -1,10 +1,11 @@
-//! Where git looks for the hook, and what lies there.
+//! Where git looks for the hooks, and what lies there.
 //!
 //! | file | what |
 //! |---|---|
-//! | `pre-commit` | the hook that git runs |
-//! | `pre-commit.chained` | the hook that was there before ours, which ours runs first |
-//! | `pre-commit.replaced` | the hook that was there before `--force`; nobody runs it |
+//! | `pre-commit` | the hook that git runs before a commit |
+//! | `pre-merge-commit` | the one that it runs before it commits a merge of its own accord |
+//! | `<hook>.chained` | the hook that was there before ours, which ours runs first |
+//! | `<hook>.replaced` | the hook that was there before `--force`; nobody runs it |
 
 use std::{
     fs, io,
@@ -14,13 +15,14 @@ use std::{
 use super::script::is_ours;
 use crate::{exit::Failure, repository::Repository};
 
-/// Name of the hook that was there before.
-pub(super) const CHAINED: &str = "pre-commit.chained";
-const HOOK: &str = "pre-commit";
-const REPLACED: &str = "pre-commit.replaced";
+/// The hooks that are installed; the first is the one that a repository has if it has any of ours.
+pub(super) const NAMES: [&str; 2] = ["pre-commit", "pre-merge-commit"];
 
-/// The folder of a repository's hooks.
-pub(super) struct Hooks(PathBuf);
+/// One hook in the folder of a repository's hooks.
+pub(super) struct Hook {
+    folder: PathBuf,
+    name: &'static str,
+}
 
 /// What lies where the hook belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,31 +35,37 @@ pub(super) enum Found {
     Foreign,
 }
 
-impl Hooks {
-    /// As git itself says: `core.hooksPath`, else in the repository that its worktrees share.
-    pub(super) fn of(repository: &Repository) -> Result<Self, Failure> {
-        let folder = repository.ask(&["rev-parse", "--git-path", "hooks"])?;
-        Ok(Self(repository.root.join(folder)))
+impl Hook {
+    /// Each of [`NAMES`], where git itself says: `core.hooksPath`, else in the repository that its worktrees
+    /// share.
+    pub(super) fn all(repository: &Repository) -> Result<[Self; 2], Failure> {
+        let folder = repository.root.join(repository.ask(&["rev-parse", "--git-path", "hooks"])?);
+        Ok(NAMES.map(|name| Self { folder: folder.clone(), name }))
     }
 
     /// The hook.
-    pub(super) fn hook(&self) -> PathBuf {
-        self.0.join(HOOK)
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.join(self.name)
+    }
+
+    /// Name of the hook that was there before.
+    pub(super) fn chained_name(&self) -> String {
+        format!("{}.chained", self.name)
     }
 
     /// The hook that was there before.
     pub(super) fn chained(&self) -> PathBuf {
-        self.0.join(CHAINED)
+        self.folder.join(self.chained_name())
     }
 
     /// The hook that `--force` put aside.
     pub(super) fn replaced(&self) -> PathBuf {
-        self.0.join(REPLACED)
+        self.folder.join(format!("{}.replaced", self.name))
     }
 
     /// What lies there.
     pub(super) fn found(&self) -> Result<Found, Failure> {
-        let hook = self.hook();
+        let hook = self.path();
         if !is_there(&hook) {
             return Ok(Found::Nothing);
         }
@@ -73,9 +81,9 @@ impl Hooks {
     /// Writes the hook, whole or not at all.
     pub(super) fn write(&self, text: &[u8]) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
-        fs::create_dir_all(&self.0).map_err(|error| of_file(error, "create", &self.0))?;
-        let hook = self.hook();
-        let fresh = self.0.join(format!("{HOOK}.{}.new", std::process::id()));
+        fs::create_dir_all(&self.folder).map_err(|error| of_file(error, "create", &self.folder))?;
+        let hook = self.path();
+        let fresh = self.folder.join(format!("{}.{}.new", self.name, std::process::id()));
         let written = fs::write(&fresh, text)
             .and_then(|()| fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)))
             .and_then(|()| fs::rename(&fresh, &hook));

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     check::repository,
-    files::{CHAINED, Found, Hooks, is_there, put_aside, remove},
+    files::{Found, Hook, is_there, put_aside, remove},
     script::Script,
 };
 use crate::{
@@ -19,15 +19,16 @@ use crate::{
     repository::Repository,
 };
 
-/// Install the hook in the git repository around the current folder.
+/// Install the hooks in the git repository around the current folder.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge hook install
   selvedge hook install --as ada --mission demo
   selvedge hook install --space shop --fail-open
 
-It goes where git looks for it (core.hooksPath, worktrees). A hook that is there already is kept as
-pre-commit.chained and runs first; with --force it is put aside as pre-commit.replaced and runs no more.
+They are pre-commit and pre-merge-commit, and go where git looks for them (core.hooksPath, worktrees). A hook
+that is there already is kept as pre-commit.chained (pre-merge-commit.chained) and runs first; with --force it
+is put aside as pre-commit.replaced and runs no more.
 A commit needs the fabric: if that cannot be reached there is none, unless --fail-open was given here or
 SELVEDGE_HOOK=off is set then. Who commits is said by SELVEDGE_AGENT, else by --as given here, else it is
 the only agent registered here, else the operator.")]
@@ -56,30 +57,36 @@ impl Install {
         if !self.force {
             of_this_repository_alone(&repository)?;
         }
-        let hooks = Hooks::of(&repository)?;
-        let script = self.script(context)?;
-        let found = hooks.found()?;
-        match (found, self.force) {
-            (Found::Foreign, false) => put_aside(&hooks.hook(), &hooks.chained())?,
-            (Found::Foreign, true) => put_aside(&hooks.hook(), &hooks.replaced())?,
-            (Found::Nothing | Found::Ours, _) => {}
+        let hooks = Hook::all(&repository)?;
+        for hook in &hooks {
+            self.install(hook, context)?;
         }
-        if let Err(failure) = hooks.write(&script.text()) {
-            put_back(&hooks, found, self.force);
-            return Err(failure);
-        }
-        let chained = is_there(&hooks.chained()).then(|| hooks.chained());
-        let result = json!({ "hook": hooks.hook(), "chained": chained, "fail_open": self.fail_open });
+        let chained: Vec<_> = hooks.iter().map(Hook::chained).filter(|path| is_there(path)).collect();
+        let [hook, merges] = hooks.map(|hook| hook.path());
+        let result = json!({
+            "hook": hook, "merge_hook": merges, "chained": chained, "fail_open": self.fail_open,
+        });
         context.output.print(&result, |_| {
-            let chained = chained.as_ref().map_or_else(String::new, |path| {
-                format!("\nthe hook before it is {} and runs first", path.display())
-            });
-            format!("installed {}{chained}", hooks.hook().display())
+            let chained = chained
+                .iter()
+                .map(|path| format!("\nthe hook before it is {} and runs first", path.display()));
+            format!("installed {} and {}{}", hook.display(), merges.display(), chained.collect::<String>())
         })?;
         Ok(())
     }
 
-    fn script(&self, context: &Context) -> Result<Script, Failure> {
+    fn install(&self, hook: &Hook, context: &Context) -> Done {
+        let script = self.script(hook, context)?;
+        let found = hook.found()?;
+        match (found, self.force) {
+            (Found::Foreign, false) => put_aside(&hook.path(), &hook.chained())?,
+            (Found::Foreign, true) => put_aside(&hook.path(), &hook.replaced())?,
+            (Found::Nothing | Found::Ours, _) => {}
+        }
+        hook.write(&script.text()).inspect_err(|_| put_back(hook, found, self.force))
+    }
+
+    fn script(&self, hook: &Hook, context: &Context) -> Result<Script, Failure> {
         let home = context.home.path();
         let text = |value: &dyn ToString| Some(value.to_string().into());
         let kluster = &context.kluster;
@@ -93,17 +100,17 @@ impl Install {
         Ok(Script {
             binary: std::env::current_exe()?.into_os_string(),
             defaults: defaults.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-            chained: CHAINED,
+            chained: hook.chained_name(),
             fails_open: self.fail_open,
         })
     }
 }
 
 /// The hook cannot be written: what was moved for it goes back.
-fn put_back(hooks: &Hooks, found: Found, force: bool) {
+fn put_back(hook: &Hook, found: Found, force: bool) {
     if found == Found::Foreign {
-        let aside = if force { hooks.replaced() } else { hooks.chained() };
-        if put_aside(&aside, &hooks.hook()).is_err() {
+        let aside = if force { hook.replaced() } else { hook.chained() };
+        if put_aside(&aside, &hook.path()).is_err() {
             hint(&format!("the hook that was there is now {}", aside.display()));
         }
     }
@@ -124,7 +131,7 @@ fn of_this_repository_alone(repository: &Repository) -> Result<(), Failure> {
     }
 }
 
-/// Remove the hook, and put back the one that was there before.
+/// Remove the hooks, and put back those that were there before.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge hook uninstall
@@ -135,26 +142,41 @@ pub(crate) struct Uninstall {}
 impl Uninstall {
     pub(super) fn run(self, context: &Context) -> Done {
         let Self {} = self;
-        let hooks = Hooks::of(&repository()?)?;
-        let hook = hooks.hook();
-        match hooks.found()? {
-            Found::Ours => remove(&hook)?,
-            Found::Foreign => {
-                return Err(Fault::conflict(format!("{} is not selvedge's; it stays", hook.display())).into());
-            }
-            Found::Nothing => {
-                return Err(Fault::not_found(format!("there is no hook {}", hook.display())).into());
+        let hooks = Hook::all(&repository()?)?;
+        let mut removed = Vec::new();
+        for hook in &hooks {
+            if hook.found()? == Found::Ours {
+                remove(&hook.path())?;
+                let is_chained = is_there(&hook.chained());
+                if is_chained {
+                    put_aside(&hook.chained(), &hook.path())?;
+                }
+                removed.push((hook.path(), is_chained));
             }
         }
-        let is_chained = is_there(&hooks.chained());
-        if is_chained {
-            put_aside(&hooks.chained(), &hook)?;
-        }
-        let result = json!({ "hook": hook, "restored": is_chained });
+        let [hook, _] = hooks;
+        let Some((path, is_chained)) = removed.first() else {
+            return Err(not_ours(&hook)?.into());
+        };
+        let result = json!({ "hook": path, "restored": is_chained });
         context.output.print(&result, |_| {
-            let restored = if is_chained { "; the hook that was there before is back" } else { "" };
-            format!("removed {}{restored}", hook.display())
+            let lines = removed.iter().map(|(path, is_chained)| {
+                let restored = if *is_chained { "; the hook that was there before is back" } else { "" };
+                format!("removed {}{restored}", path.display())
+            });
+            lines.collect::<Vec<_>>().join("\n")
         })?;
         Ok(())
     }
+}
+
+/// Why there is nothing to remove.
+fn not_ours(hook: &Hook) -> Result<Fault, Failure> {
+    let path = hook.path();
+    Ok(match hook.found()? {
+        Found::Nothing => Fault::not_found(format!("there is no hook {}", path.display())),
+        Found::Foreign | Found::Ours => {
+            Fault::conflict(format!("{} is not selvedge's; it stays", path.display()))
+        }
+    })
 }

@@ -15,7 +15,7 @@ pub(super) struct Script {
     /// Variables that are set unless they are already.
     pub(super) defaults: Vec<(&'static str, OsString)>,
     /// Name of the hook that runs first, in the same folder.
-    pub(super) chained: &'static str,
+    pub(super) chained: String,
     /// Whether a commit passes if nobody can be asked.
     pub(super) fails_open: bool,
 }
@@ -87,7 +87,7 @@ mod tests {
         let script = Script {
             binary: "/x".into(),
             defaults: vec![],
-            chained: "pre-commit.chained",
+            chained: "pre-commit.chained".to_owned(),
             fails_open: false,
         };
         assert!(is_ours(&script.text()));

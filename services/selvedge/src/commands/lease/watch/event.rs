@@ -42,7 +42,7 @@ pub(in crate::commands::lease) struct Event {
     pub(in crate::commands::lease) space: SpaceId,
     /// The lease.
     pub(in crate::commands::lease) lease: LeaseId,
-    /// Sequence of the event; of a grant, the fencing token.
+    /// Sequence of the event in the stream of leases.
     pub(in crate::commands::lease) sequence: u64,
     /// The lease as it stands, or as it was known last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,9 +119,7 @@ impl Known {
                     (LeaseState::Held, None) => Happened::Granted,
                     (LeaseState::Held, Some(_)) => Happened::Renewed,
                 };
-                if record.is_held() {
-                    record.token = record.token.or(Some(sequence));
-                }
+                record.token = record.token_at(sequence);
                 self.0.insert(lease.clone(), record.as_ref().clone());
                 (event, Some(*record))
             }
@@ -151,6 +149,7 @@ mod tests {
             claims: vec![Claim::path("src")],
             state,
             token,
+            token_offset: 100,
             order: 1,
             since_ms: 0,
             ttl_ms: 1_000,
@@ -176,7 +175,7 @@ mod tests {
         let steps = [
             (put(LeaseState::Waiting, None, "1"), Happened::Waiting),
             (put(LeaseState::Held, None, "2"), Happened::Granted),
-            (put(LeaseState::Held, Some(2), "3"), Happened::Renewed),
+            (put(LeaseState::Held, Some(102), "3"), Happened::Renewed),
             (heard("shop.lease_01", b"", &[at("4"), purge]), Happened::Released),
             (put(LeaseState::Held, None, "5"), Happened::Granted),
             (heard("shop.lease_01", b"", &[at("6"), marker]), Happened::Expired),
@@ -186,6 +185,9 @@ mod tests {
             assert_eq!(event.event, happened);
             assert_eq!(event.record.as_ref().unwrap().holder.as_str(), "ada-1a2b3c4d", "{event:?}");
             assert!(event.human().contains("the login page"), "{}", event.human());
+            if event.event == Happened::Granted {
+                assert_eq!(event.record.unwrap().token, Some(event.sequence + 100));
+            }
         }
         assert!(known.0.is_empty());
     }
