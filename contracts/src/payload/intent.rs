@@ -8,10 +8,12 @@
 //! | verified | approved (with the last approval), rejected, expired, cancelled | governance |
 //! | verified without approvals, approved | executing | committer |
 //! | verified, approved | rejected (stale), expired, cancelled | governance |
-//! | executing | committed, failed, unknown | committer |
+//! | verified, approved | failed (a signature of its approvals does not hold) | committer |
+//! | executing | executing (the next attempt), committed, failed, unknown | committer |
 //! | unknown | committed, failed | committer, as a probe or an operator says |
 //! | committed | compensating | committer |
-//! | compensating | compensated, stuck | committer |
+//! | compensating | compensating (the next attempt), compensated, stuck | committer |
+//! | stuck | compensated, committed (to be undone again) | committer, as an operator says |
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -124,6 +124,16 @@ impl Bucket {
             .map(|message| Value { revision: message.sequence, bytes: message.payload }))
     }
 
+    /// How many keys start with `prefix` and a dot, by the bucket's stream; those that were deleted a moment
+    /// ago are among them.
+    ///
+    /// # Errors
+    /// A sentence, if the stream does not answer within the deadline.
+    pub async fn count_under(&self, prefix: &str, deadline: Deadline) -> Result<usize, String> {
+        let filter = bucket_subject(self.name, &format!("{prefix}.>"));
+        crate::jetstream::count_subjects(&self.bus, &bucket_stream(self.name), &filter, deadline).await
+    }
+
     /// Whether a key lives that starts with `prefix` and a dot, by the leader of the bucket's stream.
     ///
     /// # Errors
