@@ -104,10 +104,19 @@ impl Bucket {
     /// # Errors
     /// [`AppendError`] if the bucket does not answer within the deadline.
     pub async fn delete(&self, key: &str, deadline: Deadline) -> Result<(), AppendError> {
-        let mut headers = HeaderMap::new();
+        self.delete_at(key, Expect::Anything, deadline).await
+    }
+
+    /// Deletes a key that is as expected.
+    ///
+    /// # Errors
+    /// [`AppendError::Contended`] if it is not; others as they say.
+    pub async fn delete_at(&self, key: &str, expect: Expect, deadline: Deadline) -> Result<(), AppendError> {
+        let subject = bucket_subject(self.name, key);
+        let mut headers = expect.headers(&subject);
         headers.insert("KV-Operation", "DEL");
         headers.insert("Nats-TTL", "1s");
-        publish(&self.bus, &bucket_subject(self.name, key), headers, Bytes::new(), deadline).await?;
+        publish(&self.bus, &subject, headers, Bytes::new(), deadline).await?;
         Ok(())
     }
 
