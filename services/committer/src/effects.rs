@@ -1,6 +1,8 @@
 //! Carrying effects out, one module for each kind. An effect looks at the world before it acts wherever an
 //! earlier attempt may have acted, and asks at its last step whether it is still the one to act.
 
+pub(crate) mod git;
+
 use selvedge_contracts::{
     fault::Detail,
     payload::intent::{DEFAULT_EFFECT_MS, Effect, Intent, Receipt},

@@ -23,6 +23,8 @@ mod start;
 mod state;
 mod steps;
 
+/// Commits in a repository, without the bus: what is measured beside git itself.
+pub use effects::git::core as git;
 pub use error::CommitterError;
 pub use start::start;
 pub use state::Config;
