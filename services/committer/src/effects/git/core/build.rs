@@ -27,8 +27,9 @@ pub(in super::super) struct Chain {
     /// Every object that was written, and those that were there already.
     pub(in super::super) written: Vec<Oid>,
     settled: Vec<(usize, Verdict)>,
-    /// Whether one is refused although an earlier attempt may be about to act.
-    has_late_refusal: bool,
+    /// Those refused although an earlier attempt may be about to act: their places, and what their
+    /// references stand at.
+    pub(in super::super) late: Vec<(usize, Option<Oid>)>,
 }
 
 /// One order, built.
@@ -44,17 +45,12 @@ pub(in super::super) struct Built {
 impl Chain {
     /// Whether the branch must be locked before anything is answered.
     pub(super) fn needs_lock(&self) -> bool {
-        !self.built.is_empty() || self.has_late_refusal
+        !self.built.is_empty() || !self.late.is_empty()
     }
 
     /// Whether one of the orders had been done before.
     pub(super) fn has_found(&self) -> bool {
         self.settled.iter().any(|(_, verdict)| matches!(verdict, Verdict::Done { .. }))
-    }
-
-    /// Places of the orders that are refused although an earlier attempt may be about to act.
-    pub(in super::super) fn has_late_refusal(&self) -> bool {
-        self.has_late_refusal
     }
 
     /// The orders that were built.
@@ -67,9 +63,8 @@ impl Chain {
 
     /// The verdicts, once the branch stands at the tip.
     pub(in super::super) fn settle(&self, verdicts: &mut [Option<Verdict>]) {
-        let done = |built: &Built| {
-            (built.index, Verdict::Done { commit: built.commit, parent: built.parent })
-        };
+        let done =
+            |built: &Built| (built.index, Verdict::Done { commit: built.commit, parent: built.parent });
         for (index, found) in self.built.iter().map(done).chain(self.settled.iter().cloned()) {
             if let Some(verdict) = verdicts.get_mut(index) {
                 *verdict = Some(found);
@@ -91,7 +86,7 @@ pub(in super::super) fn chain(
         built: Vec::new(),
         written: Vec::new(),
         settled: Vec::new(),
-        has_late_refusal: false,
+        late: Vec::new(),
     };
     for &(index, order, intent) in orders {
         let done = history::done(repository, head, order, intent).map_err(Stop::from);
@@ -106,8 +101,9 @@ pub(in super::super) fn chain(
                 chain.tip = Some(commit);
             }
             Err(verdict) => {
-                let is_refused = matches!(verdict, Verdict::Refused(_));
-                chain.has_late_refusal |= is_refused && (order.may_have_begun || intent.is_some());
+                if matches!(verdict, Verdict::Refused(_)) && (order.may_have_begun || intent.is_some()) {
+                    chain.late.push((index, intent));
+                }
                 chain.settled.push((index, verdict));
             }
         }
@@ -124,7 +120,8 @@ fn commit(
 ) -> Result<Oid, Stop> {
     let effect = &order.effect;
     let base = base(repository, branch, effect, parent)?;
-    let whole = message::compose(&effect.message, &order.trailers).map_err(|wrong| Stop::Refused(vec![wrong]))?;
+    let whole =
+        message::compose(&effect.message, &order.trailers).map_err(|wrong| Stop::Refused(vec![wrong]))?;
     let (base, head) = (tree::tree_of(repository, base)?, tree::tree_of(repository, parent)?);
     let stale = tree::stale(repository, effect, base.as_ref(), head.as_ref())?;
     if !stale.is_empty() {
@@ -139,7 +136,8 @@ fn commit(
     let committer = Signature::new(COMMITTER.0, COMMITTER.1, &date)?;
     let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
     let parents: Vec<_> = parent.iter().collect();
-    let id = repository.commit(None, &author, &committer, &whole, &repository.find_tree(result)?, &parents)?;
+    let id =
+        repository.commit(None, &author, &committer, &whole, &repository.find_tree(result)?, &parents)?;
     written.push(id);
     Ok(id)
 }
@@ -152,9 +150,6 @@ fn base(
     head: Option<Oid>,
 ) -> Result<Option<Oid>, Stop> {
     let name = &effect.branch;
-    if !git2::Reference::is_valid_name(branch) || name.starts_with('-') || name == "HEAD" {
-        return refused("/effect/branch", &format!("{name:?} is no name for a branch"));
-    }
     let base = Oid::from_str(effect.base.as_str())?;
     match head {
         None if base.is_zero() => is_free(repository, branch).map(|()| None),
@@ -162,10 +157,13 @@ fn base(
             let message = format!("there is no branch {name}; the base of a new one is {}", Oid::ZERO_SHA1);
             refused("/effect/branch", &message)
         }
-        Some(_) if base.is_zero() => refused("/effect/base", &format!("stale: {name} has been begun meanwhile")),
+        Some(_) if base.is_zero() => {
+            refused("/effect/base", &format!("stale: {name} has been begun meanwhile"))
+        }
         Some(head) if history::is_in(repository, head, base)? => Ok(Some(base)),
         Some(_) => {
-            let message = format!("{base} is not in the history of {name}; base the work on what {name} holds");
+            let message =
+                format!("{base} is not in the history of {name}; base the work on what {name} holds");
             refused("/effect/base", &message)
         }
     }
@@ -176,7 +174,10 @@ fn is_free(repository: &Repository, branch: &str) -> Result<(), Stop> {
     let below = repository.references_glob(&format!("{branch}/*"))?.names().flatten().count() > 0;
     let mut above = branch.match_indices('/').filter_map(|(at, _)| branch.get(..at));
     if below || above.any(|above| repository.find_reference(above).is_ok()) {
-        return refused("/effect/branch", "a branch whose name is a folder of this one, or below it, is there");
+        return refused(
+            "/effect/branch",
+            "a branch whose name is a folder of this one, or below it, is there",
+        );
     }
     Ok(())
 }
