@@ -15,5 +15,6 @@ mod start;
 mod state;
 
 pub use error::GovernanceError;
+pub use policy::PolicyText;
 pub use start::start;
 pub use state::Config;
