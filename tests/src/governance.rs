@@ -7,8 +7,8 @@ use selvedge_contracts::{
     fault::Fault,
     id::{EffectorName, IntentId, Mission, RecordKey},
     payload::intent::{
-        Approve, Deny, Effect, ExternalEffect, Intent, IntentReply, IntentShow, MemoryEffect, Propose, Redeem,
-        Redeemed, Repeat, approval_text,
+        Approve, Deny, Effect, ExternalEffect, Intent, IntentReply, IntentShow, MemoryEffect, Propose,
+        Redeem, Redeemed, Repeat, approval_text,
     },
     role::Service,
 };
@@ -22,7 +22,10 @@ use selvedge_kit::{
 };
 use serde_json::{Value, json};
 
-use crate::{Bus, fabric::{Agent, Working, connect_bus}};
+use crate::{
+    Bus,
+    fabric::{Agent, Working, connect_bus},
+};
 
 /// The file with the keys of approvals, shared by all replicas of a bus, those in other processes too.
 pub fn keys(bus: &Bus) -> PathBuf {

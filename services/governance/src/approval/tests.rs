@@ -23,13 +23,13 @@ fn paul() -> Person {
 
 #[test]
 fn a_quorum_of_two_needs_two_owners() {
-    let (paul, twin, rita) = (
-        paul(),
-        Person::new("paula-1a2b3c4d", "person:paul"),
-        Person::new("rita-1a2b3c4d", "person:rita"),
-    );
+    let (paul, twin, rita) =
+        (paul(), Person::new("paula-1a2b3c4d", "person:paul"), Person::new("rita-1a2b3c4d", "person:rita"));
     let first = change(give(&verified(2), &paul).unwrap());
-    assert_eq!((first.fact.name, first.state.state, &first.state.token), ("granted", IntentState::Verified, &None));
+    assert_eq!(
+        (first.fact.name, first.state.state, &first.state.token),
+        ("granted", IntentState::Verified, &None)
+    );
     let refused = give(&first.state, &twin).unwrap_err();
     assert_eq!(refused.code, Code::Denied);
     assert!(refused.message.contains("counts owners"), "{refused}");
@@ -53,7 +53,14 @@ fn every_reason_against_an_approval_is_listed() {
     let seen = Seen { digest: &other, activation: 3, now_ms: current.expires_at_ms };
     let refused = approve(&current, by, seen, &signature, seal).unwrap_err();
     let all = refused.details.iter().map(|detail| detail.message.as_str()).collect::<Vec<_>>().join("; ");
-    for reason in ["role approver", "answers for its proposer", "look at it again", "run out", "activation", "identity key"] {
+    for reason in [
+        "role approver",
+        "answers for its proposer",
+        "look at it again",
+        "run out",
+        "activation",
+        "identity key",
+    ] {
         assert!(all.contains(reason), "{reason}: {all}");
     }
     assert_eq!((refused.code, refused.details.len()), (Code::Denied, 6));

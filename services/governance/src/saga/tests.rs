@@ -11,8 +11,8 @@ fn steps(states: &[IntentState]) -> Vec<Intent> {
 #[test]
 fn where_a_saga_stands_follows_from_its_steps() {
     use IntentState::{
-        Approved, Cancelled, Committed, Compensated, Compensating, Executing, Failed, Proposed, Rejected, Stuck,
-        Unknown, Verified,
+        Approved, Cancelled, Committed, Compensated, Compensating, Executing, Failed, Proposed, Rejected,
+        Stuck, Unknown, Verified,
     };
     for (states, expected) in [
         (vec![Proposed, Verified], SagaStatus::Waiting),

@@ -5,7 +5,8 @@ use super::*;
 
 fn wrong(effect: Value) -> Vec<String> {
     let effect: Effect = serde_json::from_value(effect).unwrap();
-    let proposal = Proposal { at: "", title: "t", effect: &effect, undo: None, preconditions: &[], tokens: &[] };
+    let proposal =
+        Proposal { at: "", title: "t", effect: &effect, undo: None, preconditions: &[], tokens: &[] };
     check(&proposal).into_iter().map(|detail| format!("{}: {}", detail.at, detail.message)).collect()
 }
 
@@ -45,7 +46,25 @@ fn a_path_is_touched_once_and_is_a_file_or_a_folder() {
 
 #[test]
 fn a_branch_is_one_that_git_takes() {
-    for bad in ["-x", "HEAD", "@", "refs/heads/a", "a..b", "a b", "a~1", "/a", "a/", "a//b", ".a", "a/.b", "a.lock", "a@{1}", "a.", "a\u{7}", "a\\b"] {
+    for bad in [
+        "-x",
+        "HEAD",
+        "@",
+        "refs/heads/a",
+        "a..b",
+        "a b",
+        "a~1",
+        "/a",
+        "a/",
+        "a//b",
+        ".a",
+        "a/.b",
+        "a.lock",
+        "a@{1}",
+        "a.",
+        "a\u{7}",
+        "a\\b",
+    ] {
         assert_eq!(wrong(git(bad, json!([put("a")]))).len(), 1, "{bad:?}");
     }
     for good in ["main", "feature/a-b", "x@y", "ä"] {
@@ -69,9 +88,18 @@ fn a_request_goes_where_it_says_and_carries_no_secret_in_the_open() {
         (json!({"headers": {"X-Key": "b"}, "secrets": {"x-key": "token"}}), "/effect/secrets/x-key"),
         (json!({"method": "GET", "body": "0".repeat(64)}), "/effect/body"),
         (json!({"content_type": "text/plain"}), "/effect/content_type"),
-        (json!({"probe": {"url": "https://u@example.org/", "done": [200], "absent": [404]}}), "/effect/probe/url"),
-        (json!({"probe": {"url": "https://example.org/", "done": [200], "absent": [200]}}), "/effect/probe/absent"),
-        (json!({"probe": {"url": "https://example.org/", "done": [99], "absent": [404]}}), "/effect/probe/done/0"),
+        (
+            json!({"probe": {"url": "https://u@example.org/", "done": [200], "absent": [404]}}),
+            "/effect/probe/url",
+        ),
+        (
+            json!({"probe": {"url": "https://example.org/", "done": [200], "absent": [200]}}),
+            "/effect/probe/absent",
+        ),
+        (
+            json!({"probe": {"url": "https://example.org/", "done": [99], "absent": [404]}}),
+            "/effect/probe/done/0",
+        ),
     ] {
         let found = wrong(http(over.clone()));
         assert!(found.len() == 1 && found[0].starts_with(at), "{over}: {found:?}");
@@ -83,7 +111,10 @@ fn numbers_that_canonical_json_would_blur_and_values_that_are_too_large_are_refu
     let external = |arguments: Value| {
         wrong(json!({"kind": "external", "effector": "mailer", "operation": "send", "arguments": arguments}))
     };
-    assert_eq!(external(json!({"a": [9_007_199_254_740_992_u64, -9_007_199_254_740_992_i64, 1e300, 0.1]})), [""; 0]);
+    assert_eq!(
+        external(json!({"a": [9_007_199_254_740_992_u64, -9_007_199_254_740_992_i64, 1e300, 0.1]})),
+        [""; 0]
+    );
     for (arguments, at) in [
         (json!({"a/b": [0, 9_007_199_254_740_993_u64]}), "/effect/arguments/a~1b/1"),
         (json!(-9_007_199_254_740_993_i64), "/effect/arguments"),
