@@ -15,8 +15,8 @@ mod content;
 mod reference;
 
 pub use content::{
-    Aborted, ChunkTaken, Finish, Gc, GcReport, Get, Got, Put, PutAbort, PutChunk, PutFinish, PutStart,
-    Removed, Span, Stored, Upload, Verified, Verify, Vouch, Vouched,
+    Aborted, ChunkTaken, Finish, Gc, GcReport, Get, Got, Meaning, Put, PutAbort, PutChunk, PutFinish,
+    PutStart, Removed, Span, Stored, Upload, Verified, Verify, Vouch, Vouched,
 };
 pub use reference::{Reference, Which};
 

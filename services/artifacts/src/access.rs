@@ -13,6 +13,7 @@ use selvedge_kit::{clock::Deadline, service::Call};
 
 use crate::{
     names::Known,
+    pins::Pin,
     rule::{may_read, state_name},
     state::Artifacts,
 };
@@ -83,6 +84,25 @@ impl Artifacts {
             return Ok(true);
         }
         self.pins.has(digest, asker.mission, asker.caller, deadline).await
+    }
+
+    /// Pins content that the asker may read, then makes sure that it is there; answers with its size in bytes,
+    /// or with nothing if the asker may not read it or it is not stored.
+    ///
+    /// # Errors
+    /// `unavailable` if that cannot be told.
+    pub(crate) async fn held(
+        &self,
+        asker: Asker<'_>,
+        digest: &Digest,
+        deadline: Deadline,
+    ) -> Result<Option<(u64, Pin)>, Fault> {
+        if !self.may_have(asker, digest, deadline).await? {
+            return Ok(None);
+        }
+        let pin = self.pins.pin(digest, asker.mission, asker.caller, deadline).await?;
+        let size_bytes = self.store.sound_size(digest).await?;
+        Ok(size_bytes.map(|size_bytes| (size_bytes, pin)))
     }
 
     /// The version that is meant. The latest is the newest that the caller may read; if it may read none,

@@ -58,6 +58,7 @@ struct Families {
     leases: Gauge,
     lease_waiters: Gauge,
     spaces_owned: Gauge,
+    effects: Family<Labels<1>, Counter>,
 }
 
 impl Default for Families {
@@ -77,6 +78,7 @@ impl Default for Families {
             leases: Gauge::default(),
             lease_waiters: Gauge::default(),
             spaces_owned: Gauge::default(),
+            effects: Family::default(),
         }
     }
 }
@@ -98,6 +100,7 @@ impl Families {
         registry.register("leases", "Leases in the spaces owned here, held and waiting", self.leases.clone());
         registry.register("lease_waiters", "Requests that wait for a lease in the spaces owned here", self.lease_waiters.clone());
         registry.register("spaces_owned", "Spaces of leases owned here", self.spaces_owned.clone());
+        registry.register("effects", "Effects that came to an end, by what became of the intent", self.effects.clone());
     }
 }
 
@@ -132,6 +135,12 @@ impl Metrics {
     /// The handle for leases.
     pub fn leases(&self) -> LeaseMetrics {
         LeaseMetrics::new(&self.families)
+    }
+
+    /// The counter of the effects that came to this end, such as `stuck`: one word of few. It exists from
+    /// then on, at zero, so that a first one shows as a rise.
+    pub fn effects(&self, end: &'static str) -> Counter {
+        self.families.effects.get_or_create(&[("end", end)]).clone()
     }
 
     /// Counts an audit entry that had to be dropped.

@@ -75,12 +75,10 @@ pub(super) async fn publish(
 /// Pins content that the caller may read and makes sure that it is there, in this order; answers with its
 /// size in bytes. The pin goes to `pins`.
 async fn pinned(state: &Artifacts, call: &Call, digest: &Digest, pins: &mut Vec<Pin>) -> Answer<u64> {
-    let asker = Asker::of(call);
-    if !state.may_have(asker, digest, call.deadline()).await? {
-        return Err(unknown_content(digest));
-    }
-    pins.push(state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?);
-    state.store.sound_size(digest).await?.ok_or_else(|| unknown_content(digest))
+    let held = state.held(Asker::of(call), digest, call.deadline()).await?;
+    let (size_bytes, pin) = held.ok_or_else(|| unknown_content(digest))?;
+    pins.push(pin);
+    Ok(size_bytes)
 }
 
 fn contract(state: &Artifacts, wanted: &ContractWanted) -> Answer<Arc<Contract>> {
