@@ -12,7 +12,7 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, artifact, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
+        agent, artifact, blame, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
         request, serve, session, status, tap, up,
     },
     connect::Context,
@@ -65,6 +65,7 @@ enum Command {
     Lease(lease::Lease),
     #[command(subcommand)]
     Hook(hook::Hook),
+    Blame(blame::Blame),
     Log(log::Log),
     Tap(tap::Tap),
     Call(call::Call),
@@ -87,6 +88,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Artifact(verb) => verb.run(&context).await,
         Command::Lease(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
+        Command::Blame(verb) => verb.run(&context).await,
         Command::Log(verb) => verb.run(&context).await,
         Command::Tap(verb) => verb.run(&context).await,
         Command::Call(verb) => verb.run(&context).await,
