@@ -14,7 +14,9 @@
 
 pub mod artifacts;
 mod bus;
+pub mod committer;
 pub mod fabric;
+pub mod governance;
 mod guard;
 pub mod python;
 pub mod raw;

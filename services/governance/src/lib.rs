@@ -11,6 +11,8 @@
 mod approval;
 mod error;
 mod finish;
+#[cfg(test)]
+mod fixture;
 mod follow;
 mod handlers;
 mod intent;
@@ -24,5 +26,6 @@ mod verify;
 
 pub use error::GovernanceError;
 pub use keys::{KeyIds, forget_key, rotate_keys};
+pub use policy::PolicyText;
 pub use start::start;
 pub use state::Config;

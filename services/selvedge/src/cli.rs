@@ -13,7 +13,7 @@ use selvedge_kit::{
 use crate::{
     commands::{
         agent, artifact, blame, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
-        request, serve, session, status, tap, up,
+        policy, request, serve, session, status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -64,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Lease(lease::Lease),
     #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
     Hook(hook::Hook),
     Blame(blame::Blame),
     Log(log::Log),
@@ -87,6 +89,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Contract(verb) => verb.run(&context).await,
         Command::Artifact(verb) => verb.run(&context).await,
         Command::Lease(verb) => verb.run(&context).await,
+        Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
         Command::Blame(verb) => verb.run(&context).await,
         Command::Log(verb) => verb.run(&context).await,

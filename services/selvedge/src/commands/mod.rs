@@ -13,6 +13,7 @@ pub(crate) mod kluster;
 pub(crate) mod lease;
 pub(crate) mod log;
 pub(crate) mod mission;
+pub(crate) mod policy;
 pub(crate) mod request;
 pub(crate) mod serve;
 pub(crate) mod session;
