@@ -12,7 +12,7 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, artifact, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
+        agent, artifact, blame, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
         policy, request, serve, session, status, tap, up,
     },
     connect::Context,
@@ -67,6 +67,7 @@ enum Command {
     Policy(policy::Policy),
     #[command(subcommand)]
     Hook(hook::Hook),
+    Blame(blame::Blame),
     Log(log::Log),
     Tap(tap::Tap),
     Call(call::Call),
@@ -90,6 +91,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Lease(verb) => verb.run(&context).await,
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
+        Command::Blame(verb) => verb.run(&context).await,
         Command::Log(verb) => verb.run(&context).await,
         Command::Tap(verb) => verb.run(&context).await,
         Command::Call(verb) => verb.run(&context).await,
