@@ -5,7 +5,7 @@
 //! holds; and whatever goes wrong while deciding means that it may not be done. Without a policy, an
 //! irreversible effect needs one approval by an approver, and a reversible one none.
 //!
-//! `shape` bounds a text before anything reads it, `compiled` checks it and decides, `annotation` and
+//! `shape` bounds a text before anything reads it, `check` checks it, `compiled` decides, `annotation` and
 //! `requirement` say what a permit asks for, `request` shows Cedar an effect. `version` and `activation` are
 //! the rules about which text is in force. Never records anything.
 
@@ -13,6 +13,7 @@ pub(crate) mod activation;
 mod address;
 mod annotation;
 mod cache;
+mod check;
 mod compiled;
 mod finding;
 mod paths;
@@ -39,12 +40,7 @@ pub use text::PolicyText;
 pub(crate) use text::test_without_policy;
 pub(crate) use vocabulary::{SCHEMA, schema_json};
 
-use self::{
-    cache::Cache,
-    compiled::{Checked, Outcome},
-    request::asked,
-    vocabulary::vocabulary,
-};
+use self::{cache::Cache, check::Checked, compiled::Outcome, request::asked, vocabulary::vocabulary};
 
 /// The policies of all missions.
 pub(crate) struct Policies {

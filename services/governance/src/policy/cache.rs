@@ -7,7 +7,7 @@ use std::{
 
 use selvedge_contracts::{id::Digest, payload::policy::MAX_POLICY_BYTES};
 
-use super::compiled::{Checked, check};
+use super::check::{Checked, try_check};
 
 /// Most bytes of the texts of what is kept; what is compiled takes some tens of times that.
 const MOST_BYTES: usize = 16 * MAX_POLICY_BYTES;
@@ -42,7 +42,9 @@ impl Cache {
             return Arc::new(Checked::refused("the text does not have the digest that it was kept under"));
         }
         // Not under the lock: others have other policies to ask for. Two may check the same at once.
-        let checked = Arc::new(check(text));
+        let Some(checked) = try_check(text).map(Arc::new) else {
+            return Arc::new(Checked::refused("the text could not be checked; try again"));
+        };
         self.with(|kept| kept.put(digest.clone(), &checked, text.len()));
         checked
     }
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_longest_goes_and_both_bounds_hold() {
         let mut kept = Kept::default();
-        let checked = Arc::new(check("permit(principal, action, resource);"));
+        let checked = Arc::new(try_check("permit(principal, action, resource);").unwrap());
         let mut put = |n: usize, bytes| {
             kept.clock += 1;
             kept.put(digest(&n.to_string()), &checked, bytes);

@@ -108,20 +108,30 @@ fn commit(git: &GitEffect) -> Result<Resource, String> {
 }
 
 fn targets(vocabulary: &Vocabulary, http: &HttpEffect) -> Result<Vec<Resource>, String> {
-    let request = target(vocabulary, http.method, &http.url, "url", false);
-    let probe =
-        http.probe.as_ref().map(|probe| target(vocabulary, Method::Get, &probe.url, "probe's url", true));
+    let request = target(vocabulary, http, &http.url, Purpose::Effect);
+    let probe = http.probe.as_ref().map(|probe| target(vocabulary, http, &probe.url, Purpose::Probe));
     std::iter::once(request).chain(probe).collect()
+}
+
+/// What a request is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Effect,
+    Probe,
 }
 
 fn target(
     vocabulary: &Vocabulary,
-    method: Method,
+    http: &HttpEffect,
     url: &str,
-    what: &str,
-    is_probe: bool,
+    purpose: Purpose,
 ) -> Result<Resource, String> {
+    let (what, method) = match purpose {
+        Purpose::Effect => ("url", http.method),
+        Purpose::Probe => ("probe's url", Method::Get),
+    };
     let address = Address::read(url).map_err(|reason| format!("the {what} {reason}"))?;
+    let secrets = http.secrets.values().map(|name| text(name.as_str()));
     let attributes = named([
         ("method", vocabulary.method(method.name())),
         ("scheme", vocabulary.scheme(&address.scheme)),
@@ -129,7 +139,9 @@ fn target(
         ("port", RestrictedExpression::new_long(address.port.into())),
         ("path", text(&address.path)),
         ("query", text(&address.query)),
-        ("probe", RestrictedExpression::new_bool(is_probe)),
+        // Whether a probe needs them too is for whoever sends it to decide.
+        ("secrets", RestrictedExpression::new_set(secrets)),
+        ("probe", RestrictedExpression::new_bool(purpose == Purpose::Probe)),
     ]);
     let Address { scheme, host, port, path, .. } = address;
     Ok(Resource { action: Action::Request, id: format!("{scheme}://{host}:{port}{path}"), attributes })

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use selvedge_contracts::{
     envelope::Envelope,
     fact::EntityName,
-    id::{Caller, CommitHash, Digest, EffectorName, EntityId, RecordKey, RepositoryName},
+    id::{Caller, CommitHash, Digest, EffectorName, EntityId, RecordKey, RepositoryName, SecretName},
     payload::{
         intent::{
             ExternalEffect, FileChange, GitEffect, HttpEffect, MemoryEffect, Method, Probe, Repeat, TreePath,
@@ -157,6 +157,22 @@ fn a_probe_needs_permission_too() {
     let unreadable = decided(RULES, &http(Method::Get, "https://user@api.example.org/", None));
     assert_eq!(unreadable.requirement, None);
     assert!(unreadable.errors.concat().contains("names a user"), "{unreadable:?}");
+}
+
+#[test]
+fn a_secret_may_be_kept_to_its_host() {
+    let text = r#"permit(principal, action, resource);
+        forbid(principal, action == Action::"http.request", resource)
+        when { resource.secrets.contains("deploy-token") && resource.host != "a.example" };"#;
+    let of = |url: &str, probe| {
+        let Effect::Http(effect) = http(Method::Post, url, probe) else { panic!("no request") };
+        let secret = SecretName::new("deploy-token").unwrap();
+        let effect = HttpEffect { secrets: [("authorization".to_owned(), secret)].into(), ..effect };
+        decided(text, &Effect::Http(effect)).requirement.is_some()
+    };
+    assert!(of("https://a.example/", None));
+    assert!(!of("https://b.example/", None));
+    assert!(!of("https://a.example/", Some("https://b.example/")), "nor where it is probed");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use selvedge_contracts::{
 
 use super::{
     Question,
-    compiled::{Checked, Outcome, check},
+    check::{Checked, check},
+    compiled::Outcome,
 };
 
 /// A policy text that was checked.
