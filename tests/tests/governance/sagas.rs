@@ -4,8 +4,8 @@ use selvedge_contracts::{
     call,
     fault::{Code, Fault},
     payload::intent::{
-        Effect, IntentCancel, IntentReply, IntentState, SagaPropose, SagaReply, SagaShow, SagaStatus,
-        SagaStepWanted,
+        Effect, IntentCancel, IntentReply, IntentState, Propose, SagaPropose, SagaReply, SagaShow,
+        SagaStatus, SagaStepWanted,
     },
 };
 use selvedge_kit::client::Client;
@@ -104,4 +104,16 @@ async fn what_cannot_be_taken_back_has_an_undo_unless_it_is_last() {
     let long = saga((0..33).map(|n| step(memory("a", json!(n)), None)).collect());
     assert_eq!(propose(scene.ada.client(), &long).await.unwrap_err().code, Code::Invalid);
     assert_eq!(count(&scene.ledger, "demo.saga.>").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_is_decided_and_approved_together_with_its_do() {
+    let scene = Scene::start().await;
+    let hidden = Propose { undo: Some(external("undo")), ..wanting(memory("a", json!(1))) };
+    let found = scene.ada.propose(&hidden).await.intent;
+    assert_eq!(found.decision.as_ref().unwrap().requirement.approvals, 1, "for what its undo would do");
+    scene.enact("permit(principal, action, resource) when { resource is Record };").await;
+    let refused = scene.ada.propose(&hidden).await.intent;
+    assert_eq!((refused.round, refused.state), (1, IntentState::Rejected));
+    assert_eq!(refused.reasons[0].at, "/undo", "{:?}", refused.reasons);
 }
