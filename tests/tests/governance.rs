@@ -10,13 +10,24 @@
     reason = "tests stop where they fail"
 )]
 
+#[path = "governance/approvals.rs"]
+mod approvals;
+#[path = "governance/content.rs"]
+mod content;
 #[path = "governance/intents.rs"]
 mod intents;
 #[path = "governance/policy.rs"]
 mod policy;
+#[path = "governance/replicas.rs"]
+mod replicas;
+#[path = "governance/rights.rs"]
+mod rights;
+#[path = "governance/sagas.rs"]
+mod sagas;
 #[path = "governance/scene.rs"]
 mod scene;
+#[path = "governance/staleness.rs"]
+mod staleness;
 
 /// One replica as a process of its own.
-#[allow(dead_code)]
 const REPLICA: &str = env!("CARGO_BIN_EXE_replica");

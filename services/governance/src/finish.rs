@@ -27,6 +27,12 @@ pub(crate) async fn finish(
     proposed: Recorded<Intent>,
     deadline: Deadline,
 ) -> Answer<Recorded<Intent>> {
+    let of = entity(&proposed.state.mission, &proposed.state.id);
+    // A repetition finds what it recorded; the intent may have moved on since.
+    let newer = state.intents.get(&of.mission, &of.id).filter(|entry| entry.revision > proposed.revision);
+    if let Some(entry) = newer {
+        return Ok(Recorded { revision: entry.revision, state: entry.state });
+    }
     if proposed.state.state != IntentState::Proposed {
         return Ok(proposed);
     }
@@ -36,5 +42,5 @@ pub(crate) async fn finish(
         let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
         Ok(intent::verify(current, &seen, &looked.finding, now_ms()))
     };
-    writer.record(&state.intents, &entity(&seen.mission, &seen.id), decide).await
+    writer.record(&state.intents, &of, decide).await
 }

@@ -36,6 +36,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::view::View;
 
+pub(crate) use requirement::strictest;
 pub use text::PolicyText;
 pub(crate) use text::test_without_policy;
 pub(crate) use vocabulary::{SCHEMA, schema_json};

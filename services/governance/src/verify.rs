@@ -8,7 +8,7 @@ use selvedge_contracts::{
     id::{AgentId, Mission},
     payload::{
         agent::AgentStatus,
-        intent::{Effect, Intent, IntentPrecondition, Requirement},
+        intent::{Effect, Intent, IntentPrecondition},
         policy::activation_id,
     },
     role::Role,
@@ -117,8 +117,7 @@ fn requirement(state: &Governance, intent: &Intent) -> Result<Terms, Vec<Detail>
         }
     };
     if let Some(undo) = undo {
-        terms.requirement =
-            strictest(&terms.requirement, &undo.requirement).map_err(|reason| vec![reason])?;
+        terms.requirement = policy::strictest(&terms.requirement, &undo.requirement);
         terms.rules.extend(undo.rules);
         terms.rules.sort();
         terms.rules.dedup();
@@ -156,24 +155,6 @@ fn decided(state: &Governance, intent: &Intent, effect: &Effect, at: &str) -> Re
     }
 }
 
-/// The requirement that satisfies both.
-fn strictest(one: &Requirement, other: &Requirement) -> Result<Requirement, Detail> {
-    let expires_after_ms = [one.expires_after_ms, other.expires_after_ms].into_iter().flatten().min();
-    let both = |of: &Requirement, approvals| Requirement { approvals, role: of.role, expires_after_ms };
-    match (one.approvals, other.approvals) {
-        (_, 0) => Ok(both(one, one.approvals)),
-        (0, _) => Ok(both(other, other.approvals)),
-        (a, b) if one.role == other.role => Ok(both(one, a.max(b))),
-        _ => Err(detail(
-            "/undo",
-            format!(
-                "it is for the role {} to approve, and the effect for the role {}: expected one role that may approve both",
-                other.role, one.role
-            ),
-        )),
-    }
-}
-
 /// What was looked at, and at which revision: the preconditions, the proposer, the policy in force.
 fn seen(state: &Governance, intent: &Intent) -> Vec<IntentPrecondition> {
     let agent = AgentId::new(intent.proposer.as_str()).ok().and_then(|id| state.directory.agent(&id));
@@ -196,6 +177,3 @@ fn entity(mission: &Mission, wanted: &IntentPrecondition) -> Entity {
     let mission = if wanted.entity.is_kluster_wide() { Mission::kluster() } else { mission.clone() };
     Entity { mission, name: wanted.entity, id: wanted.id.clone() }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,31 @@
 //! A fabric with governance, and the agents that ask it.
 
 use nkeys::KeyPair;
-use selvedge_contracts::role::Role;
-use selvedge_kit::{client::Client, ledger::Ledger, service::Running};
+use selvedge_contracts::{
+    call,
+    envelope::Envelope,
+    fact::{EntityName, FactKind},
+    fault::{Code, Fault},
+    id::Mission,
+    payload::{
+        Nothing, Recorded,
+        intent::{Intent, IntentReply},
+        policy::{PolicyActivate, PolicyConfirm, PolicyDraft},
+    },
+    role::Role,
+    subject::Entity,
+};
+use selvedge_kit::{
+    client::Client,
+    clock::Deadline,
+    credential::Login,
+    ledger::{Ledger, NewFact},
+    service::Running,
+};
 use selvedge_tests::{
-    fabric::{Agent, Fabric, Working, lasting_session},
+    fabric::{Agent, Fabric, Working, connect_bus, lasting_session},
     governance,
-    raw::ledger,
+    raw::{count, ledger},
 };
 
 /// A fabric with one replica of the service and a worker of `person:olga`.
@@ -46,6 +65,44 @@ impl Scene {
         member(&self.fabric, name, role, owner).await
     }
 
+    /// Puts a policy in force, by two principals.
+    pub(crate) async fn enact(&self, text: &str) {
+        let operator = self.fabric.operator.clone().in_mission(Mission::new("demo").unwrap());
+        let draft = PolicyDraft { text: text.to_owned(), note: String::new() };
+        let drafted = operator.call::<call::PolicyDraft>(&draft).await.unwrap().reply.policy;
+        let activate = PolicyActivate { version: drafted.version, reason: "a test".to_owned() };
+        operator.call::<call::PolicyActivate>(&activate).await.unwrap();
+        let second =
+            self.member(&format!("second{}", drafted.version), Role::Approver, "person:second").await;
+        let confirm = PolicyConfirm { version: drafted.version, digest: drafted.digest };
+        second.client().call::<call::PolicyConfirm>(&confirm).await.unwrap();
+    }
+
+    /// Records a fact about an intent as a service would, and answers with its revision.
+    pub(crate) async fn record(&self, fact: FactKind, state: &Intent, expected: u64) -> u64 {
+        let login = Login::held(self.fabric.bus.service_credential(fact.service, "stand-in"));
+        let ledger = Ledger::new(connect_bus(&self.fabric.bus, login).await);
+        let entity =
+            Entity { mission: state.mission.clone(), name: EntityName::Intent, id: (&state.id).into() };
+        let payload = serde_json::to_vec(&Recorded { change: &Nothing {}, state }).unwrap();
+        let envelope = Envelope {
+            id: format!("{}-{}-{expected}", state.id, fact.name),
+            kind: fact.kind().to_string(),
+            mission: state.mission.to_string(),
+            sender: fact.service.name().to_owned(),
+            session: "stand-in".to_owned(),
+            payload,
+            ..Envelope::default()
+        };
+        let fact = NewFact { entity, fact, envelope, request: None, traceparent: None };
+        ledger.append(&fact, expected, Deadline::in_ms(5_000)).await.unwrap()
+    }
+
+    /// How often this happened to any intent of the mission.
+    pub(crate) async fn count(&self, happened: &str) -> usize {
+        count(&self.ledger, &format!("demo.intent.*.{happened}")).await
+    }
+
     /// An approver of `person:paul`.
     pub(crate) async fn approver(&self) -> Member {
         self.member("paula", Role::Approver, "person:paul").await
@@ -59,7 +116,24 @@ async fn member(fabric: &Fabric, name: &str, role: Role, owner: &str) -> Member 
     Member { agent, working }
 }
 
+/// The refusal, and that it has this code and says this somewhere.
+pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, Fault>, code: Code, says: &str) -> Fault {
+    let fault = outcome.unwrap_err();
+    let told =
+        fault.message.contains(says) || fault.details.iter().any(|detail| detail.message.contains(says));
+    assert!(fault.code == code && told, "expected {code} with {says:?}: {fault:?}");
+    fault
+}
+
 impl Member {
+    pub(crate) async fn propose(&self, wanted: &selvedge_contracts::payload::intent::Propose) -> IntentReply {
+        governance::propose(self.client(), wanted).await.unwrap()
+    }
+
+    pub(crate) async fn approve(&self, intent: &Intent) -> Result<IntentReply, Fault> {
+        governance::approve(&self.agent, &self.working, intent).await
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.working.client
     }

@@ -190,7 +190,8 @@ pub struct SagaStepWanted {
 }
 
 /// `governance.saga_propose`: several intents that are done in order. The first is begun only when all may
-/// be done; if one fails, those before it are undone in reverse.
+/// be done; if one fails, those before it are undone in reverse. A saga stays as it was proposed first: a
+/// fresh try names another occurrence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SagaPropose {

@@ -40,6 +40,11 @@ async fn propose(state: Arc<Governance>, call: Arc<Call>, request: SagaPropose) 
     call.writer.record_all(&of, || drafts(&state, &of, &saga, &steps)).await?;
     call.writer.refresh(&of).await?;
     let proposed = known_saga(&state, &call, &saga.id)?;
+    // Its steps stand directly behind it in the ledger.
+    let last = proposed.revision.saturating_add(proposed.state.steps.len() as u64);
+    if !state.feed.reaches(last, call.deadline()).await {
+        return Err(Fault::unavailable(format!("the views are behind revision {last}; try again")));
+    }
     verify(&state, &call, &proposed.state).await?;
     answer(&state, &call, proposed)
 }
@@ -132,8 +137,9 @@ fn show(state: &Governance, call: &Call, request: SagaShow) -> Answer<SagaReply>
 }
 
 fn answer(state: &Governance, call: &Call, saga: Recorded<Saga>) -> Answer<SagaReply> {
-    let steps = saga.state.steps.iter().map(|id| Ok(known(state, call, id)?.state.as_ref().clone()));
-    let steps: Vec<Intent> = steps.collect::<Answer<_>>()?;
+    let steps = saga.state.steps.iter().map(|id| state.intents.state(call.mission(), &id.into()));
+    let steps: Option<Vec<Intent>> = steps.map(|step| Some(step?.as_ref().clone())).collect();
+    let steps = steps.ok_or_else(|| Fault::unavailable("its steps are not in view yet; try again"))?;
     let status = rule::status(&steps);
     Ok(SagaReply { saga: saga.state.as_ref().clone(), status, steps, revision: saga.revision })
 }

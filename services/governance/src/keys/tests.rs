@@ -22,7 +22,7 @@ fn what_a_former_key_sealed_counts_until_that_key_is_taken_out() {
     assert_eq!(ring.judge(&sealed, b"bytes"), Proof::Holds, "the file was read again, the old key counts");
     assert_eq!(ring.seal(b"bytes").key_id, rotated.active);
     let left = forget_key(&path, &sealed.key_id).unwrap();
-    assert_eq!(left.keys, [rotated.active.clone()]);
+    assert_eq!(left.keys, std::slice::from_ref(&rotated.active));
     assert_eq!(keys.ring().unwrap().judge(&sealed, b"bytes"), Proof::NoKey);
     let refused = forget_key(&path, &rotated.active).unwrap_err();
     assert!(refused.to_string().contains("rotate first"), "{refused}");

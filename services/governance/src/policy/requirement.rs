@@ -16,7 +16,7 @@ pub(super) const NOTHING: Requirement =
     Requirement { approvals: 0, role: Role::Approver, expires_after_ms: None };
 
 /// What both together ask for.
-pub(super) fn strictest(one: &Requirement, other: &Requirement) -> Requirement {
+pub(crate) fn strictest(one: &Requirement, other: &Requirement) -> Requirement {
     let role = match (one.approvals, other.approvals) {
         (0, 0) => NOTHING.role,
         (0, _) => other.role,
