@@ -12,8 +12,8 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, artifact, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
-        request, serve, session, status, tap, up,
+        agent, approval, artifact, call, completion, contract, doctor, hook, init, intent, kluster, lease,
+        log, memory, mission, repository, request, saga, scratch, serve, session, status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -65,6 +65,18 @@ enum Command {
     Lease(lease::Lease),
     #[command(subcommand)]
     Hook(hook::Hook),
+    #[command(subcommand)]
+    Intent(intent::Intent),
+    #[command(subcommand)]
+    Approval(approval::Approval),
+    #[command(subcommand)]
+    Saga(saga::Saga),
+    #[command(subcommand)]
+    Memory(memory::Memory),
+    #[command(subcommand)]
+    Scratch(scratch::Scratch),
+    #[command(subcommand)]
+    Repository(repository::Repository),
     Log(log::Log),
     Tap(tap::Tap),
     Call(call::Call),
@@ -87,6 +99,12 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Artifact(verb) => verb.run(&context).await,
         Command::Lease(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
+        Command::Intent(verb) => verb.run(&context).await,
+        Command::Approval(verb) => verb.run(&context).await,
+        Command::Saga(verb) => verb.run(&context).await,
+        Command::Memory(verb) => verb.run(&context).await,
+        Command::Scratch(verb) => verb.run(&context).await,
+        Command::Repository(verb) => verb.run(&context).await,
         Command::Log(verb) => verb.run(&context).await,
         Command::Tap(verb) => verb.run(&context).await,
         Command::Call(verb) => verb.run(&context).await,

@@ -8,10 +8,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 const LARGE_BYTES: u64 = 8 << 20;
 
 /// A bar on standard error; silent where that is no terminal, or the content is small.
-pub(super) struct Progress(ProgressBar);
+pub(in crate::commands) struct Progress(ProgressBar);
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(in crate::commands) fn new() -> Self {
         let bar = ProgressBar::hidden();
         let style =
             ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left");
@@ -23,7 +23,7 @@ impl Progress {
     }
 
     /// Takes the news of a transfer.
-    pub(super) fn told(&self, done: u64, all: Option<u64>) {
+    pub(in crate::commands) fn told(&self, done: u64, all: Option<u64>) {
         if all.unwrap_or(done) < LARGE_BYTES || !std::io::stderr().is_terminal() {
             return;
         }
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub(super) fn end(&self) {
+    pub(in crate::commands) fn end(&self) {
         self.0.finish_and_clear();
     }
 }
