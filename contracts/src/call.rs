@@ -270,11 +270,11 @@ calls! {
     /// Stores content of at most 1 MiB, in one message.
     ArtifactPut = Artifacts.put, Write, Optional, 20_000 ms, STORERS, artifact::Put => artifact::Stored, bytes in Request;
     /// Begins or resumes an upload of content of any size.
-    ArtifactPutStart = Artifacts.put_start, Write, Optional, 10_000 ms, MEMBERS, artifact::PutStart => artifact::Upload;
+    ArtifactPutStart = Artifacts.put_start, Write, Optional, 10_000 ms, STORERS, artifact::PutStart => artifact::Upload;
     /// Sends one piece of an upload.
-    ArtifactPutChunk = Artifacts.put_chunk, Write, Optional, 20_000 ms, MEMBERS, artifact::PutChunk => artifact::ChunkTaken, bytes in Request;
+    ArtifactPutChunk = Artifacts.put_chunk, Write, Optional, 20_000 ms, STORERS, artifact::PutChunk => artifact::ChunkTaken, bytes in Request;
     /// Puts an upload together, verifies and stores it.
-    ArtifactPutFinish = Artifacts.put_finish, Write, Optional, 20_000 ms, MEMBERS, artifact::PutFinish => artifact::Finish;
+    ArtifactPutFinish = Artifacts.put_finish, Write, Optional, 20_000 ms, STORERS, artifact::PutFinish => artifact::Finish;
     /// A stretch of content, verified.
     ArtifactGet = Artifacts.get, Read, Optional, 20_000 ms, STORERS, artifact::Get => artifact::Got, bytes in Reply;
     /// Publishes the next version of a name.

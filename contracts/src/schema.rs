@@ -3,7 +3,7 @@
 
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-use crate::{call::CALLS, fact::FACTS, kind::Kind};
+use crate::{call::CALLS, fact::FACTS, kind::Kind, payload::effector};
 
 /// The schema of `T` (JSON Schema 2020-12).
 pub fn of<T: JsonSchema>() -> Schema {
@@ -16,7 +16,11 @@ pub fn all() -> Vec<(Kind, Schema)> {
         [(call.request_kind(), (call.request_schema)()), (call.reply_kind(), (call.reply_schema)())]
     });
     let facts = FACTS.iter().map(|fact| (fact.kind(), (fact.schema)()));
-    calls.chain(facts).collect()
+    let orders = [
+        (Kind::first("effector.order"), of::<effector::Order>()),
+        (Kind::first("effector.order.reply"), of::<effector::OrderReply>()),
+    ];
+    calls.chain(facts).chain(orders).collect()
 }
 
 #[cfg(test)]

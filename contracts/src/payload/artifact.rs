@@ -15,8 +15,8 @@ mod content;
 mod reference;
 
 pub use content::{
-    ChunkTaken, Finish, Gc, GcReport, Get, Got, Put, PutChunk, PutFinish, PutStart, Removed, Span, Stored,
-    Upload, Verified, Verify, Vouch, Vouched,
+    ChunkTaken, Finish, Gc, GcReport, Get, Got, Meaning, Put, PutChunk, PutFinish, PutStart, Removed, Span,
+    Stored, Upload, Verified, Verify, Vouch, Vouched,
 };
 pub use reference::{Reference, Which};
 

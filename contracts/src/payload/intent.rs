@@ -4,14 +4,17 @@
 //! | from | to | by |
 //! |---|---|---|
 //! | nothing, rejected, expired, cancelled, failed | proposed | governance |
-//! | proposed | verified, rejected | governance |
+//! | proposed, verified, approved | proposed (its proposer binds it to something else: a new round) | governance |
+//! | proposed | verified, rejected, expired, cancelled | governance |
 //! | verified | approved (with the last approval), rejected, expired, cancelled | governance |
 //! | verified without approvals, approved | executing | committer |
 //! | verified, approved | rejected (stale), expired, cancelled | governance |
-//! | executing | committed, failed, unknown | committer |
+//! | verified, approved | failed (a signature of its approvals does not hold) | committer |
+//! | executing | executing (the next attempt), committed, failed, unknown | committer |
 //! | unknown | committed, failed | committer, as a probe or an operator says |
 //! | committed | compensating | committer |
-//! | compensating | compensated, stuck | committer |
+//! | compensating | compensating (the next attempt), compensated, stuck | committer |
+//! | stuck | compensated, committed (to be undone again) | committer, as an operator says |
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,7 +34,9 @@ mod call;
 mod effect;
 mod tree;
 
-pub use binding::{approval_digest, approval_text, intent_id, saga_id, token_bytes};
+pub use binding::{
+    STEP_PREFIX, StepIdentity, approval_digest, approval_text, intent_id, saga_id, step_occurrence, token_bytes,
+};
 pub use call::{
     Approve, Deny, IntentCancel, IntentList, IntentReply, IntentShow, Intents, Propose, Redeem, Redeemed,
     SagaPropose, SagaReply, SagaShow, SagaStatus, SagaStepWanted, Settle, Settlement, Waiting,
@@ -57,6 +62,8 @@ pub const MAX_INTENT_TTL_MS: u64 = 30 * 86_400_000;
 pub const DEFAULT_INTENT_TTL_MS: u64 = 86_400_000;
 /// Most steps of one saga.
 pub const MAX_STEPS: usize = 32;
+/// Largest effect and undo of one intent, in bytes of JSON: with its approvals it must fit a message.
+pub const MAX_INTENT_BYTES: usize = 524_288;
 /// Most approvals that a policy may ask for.
 pub const MAX_APPROVALS: u32 = 16;
 
@@ -67,8 +74,8 @@ pub struct Intent {
     pub id: IntentId,
     /// Its mission.
     pub mission: Mission,
-    /// How often it was proposed after it had ended without being committed, from 0. Approvals are of one
-    /// round.
+    /// How often it was proposed anew, from 0: after it had ended without being committed, or bound to
+    /// something else by its proposer. Approvals are of one round.
     pub round: u32,
     /// In a line.
     pub title: String,

@@ -6,6 +6,7 @@ pub mod agent;
 pub mod artifact;
 pub mod claim;
 pub mod contract;
+pub mod effector;
 pub mod history;
 pub mod intent;
 pub mod invite;

@@ -85,6 +85,27 @@ impl Artifacts {
         self.pins.has(digest, asker.mission, asker.caller, deadline).await
     }
 
+    /// Pins content that the asker may read, then makes sure that it is there; answers with its size in bytes,
+    /// or with nothing if the asker may not read it or it is not stored.
+    ///
+    /// # Errors
+    /// `unavailable` if that cannot be told.
+    pub(crate) async fn held(
+        &self,
+        asker: Asker<'_>,
+        digest: &Digest,
+        deadline: Deadline,
+    ) -> Result<Option<u64>, Fault> {
+        if !self.may_have(asker, digest, deadline).await? {
+            return Ok(None);
+        }
+        self.pins.pin(digest, asker.mission, asker.caller, deadline).await?;
+        match self.store.sound_size(digest).await? {
+            None if self.store.recover(digest).await? => Ok(self.store.sound_size(digest).await?),
+            size_bytes => Ok(size_bytes),
+        }
+    }
+
     /// The version that is meant. The latest is the newest that the caller may read; if it may read none,
     /// the newest.
     ///

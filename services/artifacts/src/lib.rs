@@ -1,7 +1,7 @@
 //! Content-addressed artifacts and named versions of them.
 //!
 //! Promises: what is read under a digest is what was put under it, or it is refused and named; a version
-//! of a name never changes; what a name, a version's source or a pin holds is never collected, whatever
+//! of a name never changes; what a name, a version's source, an intent or a pin holds is never collected, whatever
 //! else happens at the time. Memory is bounded, however large the content and however many the uploads.
 //! Never serves content before its validation to anybody but those who made or judge it; never deletes
 //! a name.
@@ -16,6 +16,7 @@ mod error;
 mod fixture;
 mod gc;
 mod handlers;
+mod intents;
 mod names;
 mod pins;
 mod rule;

@@ -19,6 +19,7 @@ use selvedge_kit::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    intents::Intents,
     names::{Names, Versions},
     pins::Pins,
     store::Store,
@@ -50,6 +51,7 @@ impl std::fmt::Debug for Config {
 pub(crate) struct Artifacts {
     pub(crate) directory: Directory,
     pub(crate) versions: Arc<Versions>,
+    pub(crate) intents: Arc<Intents>,
     pub(crate) contracts: Arc<View<Contract>>,
     pub(crate) checkers: Checkers,
     pub(crate) store: Store,
@@ -71,16 +73,19 @@ impl Artifacts {
     ) -> Self {
         let (directory, versions) = (Directory::default(), Arc::<Versions>::default());
         let contracts = Arc::<View<Contract>>::default();
+        let intents = Arc::<Intents>::default();
         let views = vec![
             Arc::clone(&directory.sessions) as Arc<dyn Apply>,
             Arc::clone(&directory.agents) as Arc<dyn Apply>,
             Arc::clone(&contracts) as Arc<dyn Apply>,
             Arc::clone(&versions) as Arc<dyn Apply>,
+            Arc::clone(&intents) as Arc<dyn Apply>,
         ];
         let pins = Arc::new(Pins::new(bus, config.grace_ms));
         Self {
             directory,
             versions,
+            intents,
             contracts,
             checkers: Checkers::default(),
             uploads: Uploads::new(store.clone(), Arc::clone(&pins), tasks.clone()),
@@ -93,8 +98,8 @@ impl Artifacts {
     }
 
     /// All that may name content.
-    pub(crate) fn names(&self) -> [&dyn Names; 1] {
-        [self.versions.as_ref()]
+    pub(crate) fn names(&self) -> [&dyn Names; 2] {
+        [self.versions.as_ref(), self.intents.as_ref()]
     }
 }
 

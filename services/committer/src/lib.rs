@@ -5,17 +5,27 @@
 //! instant this process dies at, another one finds out what happened before it acts; an unknown outcome is
 //! never tried again blindly. Every effect leaves a receipt. Never decides whether something may be done.
 //!
-//! `run` follows intents; `effects` has one module for each kind of effect; `record` are the pure rules of
-//! what becomes of an intent; `saga` says which step is next.
+//! `run` follows intents and decides which is next; `attempt` carries one out, over and over until it has an
+//! end; `effects` has one module for each kind of effect. `record` are the pure rules of what becomes of an
+//! intent, `saga` says which step is next, `approvals` checks what approvers signed.
 
+mod approvals;
+mod attempt;
 mod effects;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod handlers;
+mod record;
+mod run;
+mod saga;
 mod start;
 mod state;
 mod steps;
 
+/// Commits in a repository, without the bus: what is measured beside git itself.
+pub use effects::git::core as git;
 pub use error::CommitterError;
 pub use start::start;
 pub use state::Config;
-pub use steps::Steps;
+pub use steps::{OF_EVERY_EFFECT, OF_EXTERNAL, OF_HTTP, OF_MEMORY, Steps};

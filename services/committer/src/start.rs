@@ -11,7 +11,7 @@ use selvedge_kit::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{CommitterError, Config, handlers, state::Committer};
+use crate::{CommitterError, Config, attempt, handlers, run, state::Committer};
 
 /// Starts the service over its own connection. It answers once its views are built.
 ///
@@ -35,7 +35,12 @@ pub async fn start(
         account: config.account.clone(),
         limits,
         metrics: metrics.clone(),
-        state,
+        state: Arc::clone(&state),
     };
-    Ok(service::start(setup, tasks, stop).await?)
+    let running = service::start(setup, tasks.clone(), stop.clone()).await?;
+    for end in attempt::ENDS {
+        metrics.effects(end); // so that a first one shows as a rise
+    }
+    run::start(&state, &tasks, &stop);
+    Ok(running)
 }

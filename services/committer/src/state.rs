@@ -3,24 +3,33 @@
 use std::{path::PathBuf, sync::Arc};
 
 use selvedge_contracts::{
+    envelope::Envelope,
+    fact::EntityName,
+    id::{AgentId, EntityId, IntentId, Mission, Owner, PublicKey},
     payload::{
+        agent::Key,
         intent::{Intent, Saga},
         memory::Record,
         repository::Repository,
     },
+    role::Service,
     stream::SCRATCH,
+    subject::Entity,
 };
 use selvedge_kit::{
     bucket::Bucket,
     bus::Bus,
     client::Client,
+    clock::Deadline,
     identity::Directory,
-    ledger::Ledger,
+    ledger::{Ledger, RequestDigest},
     metrics::Metrics,
+    service::Writer,
+    telemetry,
     view::{Apply, Feed, View},
 };
 
-use crate::{CommitterError, Steps};
+use crate::{CommitterError, Steps, approvals::Approvers, effects};
 
 /// What the service runs with.
 #[derive(Debug, Clone)]
@@ -41,6 +50,7 @@ pub struct Config {
 pub(crate) struct Committer {
     pub(crate) config: Config,
     pub(crate) directory: Directory,
+    pub(crate) keys: Arc<View<Key>>,
     pub(crate) intents: Arc<View<Intent>>,
     pub(crate) sagas: Arc<View<Saga>>,
     pub(crate) records: Arc<View<Record>>,
@@ -49,16 +59,28 @@ pub(crate) struct Committer {
     pub(crate) feed: Feed,
     /// Asks the other services, as this one.
     pub(crate) client: Client,
+    pub(crate) ledger: Ledger,
+    /// Asks the world; why it cannot, if it cannot.
+    pub(crate) http: Result<reqwest::Client, String>,
+    pub(crate) metrics: Metrics,
+    /// Tells this process from every other, also from its former self and from a replica that shares its
+    /// credential: what one of them has recorded is no repetition of what another records.
+    process: RequestDigest,
 }
 
 impl Committer {
     pub(crate) fn new(bus: &Bus, config: &Config, metrics: &Metrics) -> Result<Self, CommitterError> {
-        let directory = Directory::default();
+        if let Some(path) = &config.secrets {
+            effects::check_secrets(path)
+                .map_err(|reason| CommitterError::Secrets { path: path.clone(), reason })?;
+        }
+        let (directory, keys) = (Directory::default(), Arc::<View<Key>>::default());
         let (intents, sagas) = (Arc::<View<Intent>>::default(), Arc::<View<Saga>>::default());
         let (records, repositories) = (Arc::<View<Record>>::default(), Arc::<View<Repository>>::default());
         let views = vec![
             Arc::clone(&directory.sessions) as Arc<dyn Apply>,
             Arc::clone(&directory.agents) as Arc<dyn Apply>,
+            Arc::clone(&keys) as Arc<dyn Apply>,
             Arc::clone(&intents) as Arc<dyn Apply>,
             Arc::clone(&sagas) as Arc<dyn Apply>,
             Arc::clone(&records) as Arc<dyn Apply>,
@@ -67,6 +89,7 @@ impl Committer {
         Ok(Self {
             config: config.clone(),
             directory,
+            keys,
             intents,
             sagas,
             records,
@@ -74,6 +97,59 @@ impl Committer {
             scratch: Bucket::new(bus.clone(), SCRATCH),
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
             client: Client::new(bus.clone()),
+            ledger: Ledger::new(bus.clone()),
+            http: http_client(),
+            metrics: metrics.clone(),
+            process: RequestDigest::random(),
         })
     }
+
+    /// Records what follows from an intent, as the service itself; `purpose` and where the intent stands name
+    /// the work.
+    pub(crate) fn writer(&self, intent: &Intent, purpose: &str, deadline: Deadline) -> Writer {
+        let origin = Envelope {
+            mission: intent.mission.to_string(),
+            sender: Service::Committer.name().to_owned(),
+            session: self.ledger.bus().me().scope.id.to_string(),
+            task: intent.task.as_ref().map(ToString::to_string).unwrap_or_default(),
+            cause: intent.id.to_string(),
+            root: intent.request.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ..Envelope::default()
+        };
+        let attempt = intent.execution.as_ref().map_or(0, |execution| execution.attempt);
+        let about = format!("{}:{}", intent.round, attempt);
+        let key = format!("{}:{}:{about}:{}:{purpose}", self.process, intent.id, intent.state.name());
+        Writer::own(self.ledger.clone(), self.feed.clone(), deadline, origin, &key)
+    }
+}
+
+impl Approvers for Committer {
+    fn holder(&self, key: &PublicKey) -> Option<AgentId> {
+        self.keys.state(&Mission::kluster(), &EntityId::from(key)).map(|bound| bound.agent.clone())
+    }
+
+    fn owner(&self, agent: &AgentId) -> Option<Owner> {
+        self.directory.agent(agent).map(|entry| entry.state.owner.clone())
+    }
+}
+
+/// The entity of an intent.
+pub(crate) fn entity(mission: &Mission, id: &IntentId) -> Entity {
+    Entity { mission: mission.clone(), name: EntityName::Intent, id: id.into() }
+}
+
+/// A client that does what it is told and nothing else: no redirects, no proxies of its surroundings, no
+/// connection that may have gone stale, no sending again.
+fn http_client() -> Result<reqwest::Client, String> {
+    const CONNECT: std::time::Duration = std::time::Duration::from_secs(5);
+    telemetry::use_ring();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT)
+        .user_agent(concat!("selvedge/", env!("CARGO_PKG_VERSION")));
+    client.build().map_err(|error| selvedge_kit::bus::error_chain(&error))
 }

@@ -21,6 +21,22 @@ pub enum GovernanceError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Others than its owner may read the keys of approvals.
+    #[error("{} has mode {mode:o}, so others than its owner may read the keys of approvals; run `chmod 600 {}`, and rotate them if somebody did", path.display(), path.display())]
+    OpenKeys {
+        /// Their file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// The keys of approvals cannot be changed so.
+    #[error("the keys of approvals in {} stay as they are: {reason}", path.display())]
+    KeysStay {
+        /// Their file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The service cannot start.
     #[error("cannot serve")]
     Service(#[from] selvedge_kit::service::ServiceError),

@@ -5,15 +5,24 @@
 //! as anything it binds has changed; nobody approves what their own agents proposed. Every decision and
 //! every refusal is a fact with all its reasons. Never carries anything out.
 //!
-//! `policy` holds what Cedar says; `intent`, `approval` and `saga` are rules; `verify` looks at the world.
+//! `policy` holds what Cedar says; `intent`, `approval`, `saga` and `shape` are rules; `verify` looks at the
+//! world, and `finish` records what it found.
 
+mod approval;
 mod error;
+mod finish;
+mod follow;
 mod handlers;
+mod intent;
 mod keys;
 mod policy;
+mod saga;
+mod shape;
 mod start;
 mod state;
+mod verify;
 
 pub use error::GovernanceError;
+pub use keys::{KeyIds, forget_key, rotate_keys};
 pub use start::start;
 pub use state::Config;

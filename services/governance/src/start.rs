@@ -11,7 +11,7 @@ use selvedge_kit::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{Config, GovernanceError, handlers, state::Governance};
+use crate::{Config, GovernanceError, follow, handlers, state::Governance};
 
 /// Starts the service over its own connection. It answers once its views are built.
 ///
@@ -25,17 +25,20 @@ pub async fn start(
 ) -> Result<Running, GovernanceError> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let state = Arc::new(Governance::new(&bus, config, metrics)?);
+    let ledger = Ledger::new(bus);
     let setup = Setup {
         instance: None,
         service: Service::Governance,
         routes: handlers::routes(),
-        ledger: Ledger::new(bus),
+        ledger: ledger.clone(),
         feed: state.feed.clone(),
         directory: state.directory.clone(),
         account: config.account.clone(),
         limits,
         metrics: metrics.clone(),
-        state,
+        state: Arc::clone(&state),
     };
-    Ok(service::start(setup, tasks, stop).await?)
+    let running = service::start(setup, tasks.clone(), stop.clone()).await?;
+    follow::start(&state, &ledger, &tasks, &stop);
+    Ok(running)
 }

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use selvedge_contracts::{
     fact::EntityName,
+    fault::Fault,
     id::{IntentId, Mission},
     payload::{
         intent::{Intent, Saga},
@@ -76,4 +77,10 @@ impl Governance {
 /// The entity of an intent.
 pub(crate) fn entity(mission: &Mission, id: &IntentId) -> Entity {
     Entity { mission: mission.clone(), name: EntityName::Intent, id: id.into() }
+}
+
+/// The keys of approvals cannot be used now: whoever asked may try again once they are mended.
+pub(crate) fn unsealed(error: GovernanceError) -> Fault {
+    tracing::warn!(error = &error as &dyn std::error::Error, "the keys of approvals cannot be used");
+    Fault::unavailable("the keys of approvals cannot be used; an operator finds the reason in the log")
 }

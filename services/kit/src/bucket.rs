@@ -104,10 +104,19 @@ impl Bucket {
     /// # Errors
     /// [`AppendError`] if the bucket does not answer within the deadline.
     pub async fn delete(&self, key: &str, deadline: Deadline) -> Result<(), AppendError> {
-        let mut headers = HeaderMap::new();
+        self.delete_at(key, Expect::Anything, deadline).await
+    }
+
+    /// Deletes a key that is as expected.
+    ///
+    /// # Errors
+    /// [`AppendError::Contended`] if it is not; others as they say.
+    pub async fn delete_at(&self, key: &str, expect: Expect, deadline: Deadline) -> Result<(), AppendError> {
+        let subject = bucket_subject(self.name, key);
+        let mut headers = expect.headers(&subject);
         headers.insert("KV-Operation", "DEL");
         headers.insert("Nats-TTL", "1s");
-        publish(&self.bus, &bucket_subject(self.name, key), headers, Bytes::new(), deadline).await?;
+        publish(&self.bus, &subject, headers, Bytes::new(), deadline).await?;
         Ok(())
     }
 
@@ -122,6 +131,16 @@ impl Bucket {
         Ok(message
             .filter(|message| is_live(&message.headers))
             .map(|message| Value { revision: message.sequence, bytes: message.payload }))
+    }
+
+    /// How many keys start with `prefix` and a dot, by the bucket's stream; those that were deleted a moment
+    /// ago are among them.
+    ///
+    /// # Errors
+    /// A sentence, if the stream does not answer within the deadline.
+    pub async fn count_under(&self, prefix: &str, deadline: Deadline) -> Result<usize, String> {
+        let filter = bucket_subject(self.name, &format!("{prefix}.>"));
+        crate::jetstream::count_subjects(&self.bus, &bucket_stream(self.name), &filter, deadline).await
     }
 
     /// Whether a key lives that starts with `prefix` and a dot, by the leader of the bucket's stream.

@@ -364,7 +364,7 @@ fn denied_subject(text: &str) -> Option<&str> {
 }
 
 /// An error and its sources, in one line.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
+pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -172,6 +172,38 @@ pub(crate) async fn replicas(bus: &Bus, stream: &str, deadline: Deadline) -> Res
     }
 }
 
+/// How many subjects of a stream match `filter`, by its leader.
+///
+/// # Errors
+/// A sentence, if it is not there or does not answer within the deadline.
+pub(crate) async fn count_subjects(
+    bus: &Bus,
+    stream: &str,
+    filter: &str,
+    deadline: Deadline,
+) -> Result<usize, String> {
+    #[derive(Deserialize)]
+    struct Page {
+        total: Option<usize>,
+        state: Option<State>,
+        error: Option<AckError>,
+    }
+    #[derive(Deserialize)]
+    struct State {
+        #[serde(default)]
+        subjects: std::collections::BTreeMap<String, u64>,
+    }
+    let subject = format!("$JS.API.STREAM.INFO.{stream}");
+    let query = serde_json::json!({ "subjects_filter": filter }).to_string();
+    let answer = bus.request(&subject, HeaderMap::new(), query.into(), deadline).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    match serde_json::from_slice(&answer.payload).map_err(|error| error.to_string())? {
+        // The names come in pages; their number is told with every page.
+        Page { state: Some(state), total, .. } => Ok(total.unwrap_or(0).max(state.subjects.len())),
+        Page { error, .. } => Err(error.map_or_else(|| "no answer".to_owned(), |error| error.description)),
+    }
+}
+
 impl From<BusError> for AppendError {
     fn from(error: BusError) -> Self {
         match error {

@@ -49,6 +49,7 @@ struct Families {
     conflicts: Family<Labels<1>, Counter>,
     view_revision: Family<Labels<1>, Gauge>,
     view_lag: Family<Labels<1>, Gauge>,
+    effects: Family<Labels<1>, Counter>,
 }
 
 impl Default for Families {
@@ -61,6 +62,7 @@ impl Default for Families {
             conflicts: Family::default(),
             view_revision: Family::default(),
             view_lag: Family::default(),
+            effects: Family::default(),
         }
     }
 }
@@ -75,6 +77,7 @@ impl Families {
         registry.register("conflicts", "Appends refused because another writer was first", self.conflicts.clone());
         registry.register("view_revision", "Ledger sequence up to which the view has followed", self.view_revision.clone());
         registry.register("view_lag", "Ledger sequences the view is behind", self.view_lag.clone());
+        registry.register("effects", "Effects that came to an end, by what became of the intent", self.effects.clone());
     }
 }
 
@@ -104,6 +107,12 @@ impl Metrics {
     /// The handle for the ledger's and the view's part in one sort of entity.
     pub fn entity(&self, name: EntityName) -> EntityMetrics {
         EntityMetrics::new(&self.families, name.name())
+    }
+
+    /// The counter of the effects that came to this end, such as `stuck`: one word of few. It exists from
+    /// then on, at zero, so that a first one shows as a rise.
+    pub fn effects(&self, end: &'static str) -> Counter {
+        self.families.effects.get_or_create(&[("end", end)]).clone()
     }
 
     /// Counts an audit entry that had to be dropped.

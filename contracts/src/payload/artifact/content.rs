@@ -216,17 +216,38 @@ pub struct Removed {
 #[serde(deny_unknown_fields)]
 pub struct Vouch {
     /// Which contents.
-    #[schemars(length(min = 1, max = 2000))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2000))]
     pub digests: Vec<Digest>,
+    /// What is meant by these references is wanted too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub artifacts: Vec<ArtifactRef>,
     /// Who wants to use them.
     pub reader: crate::id::Caller,
     /// In which role.
     pub role: crate::role::Role,
 }
 
-/// Reply of `artifacts.vouch`: only what cannot be used, in order; nothing if all can.
+/// Reply of `artifacts.vouch`: of the contents only what cannot be used, in order; nothing if all can.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Vouched {
     /// Contents that are not stored, or that the reader may not read: to the reader that is the same.
     pub missing: Vec<Digest>,
+    /// Contents that have names in the mission, and are valid under none of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_valid: Vec<Digest>,
+    /// What the references mean, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meant: Vec<Meaning>,
+}
+
+/// What a reference means to a reader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Meaning {
+    /// This content: stored, readable, and valid if it was meant by a name.
+    Content(Digest),
+    /// Nothing that the reader may use, and why.
+    Unusable(String),
 }

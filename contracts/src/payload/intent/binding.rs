@@ -2,7 +2,6 @@
 //! and check them.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{Effect, FencingToken, Intent, IntentPrecondition, Requirement, SagaStep};
 use crate::id::{AgentId, Digest, IntentId, Mission, Owner, SagaId, ScopeId};
@@ -32,15 +31,41 @@ pub fn intent_id(
     IntentId::of(&blake3::hash(&canonical(&Identity { mission, task, occurrence, effect, undo, inputs })))
 }
 
-/// Id of the saga with these steps: `steps` as they were proposed, in canonical form.
-pub fn saga_id(mission: &Mission, occurrence: Option<&str>, steps: &Value) -> SagaId {
+/// What a step is known by within its saga.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepIdentity<'a> {
+    /// What is to be done.
+    pub effect: &'a Effect,
+    /// What takes it back.
+    pub undo: Option<&'a Effect>,
+    /// Content it rests on.
+    pub inputs: &'a [Digest],
+}
+
+/// Id of the saga with these steps. A task's saga is one of that task, unless an occurrence is named.
+pub fn saga_id(
+    mission: &Mission,
+    task: Option<&ScopeId>,
+    occurrence: Option<&str>,
+    steps: &[StepIdentity<'_>],
+) -> SagaId {
     #[derive(Serialize)]
     struct Identity<'a> {
         mission: &'a Mission,
+        task: Option<&'a ScopeId>,
         occurrence: Option<&'a str>,
-        steps: &'a Value,
+        steps: &'a [StepIdentity<'a>],
     }
-    SagaId::of(&blake3::hash(&canonical(&Identity { mission, occurrence, steps })))
+    let task = task.filter(|_| occurrence.is_none());
+    SagaId::of(&blake3::hash(&canonical(&Identity { mission, task, occurrence, steps })))
+}
+
+/// Start of the occurrences that the steps of sagas have; nobody else may name one.
+pub const STEP_PREFIX: &str = "saga_";
+
+/// The occurrence of a saga's step: it is no intent of anybody else, nor of another saga.
+pub fn step_occurrence(saga: &SagaId, step: u32) -> String {
+    format!("{saga}/{step}")
 }
 
 /// What an approval is over. Whatever of it changes, the approval is void.

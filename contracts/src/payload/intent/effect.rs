@@ -58,7 +58,8 @@ impl Effect {
         match self {
             Self::Git(git) => git.changes.iter().filter_map(FileChange::content).collect(),
             Self::Http(http) => http.body.iter().collect(),
-            Self::Memory(_) | Self::External(_) => Vec::new(),
+            Self::Memory(memory) => memory.sources.iter().collect(),
+            Self::External(_) => Vec::new(),
         }
     }
 

@@ -1,8 +1,10 @@
-//! The handlers: load, ask the rule, record, answer. One file for content, one for names.
+//! The handlers: load, ask the rule, record, answer. One file for content, one for names,
+//! one for what other services ask.
 
 mod content;
 mod name;
 mod upload;
+mod vouch;
 
 use selvedge_contracts::{
     call,
@@ -28,6 +30,7 @@ pub(crate) fn routes() -> Routes<Artifacts> {
         Route::read::<call::ArtifactShow>(name::show),
         Route::wait::<call::ArtifactList, _>(name::list),
         Route::wait::<call::ArtifactHistory, _>(name::history),
+        Route::wait::<call::ArtifactVouch, _>(vouch::vouch),
         Route::wait::<call::ArtifactGc, _>(gc::gc),
     ]
 }

@@ -67,18 +67,8 @@ pub(super) async fn publish(
 /// Pins content that the caller may read and makes sure that it is there, in this order; answers with its
 /// size in bytes.
 async fn pinned(state: &Artifacts, call: &Call, digest: &Digest) -> Answer<u64> {
-    let asker = Asker::of(call);
-    if !state.may_have(asker, digest, call.deadline()).await? {
-        return Err(unknown_content(digest));
-    }
-    state.pins.pin(digest, asker.mission, asker.caller, call.deadline()).await?;
-    match state.store.sound_size(digest).await? {
-        Some(size_bytes) => Ok(size_bytes),
-        None if state.store.recover(digest).await? => {
-            state.store.sound_size(digest).await?.ok_or_else(|| unknown_content(digest))
-        }
-        None => Err(unknown_content(digest)),
-    }
+    let size_bytes = state.held(Asker::of(call), digest, call.deadline()).await?;
+    size_bytes.ok_or_else(|| unknown_content(digest))
 }
 
 fn contract(state: &Artifacts, wanted: &ContractWanted) -> Answer<Arc<Contract>> {

@@ -1,10 +1,93 @@
-//! Calls about intents, approvals and sagas.
+//! Calls about intents.
 
-use selvedge_kit::service::Routes;
+use std::sync::Arc;
 
-use crate::state::Governance;
+use selvedge_contracts::{
+    call,
+    fault::Fault,
+    id::{EntityId, IntentId},
+    payload::intent::{
+        Intent, IntentCancel, IntentList, IntentReply, IntentShow, IntentState, Intents, Propose, Waiting,
+    },
+};
+use selvedge_kit::service::{Answer, Call, Recorded, Route, Routes};
 
-/// Which handler serves which call.
-pub(crate) fn routes() -> Routes<Governance> {
-    Vec::new()
+use super::{page, proposal};
+use crate::{
+    approval,
+    finish::finish,
+    intent::{self as rule, Canceller},
+    state::{Governance, entity},
+};
+
+/// Which handler serves which call. A list whose filter matches little looks at every intent of its
+/// mission, so lists do not run on the loop that receives.
+pub(super) fn routes() -> Routes<Governance> {
+    vec![
+        Route::wait::<call::IntentPropose, _>(propose),
+        Route::read::<call::IntentShow>(show),
+        Route::wait::<call::IntentList, _>(list),
+        Route::wait::<call::IntentCancel, _>(cancel),
+    ]
+}
+
+async fn propose(state: Arc<Governance>, call: Arc<Call>, request: Propose) -> Answer<IntentReply> {
+    let wanted = proposal::single(&state, &call, request).await?;
+    let entity = entity(call.mission(), &wanted.intent.id);
+    let decide = |current: Option<&Intent>| rule::propose(current, &wanted);
+    let proposed = call.writer.record(&state.intents, &entity, decide).await?;
+    let verified = finish(&state, &call.writer.follow_up("verify"), proposed, call.deadline()).await?;
+    call.writer.saw(verified.revision);
+    Ok(reply(verified))
+}
+
+fn show(state: &Governance, call: &Call, request: IntentShow) -> Answer<IntentReply> {
+    let found = known(state, call, &request.intent)?;
+    Ok(reply(found))
+}
+
+async fn list(state: Arc<Governance>, call: Arc<Call>, request: IntentList) -> Answer<Intents> {
+    let IntentList { state: wanted, waiting, after, limit } = request;
+    let waits = |intent: &Intent| waiting.is_none_or(|waiting| waits(&call, intent, waiting));
+    let keep = |intent: &Intent| wanted.is_none_or(|wanted| wanted == intent.state) && waits(intent);
+    let after = after.as_ref().map(EntityId::from);
+    let (found, more) = state.intents.page(call.mission(), after.as_ref(), page::size(limit), keep);
+    let entries = found.iter().filter_map(|intent| known(&state, &call, &intent.id).ok()).map(reply);
+    let (intents, more) = page::fitting(entries, more);
+    Ok(Intents { intents, more })
+}
+
+/// Whether an intent waits for what is asked for.
+fn waits(call: &Call, intent: &Intent, waiting: Waiting) -> bool {
+    match waiting {
+        Waiting::ForApproval => rule::is_open(intent) && !intent.is_ready() && intent.decision.is_some(),
+        Waiting::ForSettlement => matches!(intent.state, IntentState::Unknown | IntentState::Stuck),
+        Waiting::ForMe => call
+            .owner()
+            .is_some_and(|owner| approval::waits_for(intent, owner, call.role(), call.now_ms)),
+    }
+}
+
+async fn cancel(state: Arc<Governance>, call: Arc<Call>, request: IntentCancel) -> Answer<IntentReply> {
+    let by = Canceller { caller: &call.subject.caller, owner: call.owner(), role: call.role() };
+    let decide = |current: Option<&Intent>| {
+        let current = current.ok_or_else(|| no_intent(&request.intent))?;
+        rule::cancel(current, &by, &request.reason)
+    };
+    let entity = entity(call.mission(), &request.intent);
+    call.writer.record(&state.intents, &entity, decide).await.map(reply)
+}
+
+/// The intent as the view has it.
+pub(super) fn known(state: &Governance, call: &Call, id: &IntentId) -> Answer<Recorded<Intent>> {
+    let entry = state.intents.get(call.mission(), &id.into()).ok_or_else(|| no_intent(id))?;
+    Ok(Recorded { revision: entry.revision, state: entry.state })
+}
+
+pub(super) fn reply(recorded: Recorded<Intent>) -> IntentReply {
+    IntentReply { intent: recorded.state.as_ref().clone(), revision: recorded.revision }
+}
+
+pub(super) fn no_intent(id: &IntentId) -> Fault {
+    Fault::not_found(format!("there is no {id} in this mission; governance.intent_list shows those there are"))
 }

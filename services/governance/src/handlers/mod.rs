@@ -1,7 +1,12 @@
 //! The handlers: load, ask the rule, record, answer. One file for each noun.
 
+mod approval;
 mod intent;
+mod page;
 mod policy;
+mod proposal;
+mod redeem;
+mod saga;
 
 use selvedge_kit::service::Routes;
 
@@ -9,5 +14,6 @@ use crate::state::Governance;
 
 /// Which handler serves which call.
 pub(crate) fn routes() -> Routes<Governance> {
-    policy::routes().into_iter().chain(intent::routes()).collect()
+    let all = [policy::routes(), intent::routes(), approval::routes(), redeem::routes(), saga::routes()];
+    all.into_iter().flatten().collect()
 }

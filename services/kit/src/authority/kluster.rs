@@ -19,7 +19,7 @@ use std::{
 
 use nkeys::KeyPair;
 use selvedge_contracts::{
-    id::{Caller, KlusterName, Mission, PublicKey, ScopeId},
+    id::{Caller, EffectorName, KlusterName, Mission, PublicKey, ScopeId},
     role::{Role, Service},
 };
 
@@ -104,6 +104,16 @@ impl Kluster {
     ) -> Result<Credential, Error> {
         let tags = Tags { mission: Mission::kluster(), agent: Caller::new(service.name())?, scope: instance };
         self.signer(service.role())?.credential(&tags, year_from(now_ms))
+    }
+
+    /// A credential for an effector, good for a year: it hears the orders to this name, and answers.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Key`].
+    pub fn effector_credential(&self, name: &EffectorName, now_ms: u64) -> Result<Credential, Error> {
+        let (mission, agent) = (Mission::kluster(), Caller::new(name.as_str())?);
+        let tags = Tags { mission, agent, scope: ScopeId::new("effector")? };
+        self.signer(Role::Effector)?.credential(&tags, year_from(now_ms))
     }
 
     /// A credential for a person at the command line, good for a year. Its names derive from its fresh

@@ -91,3 +91,12 @@ fn a_page_without_requests_is_whole() {
     assert!(page.ends_with("# EOF\n"), "{page}");
     assert!(has_line(&page, "selvedge_audit_dropped_total 0"), "{page}");
 }
+
+#[test]
+fn an_effect_counts_by_its_end() {
+    let metrics = Metrics::default();
+    let stuck = metrics.effects("stuck");
+    assert!(has_line(&metrics.text(), r#"selvedge_effects_total{end="stuck"} 0"#));
+    stuck.inc();
+    assert!(has_line(&metrics.text(), r#"selvedge_effects_total{end="stuck"} 1"#));
+}

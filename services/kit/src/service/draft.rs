@@ -36,10 +36,23 @@ impl Draft {
         entity: Entity,
         decide: impl FnOnce(Option<&S>) -> Result<Verdict<S>, Fault>,
     ) -> Result<Option<Self>, Fault> {
+        Self::decide_at(view, entity, |current, _| decide(current))
+    }
+
+    /// The same for a rule that also looks at the revision of the state that it judges; 0 if there is none.
+    ///
+    /// # Errors
+    /// As [`Draft::decide`].
+    pub fn decide_at<S: State>(
+        view: &Arc<View<S>>,
+        entity: Entity,
+        decide: impl FnOnce(Option<&S>, u64) -> Result<Verdict<S>, Fault>,
+    ) -> Result<Option<Self>, Fault> {
         // Read once: a second reading could be of a newer state, which nobody judged.
         let current = view.get(&entity.mission, &entity.id);
         let expected = current.as_ref().map_or(0, |entry| entry.revision);
-        let Verdict::Changed(change) = decide(current.as_ref().map(|entry| entry.state.as_ref()))? else {
+        let state = current.as_ref().map(|entry| entry.state.as_ref());
+        let Verdict::Changed(change) = decide(state, expected)? else {
             return Ok(None);
         };
         let (payload, state) = (payload_of(&change)?, Arc::new(change.state));

@@ -1,0 +1,5 @@
+//! The core against real repositories.
+
+mod crash;
+mod refuse;
+mod shape;
