@@ -21,7 +21,10 @@ use std::{
     process::ExitCode,
 };
 
-use selvedge_contracts::fault::{Code, Fault};
+use selvedge_contracts::{
+    fault::{Code, Detail, Fault},
+    payload::intent::IntentState,
+};
 use selvedge_kit::{authority, transfer::TransferError};
 
 use crate::output::Format;

@@ -12,7 +12,7 @@ use crate::{connect::Context, exit::Done, output::fields};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge approval rotate-keys
-  selvedge approval rotate-keys --forget k-0a1b2c3d
+  selvedge approval rotate-keys --forget key_0a1b2c3d4e5f6071
 
 Run it where governance runs, as the owner of the file (governance.keys). After --forget, approvals that
 were sealed with that key and are not used yet are void, and are asked for again.")]

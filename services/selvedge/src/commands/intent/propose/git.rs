@@ -190,10 +190,10 @@ impl Contents {
 
 /// The change set, contents by their digests.
 fn changes(changed: Vec<Changed>, stored: &StoredAs) -> Result<Vec<FileChange>, Failure> {
-    let digest = |blob: &str| {
-        stored.get(blob).cloned().ok_or_else(|| anyhow::anyhow!("{blob} was not stored").into())
+    let digest = |blob: &str| -> Result<Digest, Failure> {
+        Ok(stored.get(blob).cloned().ok_or_else(|| anyhow::anyhow!("{blob} was not stored"))?)
     };
-    let change = |changed| {
+    let change = |changed| -> Result<FileChange, Failure> {
         Ok(match changed {
             Changed::Put { path, blob, mode } => FileChange::Put { path, content: digest(&blob)?, mode },
             Changed::Delete { path } => FileChange::Delete { path },
@@ -202,5 +202,5 @@ fn changes(changed: Vec<Changed>, stored: &StoredAs) -> Result<Vec<FileChange>, 
             }
         })
     };
-    changed.into_iter().map(change).collect::<Result<_, Failure>>()
+    changed.into_iter().map(change).collect()
 }
