@@ -15,6 +15,7 @@
 pub mod artifacts;
 mod bus;
 pub mod fabric;
+pub mod governance;
 mod guard;
 pub mod python;
 pub mod raw;

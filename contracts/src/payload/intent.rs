@@ -35,7 +35,8 @@ mod effect;
 mod tree;
 
 pub use binding::{
-    STEP_PREFIX, StepIdentity, approval_digest, approval_text, intent_id, saga_id, step_occurrence, token_bytes,
+    STEP_PREFIX, StepIdentity, approval_digest, approval_text, intent_id, saga_id, step_occurrence,
+    token_bytes,
 };
 pub use call::{
     Approve, Deny, IntentCancel, IntentList, IntentReply, IntentShow, Intents, Propose, Redeem, Redeemed,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    id::{AgentId, Caller, Digest, EntityId, Mission, Owner},
+    id::{AgentId, Caller, Digest, EntityId, Mission, Owner, ScopeId},
     payload::intent::{Effect, Requirement},
     role::Role,
 };
@@ -242,9 +242,15 @@ pub struct PolicyCase {
     pub agent: AgentId,
     /// In which role.
     pub role: Role,
-    /// Who answers for the agent.
+    /// Who answers for the agent; `person:nobody` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+    /// The task that the agent's credential is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<ScopeId>,
+    /// Whether what takes it back comes with it.
+    #[serde(default)]
+    pub has_undo: bool,
     /// What for.
     pub effect: Effect,
     /// What is expected.
@@ -278,6 +284,8 @@ pub struct CaseResult {
     pub name: String,
     /// Whether it came out as expected.
     pub passed: bool,
+    /// What was expected.
+    pub expected: Expected,
     /// What was decided.
     pub actual: Expected,
     /// The rules that decided.

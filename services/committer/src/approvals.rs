@@ -195,6 +195,9 @@ mod tests {
         let mut own = Intent { decision: own.decision.clone(), ..own };
         approve(&mut own, &bea);
         let found = messages(&own, &known);
-        assert!(found.contains(&"/grants/0: is by the principal who answers for the proposer".to_owned()), "{found:?}");
+        assert!(
+            found.contains(&"/grants/0: is by the principal who answers for the proposer".to_owned()),
+            "{found:?}"
+        );
     }
 }

@@ -88,7 +88,8 @@ async fn approvals_hold(state: &Committer, intent: &Intent) -> Result<bool, Faul
     error!(intent = %intent.id, mission = %intent.mission, ?flaws, "approvals do not hold: not executed");
     let writer = state.writer(intent, "void", Deadline::in_ms(STEP_MS));
     let about = entity(&intent.mission, &intent.id);
-    let recorded = writer.record(&state.intents, &about, |current| record::void(current, intent, &flaws)).await;
+    let recorded =
+        writer.record(&state.intents, &about, |current| record::void(current, intent, &flaws)).await;
     unless_moved_on(recorded)?;
     count(state, "failed");
     Ok(false)
@@ -188,7 +189,10 @@ pub(crate) async fn carry(
 async fn run(state: &Committer, attempt: &Attempt) -> Option<Carried> {
     let intent = attempt.intent.as_ref();
     let Some((side, effect)) = of(intent) else {
-        return Some(Carried::Ended(Outcome::refused("/undo", "nothing is declared that would take it back")));
+        return Some(Carried::Ended(Outcome::refused(
+            "/undo",
+            "nothing is declared that would take it back",
+        )));
     };
     if let Err(outcome) = run::may_go_on(state, intent, side, attempt.earlier, attempt.deadline).await {
         return Some(Carried::Ended(outcome));
@@ -358,7 +362,9 @@ mod tests {
         assert!(matches!(late, Fate::Over(End::Unknown(_))), "{late:?}");
         let late = fate(later(), &intent, Earlier::Begun, intent.expires_at_ms);
         assert!(matches!(late, Fate::Over(End::Unknown(_))), "{late:?}");
-        let Effect::Memory(MemoryEffect { .. }) = &fixture::intent(IntentState::Executing).effect else { panic!() };
+        let Effect::Memory(MemoryEffect { .. }) = &fixture::intent(IntentState::Executing).effect else {
+            panic!()
+        };
         let record = fixture::intent(IntentState::Executing);
         let late = fate(later(), &record, Earlier::Begun, record.expires_at_ms);
         assert!(matches!(late, Fate::Over(End::Refused(_))), "a record that is not there was not written");

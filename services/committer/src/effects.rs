@@ -114,7 +114,9 @@ impl Work<'_> {
         let latest = self.state.ledger.latest(&entity(&self.intent.mission, &self.intent.id), asked).await;
         match latest {
             Ok(Some(fact)) if fact.revision == self.revision && !self.deadline.has_passed() => Ok(()),
-            Ok(Some(fact)) if fact.revision == self.revision => Err(Outcome::Later("it ran out of time".into())),
+            Ok(Some(fact)) if fact.revision == self.revision => {
+                Err(Outcome::Later("it ran out of time".into()))
+            }
             Ok(_) => Err(Outcome::Later("another instance has taken it over".into())),
             Err(error) => Err(Outcome::Later(error_chain(&error))),
         }
@@ -145,7 +147,8 @@ pub(crate) fn own_ms(state: &Committer, intent: &Intent, effect: &Effect) -> u64
         Effect::Memory(_) => 0,
         Effect::Git(git) => {
             let repository = state.repositories.state(&intent.mission, &(&git.repository).into());
-            repository.map_or(0, |repository| if repository.location.starts_with('/') { 0 } else { REMOTE_MS })
+            repository
+                .map_or(0, |repository| if repository.location.starts_with('/') { 0 } else { REMOTE_MS })
         }
     }
 }

@@ -158,7 +158,12 @@ pub(crate) fn settle(
         {
             Verdict::Same
         }
-        _ => return Err(Fault::conflict(format!("it is {}: there is nothing to settle", current.state.name()))),
+        _ => {
+            return Err(Fault::conflict(format!(
+                "it is {}: there is nothing to settle",
+                current.state.name()
+            )));
+        }
     })
 }
 
@@ -210,11 +215,7 @@ mod tests {
     }
 
     fn ends() -> impl Strategy<Value = End> {
-        prop_oneof![
-            Just(End::Done(receipt())),
-            Just(End::Refused(reasons())),
-            Just(End::Unknown(reasons()))
-        ]
+        prop_oneof![Just(End::Done(receipt())), Just(End::Refused(reasons())), Just(End::Unknown(reasons()))]
     }
 
     fn changed(verdict: Verdict<Intent>) -> Change<Intent> {
@@ -314,7 +315,8 @@ mod tests {
 
     #[test]
     fn what_an_attempt_did_stands_in_the_intent() {
-        let executing = Intent { execution: Some(execution("c1", 1)), ..fixture::intent(IntentState::Executing) };
+        let executing =
+            Intent { execution: Some(execution("c1", 1)), ..fixture::intent(IntentState::Executing) };
         let committed = changed(end(Some(&executing), &executing, &End::Done(receipt())).unwrap()).state;
         assert_eq!((committed.state, committed.receipt), (IntentState::Committed, Some(receipt())));
         let failed = changed(end(Some(&executing), &executing, &End::Refused(reasons())).unwrap()).state;

@@ -107,7 +107,9 @@ impl Runner {
         let Some(slot) = self.slots.take().await else { return Ok(None) };
         // It may have moved on while we waited for a slot.
         let is_next = |found: &Entry<Intent>| entity(&found.state.mission, &found.state.id) == claim.about;
-        let Some(found) = next_of(&self.state, &claim.about, now_ms()).filter(is_next) else { return Ok(None) };
+        let Some(found) = next_of(&self.state, &claim.about, now_ms()).filter(is_next) else {
+            return Ok(None);
+        };
         let begun = attempt::begin(&self.state, &found).await?;
         Ok(begun.map(|attempt| Taken { attempt, slot, claim }))
     }
@@ -126,7 +128,8 @@ impl Runner {
                 }
             }
             patience_ms = takeover_ms;
-            let pause_ms = self.next_takeover_ms(now_ms).clamp(SWEEP_MS.0, SWEEP_MS.1.min(takeover_ms.max(SWEEP_MS.0)));
+            let pause_ms =
+                self.next_takeover_ms(now_ms).clamp(SWEEP_MS.0, SWEEP_MS.1.min(takeover_ms.max(SWEEP_MS.0)));
             let pause = tokio::time::sleep(Duration::from_millis(pause_ms));
             let _ = self.stop.run_until_cancelled(pause).await;
         }
@@ -301,7 +304,8 @@ mod tests {
         assert!(is_due(&ready, 20, 0) && !is_due(&ready, 20, 500));
         assert!(is_due(&ready, 520, 500));
         assert!(!is_due(&ready, 10_000, 500) && !may_begin(&ready, 10_000), "governance expires it");
-        for state in [IntentState::Proposed, IntentState::Committed, IntentState::Unknown, IntentState::Stuck] {
+        for state in [IntentState::Proposed, IntentState::Committed, IntentState::Unknown, IntentState::Stuck]
+        {
             assert!(!is_due(&fixture::intent(state), 520, 0), "{state:?}");
         }
     }

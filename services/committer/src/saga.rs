@@ -78,8 +78,8 @@ mod tests {
     }
 
     use IntentState::{
-        Cancelled, Committed, Compensated, Compensating, Executing, Expired, Failed, Proposed, Stuck, Unknown,
-        Verified,
+        Cancelled, Committed, Compensated, Compensating, Executing, Expired, Failed, Proposed, Stuck,
+        Unknown, Verified,
     };
 
     #[test]

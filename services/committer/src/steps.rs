@@ -60,6 +60,9 @@ mod tests {
         reached(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
         let listed = [OF_EVERY_EFFECT, OF_HTTP, OF_MEMORY, OF_EXTERNAL].concat();
         let mine = found.iter().filter(|step| !step.starts_with("git:")).map(String::as_str);
-        assert_eq!(mine.collect::<Vec<_>>(), listed.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            mine.collect::<Vec<_>>(),
+            listed.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+        );
     }
 }

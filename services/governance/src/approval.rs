@@ -164,13 +164,15 @@ fn waiting(current: &Intent) -> Result<&Decision, Fault> {
 /// Why this approver may neither approve nor deny it.
 fn may_judge(current: &Intent, decision: &Decision, by: Approver<'_>, seen: Seen<'_>) -> Vec<Objection> {
     let mut found = Vec::new();
-    let mut add = |code, at: &str, message: String| found.push(Objection { code, detail: detail(at, message) });
+    let mut add =
+        |code, at: &str, message: String| found.push(Objection { code, detail: detail(at, message) });
     if by.role != decision.requirement.role {
         let wanted = decision.requirement.role;
         add(Code::Denied, "", format!("it is for the role {wanted} to approve, not for a {}", by.role));
     }
     if by.owner == &current.owner {
-        let message = format!("{} answers for its proposer {}: another owner must approve", by.owner, current.proposer);
+        let message =
+            format!("{} answers for its proposer {}: another owner must approve", by.owner, current.proposer);
         add(Code::Denied, "", message);
     }
     if *seen.digest != decision.approval_digest {
@@ -185,7 +187,8 @@ fn objections(current: &Intent, decision: &Decision, by: Approver<'_>, seen: See
     let mut found = may_judge(current, decision, by, seen);
     let mut add = |code, message: String| found.push(Objection { code, detail: detail("", message) });
     if let Some(grant) = current.grants.iter().find(|grant| grant.owner == *by.owner) {
-        let message = format!("{} has approved it already, as {}; a quorum counts owners", grant.owner, grant.approver);
+        let message =
+            format!("{} has approved it already, as {}; a quorum counts owners", grant.owner, grant.approver);
         add(Code::Denied, message);
     }
     if seen.now_ms >= current.expires_at_ms {

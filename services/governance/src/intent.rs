@@ -7,9 +7,7 @@ use selvedge_contracts::{
     id::{Caller, Owner},
     payload::{
         Nothing,
-        intent::{
-            Decision, Intent, IntentPrecondition, IntentState, Reasons, Requirement, approval_digest,
-        },
+        intent::{Decision, Intent, IntentPrecondition, IntentState, Reasons, Requirement, approval_digest},
     },
     role::Role,
 };
@@ -111,8 +109,15 @@ fn accept(current: &Intent, terms: &Terms, now_ms: u64) -> Verdict<Intent> {
         ..current.clone()
     };
     let approval_digest = approval_digest(&state, &requirement, activation);
-    state.decision =
-        Some(Decision { policy, activation, rules, requirement, seen, approval_digest, decided_at_ms: now_ms });
+    state.decision = Some(Decision {
+        policy,
+        activation,
+        rules,
+        requirement,
+        seen,
+        approval_digest,
+        decided_at_ms: now_ms,
+    });
     Change::new(&INTENT_VERIFIED, &Nothing {}, state).into()
 }
 
@@ -202,7 +207,9 @@ pub(crate) fn staleness(intent: &Intent, finding: &Finding) -> Vec<Detail> {
             ),
         ));
     }
-    if is_bound && decision.approval_digest != approval_digest(intent, &decision.requirement, decision.activation) {
+    if is_bound
+        && decision.approval_digest != approval_digest(intent, &decision.requirement, decision.activation)
+    {
         reasons.push(detail("/decision/approval_digest", "it is not what was approved"));
     }
     reasons

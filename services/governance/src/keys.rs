@@ -18,9 +18,9 @@ use crate::GovernanceError;
 
 mod file;
 
-pub use file::{KeyIds, forget_key, rotate_keys};
-use file::Stamp;
 pub(crate) use file::Ring;
+use file::Stamp;
+pub use file::{KeyIds, forget_key, rotate_keys};
 
 /// The keys of approvals.
 pub(crate) struct Keys {

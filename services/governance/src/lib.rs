@@ -24,5 +24,6 @@ mod verify;
 
 pub use error::GovernanceError;
 pub use keys::{KeyIds, forget_key, rotate_keys};
+pub use policy::PolicyText;
 pub use start::start;
 pub use state::Config;

@@ -54,7 +54,9 @@ pub(crate) fn check(proposal: &Proposal<'_>) -> Vec<Detail> {
     }
     let size_bytes = json_bytes(effect) + undo.map_or(0, json_bytes);
     if size_bytes > MAX_INTENT_BYTES {
-        let message = format!("{size_bytes} bytes of JSON with its undo: expected at most {MAX_INTENT_BYTES}; make it several intents");
+        let message = format!(
+            "{size_bytes} bytes of JSON with its undo: expected at most {MAX_INTENT_BYTES}; make it several intents"
+        );
         found.add(format!("{at}/effect"), message);
     }
     let mut entities = HashSet::new();
@@ -76,7 +78,10 @@ pub(crate) fn check(proposal: &Proposal<'_>) -> Vec<Detail> {
 pub(crate) fn occurrence(occurrence: Option<&str>) -> Option<Detail> {
     let occurrence = occurrence?;
     if occurrence.starts_with(STEP_PREFIX) {
-        return Some(detail("/occurrence", format!("{STEP_PREFIX}… is for the steps of sagas; name another one")));
+        return Some(detail(
+            "/occurrence",
+            format!("{STEP_PREFIX}… is for the steps of sagas; name another one"),
+        ));
     }
     let is_plain = !occurrence.chars().any(char::is_control);
     (!is_plain).then(|| detail("/occurrence", "it holds a control character"))
@@ -103,7 +108,12 @@ fn check_effect(effect: &Effect, at: &str, found: &mut Findings) {
 fn check_value(value: &Value, at: &str, found: &mut Findings) {
     let size_bytes = json_bytes(value);
     if size_bytes > MAX_VALUE_BYTES {
-        found.add(at, format!("{size_bytes} bytes of JSON: expected at most {MAX_VALUE_BYTES}; store it as an artifact"));
+        found.add(
+            at,
+            format!(
+                "{size_bytes} bytes of JSON: expected at most {MAX_VALUE_BYTES}; store it as an artifact"
+            ),
+        );
     }
     check_numbers(value, at, found);
 }

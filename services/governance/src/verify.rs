@@ -3,8 +3,8 @@
 //! same look decides when it is proposed and when it is about to be executed.
 
 use selvedge_contracts::{
-    fault::Detail,
     fact::EntityName,
+    fault::Detail,
     id::{AgentId, Mission},
     payload::{
         agent::AgentStatus,
@@ -117,7 +117,8 @@ fn requirement(state: &Governance, intent: &Intent) -> Result<Terms, Vec<Detail>
         }
     };
     if let Some(undo) = undo {
-        terms.requirement = strictest(&terms.requirement, &undo.requirement).map_err(|reason| vec![reason])?;
+        terms.requirement =
+            strictest(&terms.requirement, &undo.requirement).map_err(|reason| vec![reason])?;
         terms.rules.extend(undo.rules);
         terms.rules.sort();
         terms.rules.dedup();
@@ -144,10 +145,12 @@ fn decided(state: &Governance, intent: &Intent, effect: &Effect, at: &str) -> Re
             Ok(Terms { policy, activation, rules, requirement, seen: Vec::new() })
         }
         _ => {
-            let version = policy.map_or_else(|| "the policy".to_owned(), |version| format!("policy version {version}"));
+            let version =
+                policy.map_or_else(|| "the policy".to_owned(), |version| format!("policy version {version}"));
             let by = if rules.is_empty() { "no rule permits it".to_owned() } else { rules.join(", ") };
             let refused = detail(at, format!("{version} forbids it: {by}"));
-            let errors = errors.iter().map(|error| detail(at, format!("{version} cannot be evaluated: {error}")));
+            let errors =
+                errors.iter().map(|error| detail(at, format!("{version} cannot be evaluated: {error}")));
             Err(std::iter::once(refused).chain(errors).collect())
         }
     }
@@ -161,7 +164,13 @@ fn strictest(one: &Requirement, other: &Requirement) -> Result<Requirement, Deta
         (_, 0) => Ok(both(one, one.approvals)),
         (0, _) => Ok(both(other, other.approvals)),
         (a, b) if one.role == other.role => Ok(both(one, a.max(b))),
-        _ => Err(detail("/undo", format!("it is for the role {} to approve, and the effect for the role {}: expected one role that may approve both", other.role, one.role))),
+        _ => Err(detail(
+            "/undo",
+            format!(
+                "it is for the role {} to approve, and the effect for the role {}: expected one role that may approve both",
+                other.role, one.role
+            ),
+        )),
     }
 }
 

@@ -13,7 +13,7 @@ use selvedge_kit::{
 use crate::{
     commands::{
         agent, approval, artifact, call, completion, contract, doctor, hook, init, intent, kluster, lease,
-        log, memory, mission, repository, request, saga, scratch, serve, session, status, tap, up,
+        log, memory, mission, policy, repository, request, saga, scratch, serve, session, status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -64,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Lease(lease::Lease),
     #[command(subcommand)]
+    Policy(policy::Policy),
+    #[command(subcommand)]
     Hook(hook::Hook),
     #[command(subcommand)]
     Intent(intent::Intent),
@@ -98,6 +100,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Contract(verb) => verb.run(&context).await,
         Command::Artifact(verb) => verb.run(&context).await,
         Command::Lease(verb) => verb.run(&context).await,
+        Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
         Command::Intent(verb) => verb.run(&context).await,
         Command::Approval(verb) => verb.run(&context).await,

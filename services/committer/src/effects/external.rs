@@ -148,7 +148,8 @@ mod tests {
     fn an_answer_means_what_the_protocol_says() {
         let done = Judged::Settled(Outcome::Done(Receipt::External { result: json!({ "id": 7 }) }));
         assert_eq!(answered(&json!({ "outcome": "done", "result": { "id": 7 } })), done);
-        let refused = answered(&json!({ "outcome": "refused", "reasons": [{ "at": "/to", "message": "no" }] }));
+        let refused =
+            answered(&json!({ "outcome": "refused", "reasons": [{ "at": "/to", "message": "no" }] }));
         assert_eq!(refused, Judged::Settled(Outcome::refused("/to", "no")));
         for strange in [json!({ "outcome": "absent" }), json!({ "outcome": "maybe" }), json!("done")] {
             assert!(matches!(answered(&strange), Judged::Lost(_)), "{strange}");

@@ -42,7 +42,8 @@ async fn act(work: &Work<'_>, effect: &HttpEffect) -> Result<Outcome, Outcome> {
         }
     }
     let client = client(work)?;
-    let request = prepared.request(client).map_err(|error| Outcome::refused("/effect", error_chain(&error)))?;
+    let request =
+        prepared.request(client).map_err(|error| Outcome::refused("/effect", error_chain(&error)))?;
     work.may_act().await?;
     work.reached("http:asked");
     let deadline = work.deadline.at_most_ms(effect.timeout_ms.unwrap_or(DEFAULT_EFFECT_MS));
@@ -114,7 +115,8 @@ async fn done(work: &Work<'_>, repeat: Repeat, response: reqwest::Response) -> O
 
 async fn store(work: &Work<'_>, body: Vec<u8>) -> Result<Option<Digest>, String> {
     let client: Client = work.state.client.clone().in_mission(work.intent.mission.clone());
-    let put = tokio::time::timeout(work.deadline.remaining(), transfer::put_bytes(&client, body.into())).await;
+    let put =
+        tokio::time::timeout(work.deadline.remaining(), transfer::put_bytes(&client, body.into())).await;
     let stored = put.map_err(|_| "the response could not be stored in time".to_owned())?;
     stored.map(|stored| Some(stored.digest)).map_err(|error| error_chain(&error))
 }

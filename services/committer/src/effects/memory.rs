@@ -27,11 +27,8 @@ use crate::{
 };
 
 pub(crate) async fn carry_out(work: &Work<'_>, effect: &MemoryEffect) -> Carried {
-    let at = Entity {
-        mission: work.intent.mission.clone(),
-        name: EntityName::Memory,
-        id: effect.key.entity_id(),
-    };
+    let at =
+        Entity { mission: work.intent.mission.clone(), name: EntityName::Memory, id: effect.key.entity_id() };
     let writer = work.state.writer(work.intent, "memory", work.deadline);
     // A view that is behind must not make a record stale that is not.
     if let Err(fault) = writer.refresh(&at).await {
@@ -45,7 +42,8 @@ pub(crate) async fn carry_out(work: &Work<'_>, effect: &MemoryEffect) -> Carried
         let mut replaced = 0;
         let written = Draft::decide_at(&work.state.records, at.clone(), |record, revision| {
             replaced = revision;
-            write(record, revision, work.intent, effect, work.side, now_ms).inspect_err(|why| stale = Some(why.clone()))
+            write(record, revision, work.intent, effect, work.side, now_ms)
+                .inspect_err(|why| stale = Some(why.clone()))
         })?;
         let end = End::Done(Receipt::Memory { key: effect.key.clone(), replaced });
         let ended = Draft::decide(&work.state.intents, about.clone(), |current| {
@@ -75,7 +73,8 @@ fn write(
     now_ms: u64,
 ) -> Result<Verdict<Record>, Fault> {
     let is_own = current.is_some_and(|record| record.intent == intent.id);
-    let is_as_stated = if replaces_its_own(intent, effect, side) { is_own } else { revision == effect.revision };
+    let is_as_stated =
+        if replaces_its_own(intent, effect, side) { is_own } else { revision == effect.revision };
     if !is_as_stated {
         return Err(Fault::conflict(match replaces_its_own(intent, effect, side) {
             true => format!("the record is at revision {revision}, which another intent wrote since"),

@@ -24,7 +24,10 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<SecretName, String>, String> 
         return Err("it is no file".to_owned());
     }
     if metadata.mode() & OTHERS != 0 {
-        return Err(format!("others may read it (mode {:o}); run `chmod 600` on it", metadata.mode() & 0o777));
+        return Err(format!(
+            "others may read it (mode {:o}); run `chmod 600` on it",
+            metadata.mode() & 0o777
+        ));
     }
     let mut text = String::new();
     let mut bounded: Take<File> = file.take(MAX_FILE_BYTES);
@@ -61,7 +64,9 @@ mod tests {
     fn a_file_that_others_may_read_is_not_used_and_no_failure_tells_a_secret() {
         let open = read(file("deploy-token = \"s3cret\"\n", 0o640).path()).unwrap_err();
         assert_eq!(open, "others may read it (mode 640); run `chmod 600` on it");
-        for text in ["deploy-token = s3cret", "Deploy Token = \"s3cret\"", "[s3cret]\na = \"b\"", "a = 1 # s3cret"] {
+        for text in
+            ["deploy-token = s3cret", "Deploy Token = \"s3cret\"", "[s3cret]\na = \"b\"", "a = 1 # s3cret"]
+        {
             let refused = read(file(text, 0o600).path()).unwrap_err();
             assert!(!refused.contains("s3cret"), "{refused}");
         }

@@ -89,7 +89,10 @@ mod tests {
         let (failed, silent) = (Lost::Failed("500".into()), Lost::Silent("no answer".into()));
         assert_eq!(after(failed.clone(), Seen::Done(receipt())), Outcome::Done(receipt()));
         assert!(matches!(after(failed.clone(), Seen::Absent), Outcome::Refused(_)));
-        assert!(matches!(after(silent.clone(), Seen::Absent), Outcome::Unknown(_)), "it may still be on its way");
+        assert!(
+            matches!(after(silent.clone(), Seen::Absent), Outcome::Unknown(_)),
+            "it may still be on its way"
+        );
         assert!(matches!(after(failed, Seen::Unclear("x".into())), Outcome::Unknown(_)));
         assert!(matches!(after(silent, Seen::Unreachable("x".into())), Outcome::Unknown(_)));
     }

@@ -50,7 +50,8 @@ fn list(state: &Committer, call: &Call, request: MemoryList) -> Answer<Records> 
     // Record and revision of one reading.
     let entry = |id: &EntityId| state.records.get(call.mission(), id);
     let replies = found.iter().filter_map(|record| entry(&record.key.entity_id()));
-    let replies = replies.map(|entry| RecordReply { record: entry.state.as_ref().clone(), revision: entry.revision });
+    let replies =
+        replies.map(|entry| RecordReply { record: entry.state.as_ref().clone(), revision: entry.revision });
     Ok(fitting(replies.collect(), more))
 }
 

@@ -79,7 +79,9 @@ async fn put_once(
     match written {
         Ok(revision) => Ok(Some(revision)),
         Err(AppendError::Contended) => Ok(None),
-        Err(error) => Err(Fault::unavailable(format!("the scratchpad does not answer: {}", error_chain(&error)))),
+        Err(error) => {
+            Err(Fault::unavailable(format!("the scratchpad does not answer: {}", error_chain(&error))))
+        }
     }
 }
 

@@ -24,10 +24,7 @@ use crate::{
 
 /// Which handler serves which call.
 pub(super) fn routes() -> Routes<Governance> {
-    vec![
-        Route::wait::<call::IntentApprove, _>(approve),
-        Route::wait::<call::IntentDeny, _>(deny),
-    ]
+    vec![Route::wait::<call::IntentApprove, _>(approve), Route::wait::<call::IntentDeny, _>(deny)]
 }
 
 async fn approve(state: Arc<Governance>, call: Arc<Call>, request: Approve) -> Answer<IntentReply> {

@@ -62,9 +62,9 @@ fn waits(call: &Call, intent: &Intent, waiting: Waiting) -> bool {
     match waiting {
         Waiting::ForApproval => rule::is_open(intent) && !intent.is_ready() && intent.decision.is_some(),
         Waiting::ForSettlement => matches!(intent.state, IntentState::Unknown | IntentState::Stuck),
-        Waiting::ForMe => call
-            .owner()
-            .is_some_and(|owner| approval::waits_for(intent, owner, call.role(), call.now_ms)),
+        Waiting::ForMe => {
+            call.owner().is_some_and(|owner| approval::waits_for(intent, owner, call.role(), call.now_ms))
+        }
     }
 }
 
@@ -89,5 +89,7 @@ pub(super) fn reply(recorded: Recorded<Intent>) -> IntentReply {
 }
 
 pub(super) fn no_intent(id: &IntentId) -> Fault {
-    Fault::not_found(format!("there is no {id} in this mission; governance.intent_list shows those there are"))
+    Fault::not_found(format!(
+        "there is no {id} in this mission; governance.intent_list shows those there are"
+    ))
 }

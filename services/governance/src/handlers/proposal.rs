@@ -4,8 +4,8 @@ use selvedge_contracts::{
     fault::{Detail, Fault},
     id::{ArtifactRef, Digest, Owner},
     payload::intent::{
-        DEFAULT_INTENT_TTL_MS, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Propose, SagaStep,
-        intent_id,
+        DEFAULT_INTENT_TTL_MS, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Propose,
+        SagaStep, intent_id,
     },
 };
 use selvedge_kit::service::{Answer, Call};
@@ -34,7 +34,8 @@ pub(super) struct Asked {
 /// # Errors
 /// `invalid` with everything that is wrong with it in itself; `denied` if nobody answers for the caller.
 pub(super) async fn single(state: &Governance, call: &Call, request: Propose) -> Answer<Wanted> {
-    let Propose { title, effect, undo, occurrence, inputs, preconditions, tokens, expires_after_ms } = request;
+    let Propose { title, effect, undo, occurrence, inputs, preconditions, tokens, expires_after_ms } =
+        request;
     let proposal = Proposal {
         at: "",
         title: &title,
@@ -46,16 +47,8 @@ pub(super) async fn single(state: &Governance, call: &Call, request: Propose) ->
     let wrong = shape::check(&proposal).into_iter().chain(shape::occurrence(occurrence.as_deref()));
     refuse(wrong.collect())?;
     let inputs = resolved(state, call, &inputs, "/inputs").await?;
-    let asked = Asked {
-        title,
-        effect,
-        undo,
-        occurrence,
-        inputs,
-        preconditions,
-        tokens,
-        ttl_ms: expires_after_ms,
-    };
+    let asked =
+        Asked { title, effect, undo, occurrence, inputs, preconditions, tokens, ttl_ms: expires_after_ms };
     wanted(state, call, asked, None)
 }
 
@@ -98,8 +91,7 @@ pub(super) fn wanted(
     let Asked { title, effect, undo, occurrence, inputs, preconditions, tokens, ttl_ms } = asked;
     let session = call.standing.session.as_ref();
     let task = session.and_then(|session| session.task.clone());
-    let id =
-        intent_id(call.mission(), task.as_ref(), occurrence.as_deref(), &effect, undo.as_ref(), &inputs);
+    let id = intent_id(call.mission(), task.as_ref(), occurrence.as_deref(), &effect, undo.as_ref(), &inputs);
     let mut intent = Intent {
         id,
         mission: call.mission().clone(),

@@ -80,7 +80,8 @@ fn is_sealed(state: &Governance, intent: &Intent, request: &Redeem) -> Answer<Ve
             Some(_) => Err(Fault::denied("it needs no approvals, so no token is of it")),
         };
     };
-    let token = request.token.as_ref().ok_or_else(|| Fault::denied("it needs approvals, and no token is shown"))?;
+    let token =
+        request.token.as_ref().ok_or_else(|| Fault::denied("it needs approvals, and no token is shown"))?;
     let forged = || Fault::denied("the token is not of this intent as it stands");
     let ring = state.keys.ring().map_err(unsealed)?;
     match ring.judge(token, &approval::sealed_bytes(intent, decision)) {

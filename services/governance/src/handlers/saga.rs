@@ -70,11 +70,7 @@ async fn verify(state: &Governance, call: &Call, saga: &Saga) -> Answer<()> {
     Ok(())
 }
 
-async fn wanted_saga(
-    state: &Governance,
-    call: &Call,
-    request: SagaPropose,
-) -> Answer<(Saga, Vec<Wanted>)> {
+async fn wanted_saga(state: &Governance, call: &Call, request: SagaPropose) -> Answer<(Saga, Vec<Wanted>)> {
     let SagaPropose { title, occurrence, steps, expires_after_ms } = request;
     let mut inputs = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
@@ -123,7 +119,8 @@ fn wrong(request: &SagaPropose) -> Vec<Detail> {
             tokens: &step.tokens,
         }));
         if index < last && step.undo.is_none() && step.effect.is_irreversible() {
-            let message = "its effect cannot be taken back and has no undo: only the last step may do without";
+            let message =
+                "its effect cannot be taken back and has no undo: only the last step may do without";
             found.push(detail(&format!("{at}/undo"), message));
         }
     }

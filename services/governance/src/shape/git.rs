@@ -8,10 +8,16 @@ use super::Findings;
 
 pub(super) fn check(git: &GitEffect, at: &str, found: &mut Findings) {
     if let Some(reason) = branch_fault(&git.branch) {
-        found.add(format!("{at}/branch"), format!("{:?} {reason}; expected a name that `git check-ref-format --branch` takes", git.branch));
+        found.add(
+            format!("{at}/branch"),
+            format!("{:?} {reason}; expected a name that `git check-ref-format --branch` takes", git.branch),
+        );
     }
     if git.message.len() > MAX_MESSAGE_BYTES {
-        found.add(format!("{at}/message"), format!("{} bytes: expected at most {MAX_MESSAGE_BYTES}", git.message.len()));
+        found.add(
+            format!("{at}/message"),
+            format!("{} bytes: expected at most {MAX_MESSAGE_BYTES}", git.message.len()),
+        );
     }
     if git.message.contains('\0') || git.message.trim().is_empty() {
         found.add(format!("{at}/message"), "it is blank or holds a zero byte");
@@ -25,12 +31,18 @@ fn check_paths(changes: &[FileChange], at: &str, found: &mut Findings) {
     for (index, change) in changes.iter().enumerate() {
         for path in change.paths() {
             if !touched.insert(path) {
-                found.add(format!("{at}/changes/{index}"), format!("{path} is touched twice; expected each path once"));
+                found.add(
+                    format!("{at}/changes/{index}"),
+                    format!("{path} is touched twice; expected each path once"),
+                );
             }
         }
     }
-    let files: BTreeSet<&TreePath> =
-        changes.iter().filter(|change| !matches!(change, FileChange::Delete { .. })).map(FileChange::path).collect();
+    let files: BTreeSet<&TreePath> = changes
+        .iter()
+        .filter(|change| !matches!(change, FileChange::Delete { .. }))
+        .map(FileChange::path)
+        .collect();
     for (index, change) in changes.iter().enumerate() {
         let is_put = !matches!(change, FileChange::Delete { .. });
         if let Some(above) = is_put.then(|| file_above(change.path(), &files)).flatten() {
@@ -63,5 +75,8 @@ fn branch_fault(branch: &str) -> Option<&'static str> {
         return Some("holds .. or @{ or ends with a dot");
     }
     let is_wrong = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
-    branch.split('/').any(is_wrong).then_some("has a part that is empty, starts with a dot or ends with .lock")
+    branch
+        .split('/')
+        .any(is_wrong)
+        .then_some("has a part that is empty, starts with a dot or ends with .lock")
 }

@@ -9,8 +9,17 @@ use super::Findings;
 
 /// Headers that the committer or the connection sets (RFC 9110, 7.6.1 and 8.6).
 const RESERVED: &[&str] = &[
-    "connection", "content-length", "expect", "host", "idempotency-key", "keep-alive", "proxy-connection", "te",
-    "trailer", "transfer-encoding", "upgrade",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 /// Headers that carry nothing but secrets.
 const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization"];
@@ -55,7 +64,10 @@ fn check_url(text: &str, at: &str, found: &mut Findings) {
 fn check_headers(http: &HttpEffect, at: &str, found: &mut Findings) {
     let count = http.headers.len() + http.secrets.len();
     if count > MAX_HEADERS {
-        found.add(format!("{at}/headers"), format!("{count} with those of secrets: expected at most {MAX_HEADERS}"));
+        found.add(
+            format!("{at}/headers"),
+            format!("{count} with those of secrets: expected at most {MAX_HEADERS}"),
+        );
     }
     let mut names = HashSet::new();
     let plain = http.headers.keys().map(|name| (name, "headers"));
@@ -77,7 +89,10 @@ fn check_headers(http: &HttpEffect, at: &str, found: &mut Findings) {
     for (name, value) in &http.headers {
         let is_bad = |c: char| c.is_control() && c != '\t';
         if value.chars().any(is_bad) || value.trim() != value {
-            found.add(format!("{at}/headers/{name}"), "its value holds a control character, or a blank at an end");
+            found.add(
+                format!("{at}/headers/{name}"),
+                "its value holds a control character, or a blank at an end",
+            );
         }
     }
 }
@@ -93,11 +108,15 @@ fn check_probe(probe: &Probe, at: &str, found: &mut Findings) {
     for (of, statuses) in [("done", &probe.done), ("absent", &probe.absent)] {
         for (index, status) in statuses.iter().enumerate() {
             if !(200..=599).contains(status) {
-                found.add(format!("{at}/{of}/{index}"), format!("{status} is no final status (RFC 9110, 15)"));
+                found
+                    .add(format!("{at}/{of}/{index}"), format!("{status} is no final status (RFC 9110, 15)"));
             }
         }
     }
     if let Some(both) = probe.done.iter().find(|status| probe.absent.contains(status)) {
-        found.add(format!("{at}/absent"), format!("{both} cannot say both that it happened and that it did not"));
+        found.add(
+            format!("{at}/absent"),
+            format!("{both} cannot say both that it happened and that it did not"),
+        );
     }
 }

@@ -35,7 +35,10 @@ pub(super) async fn check(state: &Governance, intent: &Intent, deadline: Deadlin
     for some in digests.chunks(AT_ONCE) {
         let vouched = vouch(state, reader, some, &[], deadline).await?;
         reasons.extend(vouched.missing.iter().map(|digest| {
-            let message = format!("there is no content {digest} that {} may read; put it, then propose again", intent.proposer);
+            let message = format!(
+                "there is no content {digest} that {} may read; put it, then propose again",
+                intent.proposer
+            );
             detail(&place(intent, digest), message)
         }));
         let not_valid = vouched.not_valid.iter().filter(|digest| intent.inputs.contains(digest));
@@ -94,18 +97,16 @@ async fn vouch(
     deadline: Deadline,
 ) -> Answer<Vouched> {
     let Reader { mission, caller, role } = reader;
-    let vouch = Vouch {
-        digests: digests.to_vec(),
-        artifacts: artifacts.to_vec(),
-        reader: caller.clone(),
-        role,
-    };
+    let vouch =
+        Vouch { digests: digests.to_vec(), artifacts: artifacts.to_vec(), reader: caller.clone(), role };
     let timeout_ms = u64::try_from(deadline.remaining().as_millis()).ok();
     let client = state.client.clone().in_mission(mission.clone());
     let options = Options { timeout_ms, ..Options::default() };
     let answered = client.call_with::<call::ArtifactVouch>(&vouch, &options).await?.reply;
     if answered.meant.len() != artifacts.len() {
-        return Err(Fault::internal("the service artifacts answered about other content than it was asked about"));
+        return Err(Fault::internal(
+            "the service artifacts answered about other content than it was asked about",
+        ));
     }
     Ok(answered)
 }

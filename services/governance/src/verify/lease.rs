@@ -60,7 +60,9 @@ async fn ask(
     let options = Options { timeout_ms, ..Options::default() };
     let answered = client.call_with::<call::LeaseCheck>(&check, &options).await?.reply;
     if answered.verdicts.len() != check.tokens.len() {
-        return Err(Fault::internal("the service leases answered about other tokens than it was asked about"));
+        return Err(Fault::internal(
+            "the service leases answered about other tokens than it was asked about",
+        ));
     }
     Ok(answered)
 }
@@ -71,7 +73,8 @@ impl Leases {
         let lease = match (&verdict.standing, &verdict.now) {
             (Standing::Valid, Some(lease)) => lease,
             (standing, _) => {
-                let message = format!("{} under token {} is {}", verdict.lease, verdict.token, in_words(*standing));
+                let message =
+                    format!("{} under token {} is {}", verdict.lease, verdict.token, in_words(*standing));
                 return self.reasons.push(detail(&at, message));
             }
         };
@@ -79,7 +82,8 @@ impl Leases {
             let message = format!("{} is held by {}, not by {}", lease.id, lease.holder, intent.proposer);
             return self.reasons.push(detail(&at, message));
         }
-        self.until_ms = Some(self.until_ms.map_or(lease.expires_at_ms, |until| until.min(lease.expires_at_ms)));
+        self.until_ms =
+            Some(self.until_ms.map_or(lease.expires_at_ms, |until| until.min(lease.expires_at_ms)));
     }
 }
 

@@ -148,7 +148,10 @@ mod tests {
         let reply = SagaReply { saga, status: SagaStatus::Running, steps: vec![done, waiting], revision: 3 };
         let text = human(&reply);
         assert!(text.contains("status    running"), "{text}");
-        assert!(text.contains("├─ 0a1b2c3d0a1b  committed  memory decisions/auth  write it down\n└─ "), "{text}");
+        assert!(
+            text.contains("├─ 0a1b2c3d0a1b  committed  memory decisions/auth  write it down\n└─ "),
+            "{text}"
+        );
         assert!(text.contains("\n       waits for 1 of 2 approvals"), "{text}");
     }
 }

@@ -44,7 +44,10 @@ impl Get {
         let wanted = ScratchGet { key: self.key };
         let found = asking.client.call::<call::ScratchGet>(&wanted).await?.reply;
         context.output.print(&found, |found| {
-            found.value.as_ref().map_or_else(|| "(nothing)".to_owned(), |value| visible(&format!("{value:#}")))
+            found
+                .value
+                .as_ref()
+                .map_or_else(|| "(nothing)".to_owned(), |value| visible(&format!("{value:#}")))
         })?;
         Ok(())
     }
@@ -88,7 +91,9 @@ impl Put {
         let asking = self.who.anybody(context).await?;
         let wanted = ScratchPut { key: self.key, value, ttl_ms: self.ttl, revision: self.revision };
         let put = asking.client.call::<call::ScratchPut>(&wanted).await?.reply;
-        context.output.print(&put, |put: &ScratchReply| format!("{} at revision {}", put.key, put.revision))?;
+        context
+            .output
+            .print(&put, |put: &ScratchReply| format!("{} at revision {}", put.key, put.revision))?;
         Ok(())
     }
 }

@@ -175,9 +175,7 @@ impl<'a> Head<'a> {
                 found.push(Changed::Rename { from: first, path, blob });
             }
             // A rename keeps the mode; this one does not.
-            Some(path) => {
-                found.extend([Changed::Delete { path: first }, Changed::Put { path, blob, mode }])
-            }
+            Some(path) => found.extend([Changed::Delete { path: first }, Changed::Put { path, blob, mode }]),
         }
         Ok(())
     }

@@ -191,7 +191,10 @@ impl Record {
                 }
             }
         }
-        verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| Verdict::Later(reason.clone()))).collect()
+        verdicts
+            .into_iter()
+            .map(|verdict| verdict.unwrap_or_else(|| Verdict::Later(reason.clone())))
+            .collect()
     }
 
     fn attempt(

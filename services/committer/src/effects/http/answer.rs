@@ -25,7 +25,9 @@ pub(super) fn judge(status: u16, location: Option<&str>) -> Judged {
         200..=299 => Judged::Done,
         300..=399 => {
             let to: String = location.unwrap_or("nowhere").chars().take(LONGEST_LOCATION).collect();
-            Judged::Refused(format!("the target answered {status} and points to {to}: propose that, if it is meant"))
+            Judged::Refused(format!(
+                "the target answered {status} and points to {to}: propose that, if it is meant"
+            ))
         }
         408 | 425 | 429 => Judged::Later(format!("the target answered {status}")),
         400..=499 => Judged::Refused(format!("the target answered {status}")),
@@ -55,7 +57,8 @@ pub(super) enum NoBody {
 pub(super) async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, NoBody> {
     let mut body = Vec::new();
     loop {
-        let chunk = response.chunk().await.map_err(|error| NoBody::Lost(selvedge_kit::bus::error_chain(&error)))?;
+        let chunk =
+            response.chunk().await.map_err(|error| NoBody::Lost(selvedge_kit::bus::error_chain(&error)))?;
         let Some(chunk) = chunk else { return Ok(body) };
         if body.len() + chunk.len() > most {
             return Err(NoBody::TooLarge);

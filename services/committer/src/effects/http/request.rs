@@ -160,7 +160,8 @@ fn resolved(
     let read = named.iter().filter_map(|(header, secret)| {
         let read = header_name(header).and_then(|header| {
             let value = secrets.get(secret).ok_or_else(|| format!("there is no secret {secret}"))?;
-            let mut value = HeaderValue::from_str(value).map_err(|_| format!("secret {secret} is no header"))?;
+            let mut value =
+                HeaderValue::from_str(value).map_err(|_| format!("secret {secret} is no header"))?;
             value.set_sensitive(true);
             Ok((header, value))
         });
@@ -172,7 +173,8 @@ fn resolved(
 /// The request's body, from the artifacts.
 async fn body(work: &Work<'_>, digest: &Digest) -> Result<Bytes, Outcome> {
     let client = work.state.client.clone().in_mission(work.intent.mission.clone());
-    let artifact = ArtifactRef::new(digest.as_str()).map_err(|error| Outcome::refused("/body", error.to_string()))?;
+    let artifact =
+        ArtifactRef::new(digest.as_str()).map_err(|error| Outcome::refused("/body", error.to_string()))?;
     let mut content = Bounded(Vec::new());
     let got = transfer::get(&client, &artifact, 0, &mut content, &|_, _| {});
     match tokio::time::timeout(work.deadline.remaining(), got).await {
@@ -242,7 +244,8 @@ mod tests {
     fn a_probe_elsewhere_gets_no_secret() {
         let request = prepared("https://api.example.org/orders");
         assert!(request.probe("https://api.example.org/orders/7").unwrap().contains_key("authorization"));
-        for elsewhere in ["https://api.example.org:8443/", "http://api.example.org/", "https://evil.example/"] {
+        for elsewhere in ["https://api.example.org:8443/", "http://api.example.org/", "https://evil.example/"]
+        {
             assert!(request.probe(elsewhere).unwrap().is_empty(), "{elsewhere}");
         }
     }
@@ -254,7 +257,13 @@ mod tests {
         };
         let mut wrong = Vec::new();
         let headers = plain_headers(
-            &named(&[("Accept", "text/plain"), ("Idempotency-Key", "x"), ("Host", "y"), ("a b", "z"), ("x", "\n")]),
+            &named(&[
+                ("Accept", "text/plain"),
+                ("Idempotency-Key", "x"),
+                ("Host", "y"),
+                ("a b", "z"),
+                ("x", "\n"),
+            ]),
             &mut wrong,
         );
         assert_eq!(headers.len(), 1);

@@ -49,7 +49,9 @@ pub(crate) struct Grant {
 impl Grant {
     pub(super) async fn run(self, context: &Context) -> Done {
         if !self.yes && !io::stdin().is_terminal() {
-            return Err(Failure::usage("there is no terminal to ask on: look with `selvedge approval show`, then say --yes"));
+            return Err(Failure::usage(
+                "there is no terminal to ask on: look with `selvedge approval show`, then say --yes",
+            ));
         }
         let asking = self.who.anybody(context).await?;
         let seen = Seen::look(&asking, &self.intent, self.clone.as_deref()).await?;

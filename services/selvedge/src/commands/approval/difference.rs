@@ -108,8 +108,15 @@ fn shown(draft: &Draft, git: &GitEffect, blobs: &Blobs) -> Result<String, Failur
     gone.append(&mut come);
     draft.git_with(&["update-index", "-z", "--index-info"], &gone)?;
     let diff = [
-        "diff-index", "--cached", "--patch-with-stat", "-M", "--no-color", "--no-ext-diff", "--no-textconv",
-        "--src-prefix=a/", "--dst-prefix=b/",
+        "diff-index",
+        "--cached",
+        "--patch-with-stat",
+        "-M",
+        "--no-color",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--src-prefix=a/",
+        "--dst-prefix=b/",
     ];
     let text = draft.git(&[&diff[..], &[git.base.as_str()]].concat())?;
     Ok(lossy(std::os::unix::ffi::OsStrExt::from_bytes(text.as_slice())))

@@ -55,7 +55,11 @@ pub(super) struct Preview {
 }
 
 /// What an intent would do; of a commit against the base in `clone`, or wherever a clone is found.
-pub(super) async fn preview(asking: &Asking, intent: &Intent, clone: Option<&Path>) -> Result<Preview, Failure> {
+pub(super) async fn preview(
+    asking: &Asking,
+    intent: &Intent,
+    clone: Option<&Path>,
+) -> Result<Preview, Failure> {
     let undo = intent.undo.as_ref().map(|undo| shown::effect(undo, &intent.id));
     let effect = shown::effect(&intent.effect, &intent.id);
     let plain = Preview { effect, diff: None, body: None, before: None, undo, left_out: Vec::new() };
@@ -152,9 +156,8 @@ pub(super) async fn small(client: &Client, content: &Digest) -> Result<Content, 
 
 async fn size(client: &Client, content: &Digest) -> Result<u64, Failure> {
     let get = Get { artifact: by_digest(content)?, offset: 0, len: Some(1) };
-    let (answered, _) = client
-        .call_bytes::<call::ArtifactGet>(&get, Vec::new().into(), &Options::default())
-        .await?;
+    let (answered, _) =
+        client.call_bytes::<call::ArtifactGet>(&get, Vec::new().into(), &Options::default()).await?;
     Ok(answered.reply.size_bytes)
 }
 

@@ -85,9 +85,8 @@ impl Seen {
 /// # Errors
 /// `conflict` if there is none yet.
 pub(super) fn decided(intent: &Intent) -> Result<&Decision, Failure> {
-    let none = || {
-        Fault::conflict(format!("{} is {} and was not decided about", intent.id, intent.state.name()))
-    };
+    let none =
+        || Fault::conflict(format!("{} is {} and was not decided about", intent.id, intent.state.name()));
     Ok(intent.decision.as_ref().ok_or_else(none)?)
 }
 
@@ -116,7 +115,8 @@ fn is_what_it_says(intent: &Intent) -> Result<(), Failure> {
         None => Ok(()),
         Some(decision) => {
             let digest = &decision.approval_digest;
-            Err(Fault::internal(format!("{digest} is not the digest of what is shown: do not approve it")).into())
+            Err(Fault::internal(format!("{digest} is not the digest of what is shown: do not approve it"))
+                .into())
         }
     }
 }

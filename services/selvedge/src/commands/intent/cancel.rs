@@ -28,9 +28,9 @@ impl Cancel {
         let intent = self.intent.find(&asking.client).await?;
         let wanted = IntentCancel { intent, reason: self.reason };
         let reply = asking.client.call::<call::IntentCancel>(&wanted).await?.reply;
-        context.output.print(&reply, |reply| {
-            format!("{} is {}", short(&reply.intent.id), reply.intent.state.name())
-        })?;
+        context
+            .output
+            .print(&reply, |reply| format!("{} is {}", short(&reply.intent.id), reply.intent.state.name()))?;
         Ok(())
     }
 }

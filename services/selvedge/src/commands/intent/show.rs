@@ -74,7 +74,12 @@ pub(in crate::commands) fn head(intent: &Intent, revision: u64) -> String {
         ("task", optional(intent.task.as_ref().map(ToString::to_string))),
         ("request", optional(intent.request.as_ref().map(ToString::to_string))),
         ("occurrence", optional(intent.occurrence.as_deref().map(visible_line))),
-        ("saga", optional(intent.saga.as_ref().map(|at| format!("{}, step {} of {}", at.saga, at.step + 1, at.of)))),
+        (
+            "saga",
+            optional(
+                intent.saga.as_ref().map(|at| format!("{}, step {} of {}", at.saga, at.step + 1, at.of)),
+            ),
+        ),
         ("proposed", instant(intent.proposed_at_ms)),
         ("expires", instant(intent.expires_at_ms)),
         ("revision", revision.to_string()),

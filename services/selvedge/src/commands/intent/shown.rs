@@ -73,7 +73,9 @@ pub(in crate::commands) fn file(change: &FileChange) -> String {
         FileChange::Put { path, mode: FileMode::Executable, .. } => {
             format!("  put     {} (executable)", shown(path))
         }
-        FileChange::Put { path, mode: FileMode::Symlink, .. } => format!("  put     {} (symlink)", shown(path)),
+        FileChange::Put { path, mode: FileMode::Symlink, .. } => {
+            format!("  put     {} (symlink)", shown(path))
+        }
         FileChange::Delete { path } => format!("  delete  {}", shown(path)),
         FileChange::Rename { from, path, content } => {
             let changed = if content.is_some() { " (changed)" } else { "" };
@@ -125,7 +127,9 @@ fn memory(memory: &MemoryEffect) -> String {
         revision => format!("as of revision {revision}"),
     };
     let mut text = match &memory.value {
-        Some(value) => format!("record {}, {over}, becomes\n{}\n", memory.key, visible(&format!("{value:#}"))),
+        Some(value) => {
+            format!("record {}, {over}, becomes\n{}\n", memory.key, visible(&format!("{value:#}")))
+        }
         None => format!("record {}, {over}, is deleted\n", memory.key),
     };
     for source in &memory.sources {
@@ -151,8 +155,8 @@ pub(in crate::commands) fn receipt(receipt: &Receipt) -> String {
             format!("commit {commit} on {} of {repository}, after {parent}", visible_line(branch))
         }
         Receipt::Http { status, response, content_type } => {
-            let status =
-                status.map_or_else(|| "a probe says it happened".to_owned(), |status| format!("status {status}"));
+            let status = status
+                .map_or_else(|| "a probe says it happened".to_owned(), |status| format!("status {status}"));
             let body = response.as_ref().map_or_else(String::new, |digest| format!(", response {digest}"));
             let of = content_type.as_ref().map_or_else(String::new, |of| format!(" ({of})"));
             format!("{status}{body}{of}")
@@ -244,7 +248,10 @@ mod tests {
             effect(&Effect::Memory(MemoryEffect { key, value, revision, sources: vec![] }), &id())
         };
         let text = memory(Some(serde_json::json!({"use": "tokens"})), 0);
-        assert!(text.contains("which does not exist, becomes") && text.contains("\"use\": \"tokens\""), "{text}");
+        assert!(
+            text.contains("which does not exist, becomes") && text.contains("\"use\": \"tokens\""),
+            "{text}"
+        );
         assert_eq!(memory(None, 7), "record decisions/auth, as of revision 7, is deleted\n");
     }
 }

@@ -1,7 +1,7 @@
 //! `selvedge lease …`: who may work on what, and for how long.
 
 mod acquire;
-mod asking;
+pub(crate) mod asking;
 mod check;
 mod claimed;
 mod force;

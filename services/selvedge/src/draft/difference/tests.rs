@@ -1,4 +1,6 @@
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::symlink, path::Path, process::Command};
+use std::{
+    ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::symlink, path::Path, process::Command,
+};
 
 use super::*;
 

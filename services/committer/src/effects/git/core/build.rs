@@ -67,9 +67,8 @@ impl Chain {
 
     /// The verdicts, once the branch stands at the tip.
     pub(in super::super) fn settle(&self, verdicts: &mut [Option<Verdict>]) {
-        let done = |built: &Built| {
-            (built.index, Verdict::Done { commit: built.commit, parent: built.parent })
-        };
+        let done =
+            |built: &Built| (built.index, Verdict::Done { commit: built.commit, parent: built.parent });
         for (index, found) in self.built.iter().map(done).chain(self.settled.iter().cloned()) {
             if let Some(verdict) = verdicts.get_mut(index) {
                 *verdict = Some(found);
@@ -124,7 +123,8 @@ fn commit(
 ) -> Result<Oid, Stop> {
     let effect = &order.effect;
     let base = base(repository, branch, effect, parent)?;
-    let whole = message::compose(&effect.message, &order.trailers).map_err(|wrong| Stop::Refused(vec![wrong]))?;
+    let whole =
+        message::compose(&effect.message, &order.trailers).map_err(|wrong| Stop::Refused(vec![wrong]))?;
     let (base, head) = (tree::tree_of(repository, base)?, tree::tree_of(repository, parent)?);
     let stale = tree::stale(repository, effect, base.as_ref(), head.as_ref())?;
     if !stale.is_empty() {
@@ -139,7 +139,8 @@ fn commit(
     let committer = Signature::new(COMMITTER.0, COMMITTER.1, &date)?;
     let parent = parent.map(|parent| repository.find_commit(parent)).transpose()?;
     let parents: Vec<_> = parent.iter().collect();
-    let id = repository.commit(None, &author, &committer, &whole, &repository.find_tree(result)?, &parents)?;
+    let id =
+        repository.commit(None, &author, &committer, &whole, &repository.find_tree(result)?, &parents)?;
     written.push(id);
     Ok(id)
 }
@@ -162,10 +163,13 @@ fn base(
             let message = format!("there is no branch {name}; the base of a new one is {}", Oid::ZERO_SHA1);
             refused("/effect/branch", &message)
         }
-        Some(_) if base.is_zero() => refused("/effect/base", &format!("stale: {name} has been begun meanwhile")),
+        Some(_) if base.is_zero() => {
+            refused("/effect/base", &format!("stale: {name} has been begun meanwhile"))
+        }
         Some(head) if history::is_in(repository, head, base)? => Ok(Some(base)),
         Some(_) => {
-            let message = format!("{base} is not in the history of {name}; base the work on what {name} holds");
+            let message =
+                format!("{base} is not in the history of {name}; base the work on what {name} holds");
             refused("/effect/base", &message)
         }
     }
@@ -176,7 +180,10 @@ fn is_free(repository: &Repository, branch: &str) -> Result<(), Stop> {
     let below = repository.references_glob(&format!("{branch}/*"))?.names().flatten().count() > 0;
     let mut above = branch.match_indices('/').filter_map(|(at, _)| branch.get(..at));
     if below || above.any(|above| repository.find_reference(above).is_ok()) {
-        return refused("/effect/branch", "a branch whose name is a folder of this one, or below it, is there");
+        return refused(
+            "/effect/branch",
+            "a branch whose name is a folder of this one, or below it, is there",
+        );
     }
     Ok(())
 }

@@ -188,9 +188,11 @@ pub(crate) fn rename(from: &str, to: &str) -> FileChange {
 /// The reasons of a refusal, joined.
 pub(crate) fn reasons(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Refused(reasons) => {
-            reasons.iter().map(|reason| format!("{} {}", reason.at, reason.message)).collect::<Vec<_>>().join("\n")
-        }
+        Verdict::Refused(reasons) => reasons
+            .iter()
+            .map(|reason| format!("{} {}", reason.at, reason.message))
+            .collect::<Vec<_>>()
+            .join("\n"),
         other => format!("{other:?}"),
     }
 }

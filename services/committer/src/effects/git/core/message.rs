@@ -24,7 +24,9 @@ pub(super) fn compose(message: &str, trailers: &[(&'static str, String)]) -> Res
         return Err(wrong("it is empty; say what changes, and why"));
     }
     if message.lines().flat_map(|line| line.split('\r')).any(claims_ours) {
-        return Err(wrong("a line begins with Selvedge-…: these trailers are the committer's own; leave it out"));
+        return Err(wrong(
+            "a line begins with Selvedge-…: these trailers are the committer's own; leave it out",
+        ));
     }
     let mut whole = format!("{}\n\n", message.trim_end());
     for (name, value) in trailers {
@@ -76,7 +78,10 @@ mod tests {
             "x\r\nSELVEDGE-Policy: 1",
             "x\rSelvedge-Policy: 1",
         ] {
-            assert!(compose(forged, &ours()).unwrap_err().message.contains("the committer's own"), "{forged:?}");
+            assert!(
+                compose(forged, &ours()).unwrap_err().message.contains("the committer's own"),
+                "{forged:?}"
+            );
         }
         assert!(compose("Teach selvedge-bench: say more", &ours()).is_ok());
         assert!(compose(" \n", &ours()).unwrap_err().message.contains("empty"));

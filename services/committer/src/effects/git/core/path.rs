@@ -4,7 +4,8 @@
 /// Why nothing may be written at this path, beyond what a tree path is anyway.
 pub(super) fn fault_of(path: &[u8]) -> Option<&'static str> {
     path.split(|&byte| byte == b'/').find_map(|component| {
-        is_dot_git(component).then_some("some file system takes a part of it for .git, so git would not check it out")
+        is_dot_git(component)
+            .then_some("some file system takes a part of it for .git, so git would not check it out")
     })
 }
 
@@ -57,7 +58,9 @@ mod tests {
 
     #[test]
     fn names_that_a_file_system_takes_for_dot_git_are_refused() {
-        for bad in ["git~1/x", ".git./x", ".Git /x", "a/.git::$INDEX_ALLOCATION", ".g\u{200c}it/x", "a\\.git\\x"] {
+        for bad in
+            ["git~1/x", ".git./x", ".Git /x", "a/.git::$INDEX_ALLOCATION", ".g\u{200c}it/x", "a\\.git\\x"]
+        {
             assert!(fault_of(bad.as_bytes()).is_some(), "{bad}");
         }
         for good in [".gitignore", "git/x", "a.git/x", "git~2", ".github/x"] {
@@ -67,7 +70,9 @@ mod tests {
 
     #[test]
     fn a_symlink_stays_in_the_tree() {
-        for (path, target) in [("a", "b"), ("a/b", "../c"), ("a/b/c", "../../d/e"), ("a", "./b"), ("a/b", "..")] {
+        for (path, target) in
+            [("a", "b"), ("a/b", "../c"), ("a/b/c", "../../d/e"), ("a", "./b"), ("a/b", "..")]
+        {
             assert_eq!(fault_of_target(path.as_bytes(), target.as_bytes()), None, "{path} -> {target}");
         }
         for (path, target, reason) in [

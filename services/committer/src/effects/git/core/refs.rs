@@ -105,7 +105,9 @@ impl Staging {
         loop {
             match fs::hard_link(&staged, &lock) {
                 Ok(()) => return Ok(Locking::Locked),
-                Err(error) if error.kind() == ErrorKind::NotFound => make_parent(&self.repository, reference)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    make_parent(&self.repository, reference)?
+                }
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
                 Err(_) if !is_cleared => {
                     clear_dead(&self.repository)?;

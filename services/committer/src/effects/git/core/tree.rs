@@ -140,7 +140,9 @@ impl Changing<'_> {
         for (index, change) in effect.changes.iter().enumerate() {
             match change {
                 FileChange::Put { path, content, mode } => {
-                    if let Some(entry) = self.put(index, path, contents.get(content), content, mode_of(*mode))? {
+                    if let Some(entry) =
+                        self.put(index, path, contents.get(content), content, mode_of(*mode))?
+                    {
                         self.place(&mut root, path, entry, index, Over::Allowed);
                     }
                 }
@@ -240,7 +242,9 @@ impl Changing<'_> {
         let reason = match folder.map(|found| found.mode) {
             Some(FOLDER) => "a folder stands there",
             Some(SUBMODULE) => "a submodule stands there; submodules are not the committer's to change",
-            Some(_) if over == Over::Refused => "a file stands there; delete it in a commit before, or put the new content",
+            Some(_) if over == Over::Refused => {
+                "a file stands there; delete it in a commit before, or put the new content"
+            }
             _ => return Ok(Some(entry)),
         };
         self.refuse(index, format!("{}: {reason}", shown(path)));

@@ -5,9 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use clap::Args;
 use selvedge_contracts::{
     id::{ArtifactRef, LeaseId, SpaceId},
-    payload::intent::{
-        Effect, FencingToken, MAX_INTENT_TTL_MS, MAX_TITLE_BYTES, MIN_INTENT_TTL_MS, Propose,
-    },
+    payload::intent::{Effect, FencingToken, MAX_INTENT_TTL_MS, MAX_TITLE_BYTES, MIN_INTENT_TTL_MS, Propose},
 };
 
 use crate::{commands::artifact::reference, exit::Failure, input};

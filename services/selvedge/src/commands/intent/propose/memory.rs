@@ -86,9 +86,9 @@ pub(in crate::commands) fn value(text: &str) -> Result<Value, Failure> {
     match serde_json::from_str(text) {
         Ok(value) => Ok(value),
         Err(_) if PathBuf::from(text).is_file() => input::json(Path::new(text)),
-        Err(error) => {
-            Err(Failure::usage(format!("{text:?} is neither JSON ({error}) nor a file; texts stand in double quotes")))
-        }
+        Err(error) => Err(Failure::usage(format!(
+            "{text:?} is neither JSON ({error}) nor a file; texts stand in double quotes"
+        ))),
     }
 }
 

@@ -85,7 +85,8 @@ fn reasons_and_receipts_are_shown_without_what_a_terminal_would_obey() {
     let mut intent = intent();
     intent.title = "x\u{1b}[31m".to_owned();
     intent.state = IntentState::Rejected;
-    intent.reasons = vec![selvedge_contracts::fault::Detail { at: "policy".to_owned(), message: "no\rway".to_owned() }];
+    intent.reasons =
+        vec![selvedge_contracts::fault::Detail { at: "policy".to_owned(), message: "no\rway".to_owned() }];
     for text in [human(&IntentReply { intent: intent.clone(), revision: 1 }), briefly(&intent)] {
         assert!(text.contains("policy: no\\u{d}way") && !text.contains(['\u{1b}', '\r']), "{text:?}");
     }

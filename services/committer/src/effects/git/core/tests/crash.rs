@@ -2,7 +2,10 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Barrier, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::super::{Claim, Order, Record, STEPS, Verdict, fixture::*};
@@ -83,7 +86,9 @@ fn when_the_branch_made_it_stale_after_the_death_it_is_refused_unless_it_is_ther
         let is_there = !temporary.landed("intent_1").is_empty();
         temporary.commit(&[(b"a", 0o100_644, "theirs")]);
         match temporary.land(again(&temporary, base)) {
-            Verdict::Done { commit, .. } => assert_eq!((is_there, temporary.landed("intent_1")), (true, vec![commit])),
+            Verdict::Done { commit, .. } => {
+                assert_eq!((is_there, temporary.landed("intent_1")), (true, vec![commit]))
+            }
             verdict => {
                 assert!(reasons(&verdict).contains("stale"), "{step}: {verdict:?}");
                 assert_eq!((is_there, temporary.landed("intent_1")), (false, vec![]), "{step}");
@@ -115,7 +120,10 @@ fn an_attempt_that_may_no_longer_act_does_not_move_the_branch() {
     lost.claim = Claim::new(|answer| answer.send(false).unwrap());
     let kept = order("intent_2", base, vec![put("b", "2")], &["2"]);
     let verdicts = temporary.record().land("main", &[lost, kept], &Steps::default());
-    assert!(matches!(&verdicts[0], Verdict::Later(reason) if reason.contains("no longer act")), "{verdicts:?}");
+    assert!(
+        matches!(&verdicts[0], Verdict::Later(reason) if reason.contains("no longer act")),
+        "{verdicts:?}"
+    );
     assert!(matches!(&verdicts[1], Verdict::Done { parent, .. } if *parent == Some(base)), "{verdicts:?}");
     assert_eq!(temporary.landed("intent_1"), []);
     // Its reference stands alone: whoever takes over finishes the move.
@@ -153,7 +161,10 @@ fn a_takeover_decides_nothing_while_the_first_one_may_still_move_the_branch() {
             let mut refused = again(&other, base);
             refused.effect.message = String::new();
             let verdict = second.land("main", &[refused], &Steps::default()).remove(0);
-            assert!(matches!(&verdict, Verdict::Later(reason) if reason.contains("main.lock")), "{verdict:?}");
+            assert!(
+                matches!(&verdict, Verdict::Later(reason) if reason.contains("main.lock")),
+                "{verdict:?}"
+            );
         }
     });
     let verdict = temporary.record().land("main", &[wanted(&temporary, base)], &steps).remove(0);

@@ -83,7 +83,8 @@ fn symlinks_that_leave_the_tree_are_refused_also_when_they_are_moved_there() {
     let temporary = Temporary::empty();
     temporary.commit(&[(b"a/b/link", 0o120_000, "../../x"), (b"x", 0o100_644, "x")]);
     let out = FileChange::Put { path: path("l"), content: digest("../out"), mode: FileMode::Symlink };
-    let verdict = temporary.land(temporary.order("intent_1", vec![out, rename("a/b/link", "link")], &["../out"]));
+    let verdict =
+        temporary.land(temporary.order("intent_1", vec![out, rename("a/b/link", "link")], &["../out"]));
     let found = reasons(&verdict);
     assert_eq!(found.matches("out of the tree").count(), 2, "{found}");
 }
@@ -143,7 +144,8 @@ fn a_full_disk_leaves_the_branch_and_is_tried_again() {
     let temporary = Temporary::at(folder.path().join("record.git"));
     temporary.commit(&[(b"a", 0o100_644, "1")]);
     let before = temporary.head();
-    let noise: String = (0..30_000_u32).map(|number| blake3::hash(&number.to_le_bytes()).to_hex().to_string()).collect();
+    let noise: String =
+        (0..30_000_u32).map(|number| blake3::hash(&number.to_le_bytes()).to_hex().to_string()).collect();
     let verdict = temporary.land(temporary.order("intent_1", vec![put("a", &noise)], &[&noise]));
     let small = temporary.land(temporary.order("intent_2", vec![put("a", "2")], &["2"]));
     let after = temporary.head();

@@ -58,7 +58,8 @@ fn modes_renames_symlinks_and_odd_names_come_out_as_ordered() {
         (b"file", 0o100_644, "x"),
         (b"only/deep/x", 0o100_644, "y"),
     ]);
-    let with_mode = |at: &str, content: &str, mode| FileChange::Put { path: path(at), content: digest(content), mode };
+    let with_mode =
+        |at: &str, content: &str, mode| FileChange::Put { path: path(at), content: digest(content), mode };
     let changes = vec![
         rename("tool", "bin/tool"),
         rename("one", "two"),
@@ -129,7 +130,10 @@ fn orders_that_wait_together_are_built_on_each_other_each_with_its_own_verdict()
     let verdicts = temporary.record().land("main", &orders, &Steps::default());
     let first = done(&verdicts[0]);
     assert_eq!(first.1, base);
-    assert!(reasons(&verdicts[1]).starts_with("/effect/changes/0 stale: a has changed on main"), "{verdicts:?}");
+    assert!(
+        reasons(&verdicts[1]).starts_with("/effect/changes/0 stale: a has changed on main"),
+        "{verdicts:?}"
+    );
     assert_eq!(done(&verdicts[2]), (temporary.head().unwrap(), Some(first.0)));
     assert_eq!(temporary.intent("intent_2"), None, "nothing is left of what was refused");
 }
@@ -139,7 +143,14 @@ fn packed_references_are_seen_and_moved() {
     let temporary = Temporary::new(&[("a", "1")]);
     let (first, _) = done(&temporary.land(temporary.order("intent_1", vec![put("a", "2")], &["2"])));
     let mut git = std::process::Command::new("git");
-    assert!(git.arg("-C").arg(&temporary.path).args(["pack-refs", "--all", "--prune"]).status().unwrap().success());
+    assert!(
+        git.arg("-C")
+            .arg(&temporary.path)
+            .args(["pack-refs", "--all", "--prune"])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert!(!temporary.path.join("refs/heads/main").exists(), "packed");
     let again = temporary.order("intent_1", vec![put("a", "2")], &["2"]);
     assert_eq!(done(&temporary.land(again)).0, first, "the intent's reference is found packed");
