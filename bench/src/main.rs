@@ -11,6 +11,7 @@
 
 mod artifacts;
 mod calls;
+mod commits;
 mod follow;
 mod guards;
 mod leases;
@@ -78,6 +79,9 @@ async fn run(arguments: &Arguments) {
     }
     if wants("artifacts") {
         artifacts::measure(arguments.seconds, arguments.rounds).await;
+    }
+    if wants("commits") {
+        commits::measure(arguments.seconds, arguments.rounds).await;
     }
     if wants("up") {
         up::measure().await;

@@ -14,6 +14,7 @@
 
 pub mod artifacts;
 mod bus;
+pub mod committer;
 pub mod fabric;
 pub mod governance;
 mod guard;

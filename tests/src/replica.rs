@@ -31,6 +31,8 @@ pub const FOLDER: &str = "SELVEDGE_TEST_FOLDER";
 pub const TAKEOVER: &str = "SELVEDGE_TEST_TAKEOVER_MS";
 /// Variable with the step at which a committer kills itself.
 pub const CRASH: &str = "SELVEDGE_TEST_CRASH_AT";
+/// Variable with the step at which a committer stops itself, as SIGSTOP does, the first time it gets there.
+pub const STOP: &str = "SELVEDGE_TEST_STOP_AT";
 /// Line that it writes once it serves.
 pub const READY: &str = "ready";
 
@@ -71,6 +73,24 @@ impl Replica {
             command.env(CRASH, step);
         }
         Self::spawn(&mut command)
+    }
+
+    /// Starts a committer that stops itself at a step, and waits until it serves.
+    pub fn stopping_committer(binary: &str, bus: &Bus, instance: &str, takeover_ms: u64, step: &str) -> Self {
+        let mut command = Self::command(binary, bus, &bus.url(), Service::Committer, instance);
+        Self::spawn(command.env(TAKEOVER, takeover_ms.to_string()).env(STOP, step))
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// Whether the process is stopped.
+    pub fn is_stopped(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        // The state follows the name, which stands in brackets.
+        status.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
     }
 
     /// Waits until the process has ended by itself.

@@ -12,6 +12,8 @@
 
 #[path = "governance/intents.rs"]
 mod intents;
+#[path = "governance/policy.rs"]
+mod policy;
 #[path = "governance/scene.rs"]
 mod scene;
 

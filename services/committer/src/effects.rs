@@ -131,7 +131,7 @@ impl Work<'_> {
 /// Carries one attempt out.
 pub(crate) async fn carry_out(work: &Work<'_>) -> Carried {
     let outcome = match work.effect {
-        Effect::Git(_) => Outcome::refused("/effect", "this build has no git effects"),
+        Effect::Git(effect) => git::carry_out(work, effect).await,
         Effect::Http(effect) => http::carry_out(work, effect).await,
         Effect::External(effect) => external::carry_out(work, effect).await,
         Effect::Memory(effect) => return memory::carry_out(work, effect).await,

@@ -56,6 +56,8 @@ pub(crate) struct Committer {
     pub(crate) records: Arc<View<Record>>,
     pub(crate) repositories: Arc<View<Repository>>,
     pub(crate) scratch: Bucket,
+    /// Commits that wait for their branch.
+    pub(crate) git: Arc<effects::git::Queues>,
     pub(crate) feed: Feed,
     /// Asks the other services, as this one.
     pub(crate) client: Client,
@@ -94,6 +96,7 @@ impl Committer {
             sagas,
             records,
             repositories,
+            git: Arc::new(effects::git::Queues::new(config.copies.clone(), config.steps.clone())),
             scratch: Bucket::new(bus.clone(), SCRATCH),
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
             client: Client::new(bus.clone()),

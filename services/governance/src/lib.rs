@@ -11,6 +11,8 @@
 mod approval;
 mod error;
 mod finish;
+#[cfg(test)]
+mod fixture;
 mod follow;
 mod handlers;
 mod intent;

@@ -116,7 +116,7 @@ impl Checked {
         let Some(compiled) = &self.compiled else {
             let first = self.findings.iter().find(|finding| finding.error).map(|finding| &finding.message);
             return Outcome::failed(format!(
-                "the policy does not fit what policies may speak of now: {}",
+                "the policy in force cannot be used: {}",
                 first.map_or("", String::as_str)
             ));
         };

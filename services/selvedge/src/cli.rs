@@ -12,7 +12,7 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, approval, artifact, call, completion, contract, doctor, hook, init, intent, kluster, lease,
+        agent, approval, artifact, blame, call, completion, contract, doctor, hook, init, intent, kluster, lease,
         log, memory, mission, policy, repository, request, saga, scratch, serve, session, status, tap, up,
     },
     connect::Context,
@@ -67,6 +67,7 @@ enum Command {
     Policy(policy::Policy),
     #[command(subcommand)]
     Hook(hook::Hook),
+    Blame(blame::Blame),
     #[command(subcommand)]
     Intent(intent::Intent),
     #[command(subcommand)]
@@ -102,6 +103,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Lease(verb) => verb.run(&context).await,
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
+        Command::Blame(verb) => verb.run(&context).await,
         Command::Intent(verb) => verb.run(&context).await,
         Command::Approval(verb) => verb.run(&context).await,
         Command::Saga(verb) => verb.run(&context).await,

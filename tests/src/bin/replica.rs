@@ -3,8 +3,13 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test's own process stops where it fails")]
 
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
+use nix::sys::signal::{Signal, raise};
 use selvedge_contracts::{id::KlusterName, role::Service};
 use selvedge_kit::{
     bus::{Bus, Options},
@@ -14,7 +19,7 @@ use selvedge_kit::{
 };
 use selvedge_tests::{
     artifacts::LONG_GRACE_MS,
-    replica::{CRASH, CREDS, FOLDER, READY, SERVICE, SIGNERS, STORE, TAKEOVER, URL},
+    replica::{CRASH, CREDS, FOLDER, READY, SERVICE, SIGNERS, STOP, STORE, TAKEOVER, URL},
 };
 
 /// Folder for the files of a service.
@@ -22,12 +27,16 @@ fn folder() -> PathBuf {
     PathBuf::from(std::env::var(FOLDER).unwrap_or_else(|_| panic!("{FOLDER} is not set")))
 }
 
-/// Ends this process, as kill -9 would, when `step` is reached.
-fn crash_at(step: Option<String>) -> selvedge_committer::Steps {
-    let Some(step) = step else { return selvedge_committer::Steps::default() };
+/// Ends this process, as kill -9 would, when a step is reached; or stops it there, once.
+fn at_steps() -> selvedge_committer::Steps {
+    let (crash, stop) = (std::env::var(CRASH).ok(), std::env::var(STOP).ok());
+    let has_stopped = AtomicBool::new(false);
     selvedge_committer::Steps::new(move |reached| {
-        if reached == step {
-            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        if crash.as_deref() == Some(reached) {
+            let _ = raise(Signal::SIGKILL);
+        }
+        if stop.as_deref() == Some(reached) && !has_stopped.swap(true, Ordering::SeqCst) {
+            let _ = raise(Signal::SIGSTOP);
         }
     })
 }
@@ -72,7 +81,7 @@ async fn main() {
                 secrets: secrets.exists().then_some(secrets),
                 copies: folder().join("copies"),
                 takeover_ms: setting(TAKEOVER).parse().expect("milliseconds"),
-                steps: crash_at(std::env::var(CRASH).ok()),
+                steps: at_steps(),
             };
             selvedge_committer::start(bus, &config, limits, &metrics).await.expect("a service")
         }

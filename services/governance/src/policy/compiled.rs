@@ -192,6 +192,13 @@ fn concerns(policy: &Policy, action: &EntityUid) -> bool {
     }
 }
 
+impl Checked {
+    /// Nothing is decided by this text.
+    pub(super) fn refused(reason: &str) -> Self {
+        refused(finding("", None, Severity::Error, reason))
+    }
+}
+
 impl Compiled {
     /// What the rules say about all of several requests.
     pub(super) fn decide(&self, asked: &[Asked]) -> Outcome {

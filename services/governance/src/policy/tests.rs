@@ -3,15 +3,19 @@
 use cedar_policy::Entities;
 use proptest::prelude::*;
 use selvedge_contracts::{
-    id::{CommitHash, Digest, EffectorName, RecordKey, RepositoryName},
+    envelope::Envelope,
+    fact::EntityName,
+    id::{Caller, CommitHash, Digest, EffectorName, EntityId, RecordKey, RepositoryName},
     payload::{
         intent::{
             ExternalEffect, FileChange, GitEffect, HttpEffect, MemoryEffect, Method, Probe, Repeat, TreePath,
         },
-        policy::Finding,
+        policy::{Active, Finding},
     },
+    subject::{Entity, Fact},
 };
-use serde_json::json;
+use selvedge_kit::{ledger::FactRecord, view::Apply as _};
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -284,5 +288,107 @@ proptest! {
             prop_assert_eq!(decided(&text, &external()).requirement, None);
             prop_assert_eq!(decided(&text, &memory("a")).requirement.map(|needed| needed.approvals), most);
         }
+    }
+}
+
+/// The facts of one mission, as a replica reads them from the ledger.
+struct Facts {
+    policies: Policies,
+    last: u64,
+}
+
+impl Facts {
+    fn new() -> Self {
+        Self { policies: Policies::new(Arc::default(), Arc::default()), last: 0 }
+    }
+
+    fn drafted(&mut self, version: u32, text: &str, digest_of: &str) {
+        let state = Policy {
+            mission: Mission::new("demo").unwrap(),
+            version,
+            digest: Digest::from(&blake3::hash(digest_of.as_bytes())),
+            text: text.to_owned(),
+            note: String::new(),
+            author: Caller::new("olga-1a2b3c4d").unwrap(),
+            owner: Owner::new("person:olga").unwrap(),
+            drafted_at_ms: 1,
+        };
+        let fact = self.fact(EntityName::Policy, version_id(version), &json!(state));
+        self.policies.versions.apply(&fact).unwrap();
+    }
+
+    fn activated(&mut self, version: u32) {
+        let owner = |name| Owner::new(name).unwrap();
+        let active = Active {
+            version,
+            proposed_by: owner("person:olga"),
+            confirmed_by: owner("person:rita"),
+            since_ms: 2,
+        };
+        let state = Activation { activation: 7, active: Some(active), proposed: None };
+        let fact = self.fact(EntityName::Activation, activation_id(), &json!(state));
+        self.policies.activations.apply(&fact).unwrap();
+    }
+
+    fn fact(&mut self, name: EntityName, id: EntityId, state: &Value) -> FactRecord {
+        self.last += 1;
+        let entity = Entity { mission: Mission::new("demo").unwrap(), name, id };
+        let payload = serde_json::to_vec(&json!({ "change": {}, "state": state })).unwrap();
+        FactRecord {
+            revision: self.last,
+            at_ms: 1,
+            fact: Fact { entity, kind: "made".to_owned() },
+            request: None,
+            envelope: Envelope { payload, ..Envelope::default() },
+        }
+    }
+
+    fn decide(&self, effect: &Effect) -> Answer {
+        with_question(Role::Worker, effect, |question| self.policies.decide(question))
+    }
+}
+
+#[test]
+fn without_a_policy_what_cannot_be_taken_back_needs_an_approver() {
+    let facts = Facts::new();
+    for (effect, approvals) in [
+        (commit("main", &["a"]), 1),
+        (external(), 1),
+        (memory("a"), 0),
+        (http(Method::Delete, "https://a.example/", None), 1),
+        (http(Method::Get, "https://a.example/", None), 0),
+    ] {
+        let answer = facts.decide(&effect);
+        let wanted = Requirement { approvals, role: Role::Approver, expires_after_ms: None };
+        assert_eq!((answer.requirement, answer.policy, answer.activation), (Some(wanted), None, 0));
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_loaded_or_read_lets_nothing_through() {
+    let permit = "permit(principal, action, resource);";
+    let mut facts = Facts::new();
+    facts.drafted(1, permit, permit);
+    assert!(facts.decide(&memory("a")).requirement.is_some(), "drafted is not in force");
+    facts.activated(1);
+    let answer = facts.decide(&memory("a"));
+    assert_eq!(
+        (answer.policy, answer.activation, answer.rules.as_slice()),
+        (Some(1), 7, ["policy0".to_owned()].as_slice())
+    );
+    assert!(answer.requirement.is_some());
+    for (version, text, digest_of, says) in [
+        (2, None, "", "version 2"),
+        (3, Some("permit("), "permit(", "unexpected end"),
+        (4, Some("permit(principal, action == Action::\"gone\", resource);"), "", "digest"),
+        (5, Some("@approvals(\"99\") permit(principal, action, resource);"), "same", "0 to 16"),
+    ] {
+        if let Some(text) = text {
+            facts.drafted(version, text, if digest_of == "same" { text } else { digest_of });
+        }
+        facts.activated(version);
+        let answer = facts.decide(&memory("a"));
+        assert_eq!((answer.requirement, answer.policy), (None, Some(version)), "{says}");
+        assert!(answer.errors.concat().contains(says), "{says}: {:?}", answer.errors);
     }
 }

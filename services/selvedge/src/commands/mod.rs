@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod approval;
 pub(crate) mod artifact;
+pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod completion;
 pub(crate) mod contract;

@@ -44,13 +44,16 @@ pub use build::Author;
 pub use message::{INTENT_TRAILER, UNDO_TRAILER, trailer, trailers};
 
 use crate::Steps;
-use build::{Built, Chain};
+use build::Built;
+pub(super) use build::{Chain, chain};
 use refs::{Locking, Staging};
 
 /// Where the references of intents lie.
 pub const INTENT_REFS: &str = "refs/selvedge/intents/";
 /// Every step of a commit in a repository on this machine, in order.
 pub const STEPS: &[&str] = &[LOOKED, BUILT, DURABLE, LOCKED, INTENT, ASKED, MOVED, DONE];
+/// Every step of a commit in a repository elsewhere, in order.
+pub const REMOTE_STEPS: &[&str] = &[LOOKED, FETCHED, BUILT, ASKED, PUSHED];
 pub(super) const LOOKED: &str = "git.looked";
 pub(super) const BUILT: &str = "git.built";
 const DURABLE: &str = "git.durable";
@@ -59,6 +62,8 @@ const INTENT: &str = "git.intent";
 pub(super) const ASKED: &str = "git.asked";
 const MOVED: &str = "git.moved";
 const DONE: &str = "git.done";
+pub(super) const FETCHED: &str = "git.fetched";
+pub(super) const PUSHED: &str = "git.pushed";
 
 /// Most times that a commit is built anew because the branch moved meanwhile.
 pub(super) const MOST_BUILDS: u32 = 8;
@@ -120,6 +125,8 @@ pub enum Verdict {
     Refused(Vec<Detail>),
     /// Not yet, for a reason that may pass.
     Later(String),
+    /// Perhaps; trying again finds out, and does it once.
+    Again(String),
 }
 
 /// Why work stopped.
@@ -127,6 +134,7 @@ pub enum Verdict {
 pub(super) enum Stop {
     Refused(Vec<Detail>),
     Later(String),
+    Again(String),
 }
 
 impl From<git2::Error> for Stop {
@@ -146,6 +154,7 @@ impl From<Stop> for Verdict {
         match stop {
             Stop::Refused(reasons) => Self::Refused(reasons),
             Stop::Later(reason) => Self::Later(reason),
+            Stop::Again(reason) => Self::Again(reason),
         }
     }
 }
@@ -158,7 +167,7 @@ pub struct Record {
 
 /// How an attempt ended.
 #[derive(PartialEq)]
-enum Attempt {
+pub(super) enum Attempt {
     Over,
     /// Something moved meanwhile: those without a verdict are built anew.
     Again,
@@ -177,24 +186,7 @@ impl Record {
 
     /// Carries out orders on one branch, in order as far as they can be; a verdict for each.
     pub fn land(&self, branch: &str, orders: &[Order], steps: &Steps) -> Vec<Verdict> {
-        let mut verdicts: Vec<Option<Verdict>> = orders.iter().map(|_| None).collect();
-        let mut reason = format!("{branch} kept moving while the commit was built; it is tried again");
-        for _ in 0..MOST_BUILDS {
-            match self.attempt(&branch_ref(branch), orders, &mut verdicts, steps) {
-                Ok(Attempt::Again) => {}
-                Ok(Attempt::Over) => break,
-                Err(stop) => {
-                    if let Verdict::Later(found) = stop.into() {
-                        reason = found;
-                    }
-                    break;
-                }
-            }
-        }
-        verdicts
-            .into_iter()
-            .map(|verdict| verdict.unwrap_or_else(|| Verdict::Later(reason.clone())))
-            .collect()
+        settled(orders, MOST_BUILDS, |verdicts| self.attempt(branch, orders, verdicts, steps))
     }
 
     fn attempt(
@@ -204,6 +196,7 @@ impl Record {
         verdicts: &mut [Option<Verdict>],
         steps: &Steps,
     ) -> Result<Attempt, Stop> {
+        let (name, branch) = (branch, &*named(branch)?);
         let head = target(&self.repository, branch)?;
         steps.reached(LOOKED);
         let pending: Vec<(usize, &Order, Option<Oid>)> = pending(orders, verdicts)
@@ -211,7 +204,7 @@ impl Record {
             .collect::<Result<_, Stop>>()?;
         let deadline = pending.iter().map(|(_, order, _)| order.deadline).min_by_key(|at| at.remaining());
         let Some(deadline) = deadline else { return Ok(Attempt::Over) };
-        let chain = build::chain(&self.repository, head, branch, &pending)?;
+        let chain = chain(&self.repository, head, branch, &pending)?;
         steps.reached(BUILT);
         self.make_durable(branch, &chain, orders)?;
         steps.reached(DURABLE);
@@ -220,7 +213,7 @@ impl Record {
             return Ok(Attempt::Over);
         }
         if self.staging.lock(branch, deadline)? == Locking::Held {
-            return Err(Stop::Later(format!("somebody else holds {branch}.lock in the repository")));
+            return Err(Stop::Later(format!("somebody else holds the lock of {name} ({branch}.lock)")));
         }
         let attempt = self.under_lock(branch, &chain, orders, verdicts, steps);
         // Moved, the lock is gone; else it must not stay.
@@ -266,9 +259,10 @@ impl Record {
             return Ok(Attempt::Again);
         }
         steps.reached(ASKED);
-        self.staging.rename(branch)?;
+        let unclear = |error: io::Error| Stop::Again(format!("moving {branch} failed: {error}"));
+        self.staging.rename(branch).map_err(unclear)?;
         steps.reached(MOVED);
-        durable::folders(BTreeSet::from([self.staging.folder_of(branch)]))?;
+        durable::folders(BTreeSet::from([self.staging.folder_of(branch)])).map_err(unclear)?;
         steps.reached(DONE);
         chain.settle(verdicts);
         Ok(Attempt::Over)
@@ -289,7 +283,29 @@ impl Record {
     }
 }
 
-fn pending<'o>(
+/// Attempts until every order has a verdict, a bounded number of them.
+pub(super) fn settled(
+    orders: &[Order],
+    most: u32,
+    mut attempt: impl FnMut(&mut [Option<Verdict>]) -> Result<Attempt, Stop>,
+) -> Vec<Verdict> {
+    let mut verdicts: Vec<Option<Verdict>> = orders.iter().map(|_| None).collect();
+    let mut rest = Verdict::Later("the branch kept moving while the commit was built".to_owned());
+    for _ in 0..most {
+        match attempt(&mut verdicts) {
+            Ok(Attempt::Again) => {}
+            Ok(Attempt::Over) => break,
+            Err(stop) => {
+                rest = stop.into();
+                break;
+            }
+        }
+    }
+    verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(|| rest.clone())).collect()
+}
+
+/// The orders that have no verdict yet, with their places.
+pub(super) fn pending<'o>(
     orders: &'o [Order],
     verdicts: &[Option<Verdict>],
 ) -> impl Iterator<Item = (usize, &'o Order)> {
@@ -316,8 +332,13 @@ pub(super) fn all_may_act(chain: &Chain, orders: &[Order], verdicts: &mut [Optio
 }
 
 /// Name of a branch's reference.
-pub(super) fn branch_ref(branch: &str) -> String {
-    format!("refs/heads/{branch}")
+pub(super) fn named(branch: &str) -> Result<String, Stop> {
+    let reference = format!("refs/heads/{branch}");
+    if git2::Reference::is_valid_name(&reference) && !branch.starts_with('-') && branch != "HEAD" {
+        return Ok(reference);
+    }
+    let message = format!("{branch:?} is no name for a branch");
+    Err(Stop::Refused(vec![Detail { at: "/effect/branch".to_owned(), message }]))
 }
 
 /// Name of an intent's reference.

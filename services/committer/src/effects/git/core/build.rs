@@ -27,8 +27,9 @@ pub(in super::super) struct Chain {
     /// Every object that was written, and those that were there already.
     pub(in super::super) written: Vec<Oid>,
     settled: Vec<(usize, Verdict)>,
-    /// Whether one is refused although an earlier attempt may be about to act.
-    has_late_refusal: bool,
+    /// Those refused although an earlier attempt may be about to act: their places, and what their
+    /// references stand at.
+    pub(in super::super) late: Vec<(usize, Option<Oid>)>,
 }
 
 /// One order, built.
@@ -44,17 +45,12 @@ pub(in super::super) struct Built {
 impl Chain {
     /// Whether the branch must be locked before anything is answered.
     pub(super) fn needs_lock(&self) -> bool {
-        !self.built.is_empty() || self.has_late_refusal
+        !self.built.is_empty() || !self.late.is_empty()
     }
 
     /// Whether one of the orders had been done before.
     pub(super) fn has_found(&self) -> bool {
         self.settled.iter().any(|(_, verdict)| matches!(verdict, Verdict::Done { .. }))
-    }
-
-    /// Places of the orders that are refused although an earlier attempt may be about to act.
-    pub(in super::super) fn has_late_refusal(&self) -> bool {
-        self.has_late_refusal
     }
 
     /// The orders that were built.
@@ -90,7 +86,7 @@ pub(in super::super) fn chain(
         built: Vec::new(),
         written: Vec::new(),
         settled: Vec::new(),
-        has_late_refusal: false,
+        late: Vec::new(),
     };
     for &(index, order, intent) in orders {
         let done = history::done(repository, head, order, intent).map_err(Stop::from);
@@ -105,8 +101,9 @@ pub(in super::super) fn chain(
                 chain.tip = Some(commit);
             }
             Err(verdict) => {
-                let is_refused = matches!(verdict, Verdict::Refused(_));
-                chain.has_late_refusal |= is_refused && (order.may_have_begun || intent.is_some());
+                if matches!(verdict, Verdict::Refused(_)) && (order.may_have_begun || intent.is_some()) {
+                    chain.late.push((index, intent));
+                }
                 chain.settled.push((index, verdict));
             }
         }
@@ -153,9 +150,6 @@ fn base(
     head: Option<Oid>,
 ) -> Result<Option<Oid>, Stop> {
     let name = &effect.branch;
-    if !git2::Reference::is_valid_name(branch) || name.starts_with('-') || name == "HEAD" {
-        return refused("/effect/branch", &format!("{name:?} is no name for a branch"));
-    }
     let base = Oid::from_str(effect.base.as_str())?;
     match head {
         None if base.is_zero() => is_free(repository, branch).map(|()| None),

@@ -18,6 +18,7 @@ use std::{
     io::{self, ErrorKind, Write as _},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -32,6 +33,10 @@ const FOLDER: &str = "selvedge";
 const NEW: &str = "new-";
 /// After this time a folder that was never finished is left over, in milliseconds.
 const LEFTOVER_MS: u64 = 3_600_000;
+/// Names that are tried for a folder.
+const NAMES: u32 = 100;
+/// Tells folders of one process apart.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
 /// Longest wait for a lock that somebody else holds, in milliseconds.
 const LOCK_WAIT_MS: u64 = 2_000;
 const LOCK_POLL: Duration = Duration::from_millis(5);
@@ -58,17 +63,18 @@ impl Staging {
         let all = repository.join(FOLDER);
         fs::create_dir_all(&all)?;
         clear_dead(repository)?;
-        for attempt in 0_u32.. {
-            let name = format!("{}-{}-{attempt}", now_ms(), std::process::id());
-            let unfinished = all.join(format!("{NEW}{name}"));
+        for _ in 0..NAMES {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{}-{}-{number}", now_ms(), std::process::id());
+            let (unfinished, folder) = (all.join(format!("{NEW}{name}")), all.join(name));
             match fs::create_dir(&unfinished) {
+                // Another container may count its processes as we do.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 made => made?,
             }
             let mut alive = File::create_new(unfinished.join("alive"))?;
             alive.lock()?;
             write!(alive, "{}", std::process::id())?;
-            let folder = all.join(name);
             fs::rename(&unfinished, &folder)?;
             return Ok(Self { repository: repository.to_owned(), folder, _alive: alive });
         }

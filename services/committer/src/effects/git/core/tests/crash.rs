@@ -138,9 +138,9 @@ fn two_at_once_make_one_commit() {
     let start = Barrier::new(2);
     let verdicts: Vec<Verdict> = std::thread::scope(|threads| {
         let act = || {
-            let record = temporary.record();
+            let record = Record::open(&temporary.path);
             start.wait();
-            record.land("main", &[again(&temporary, base)], &Steps::default()).remove(0)
+            record.unwrap().land("main", &[again(&temporary, base)], &Steps::default()).remove(0)
         };
         let both = [threads.spawn(act), threads.spawn(act)];
         both.into_iter().map(|thread| thread.join().unwrap()).collect()

@@ -1,0 +1,142 @@
+//! What answers of a target mean, secrets, and outcomes that nobody knows.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+
+use selvedge_contracts::{
+    call,
+    fault::Code,
+    id::SecretName,
+    payload::{
+        artifact::Get,
+        intent::{Effect, HttpEffect, Intent, IntentState, Receipt, Repeat, Settle, Settlement},
+    },
+};
+use selvedge_kit::client::Client;
+use selvedge_tests::{
+    artifacts::meant,
+    committer::{Scene, once},
+    wait::until,
+};
+
+use crate::{
+    REPLICA,
+    target::{SECRET, Target},
+};
+
+const ENDS: &[IntentState] = &[IntentState::Committed, IntentState::Failed, IntentState::Unknown];
+
+fn settlement(intent: &Intent, outcome: Settlement) -> Settle {
+    let executor = intent.execution.as_ref().unwrap().executor.clone();
+    Settle { intent: intent.id.clone(), outcome, note: "looked at the target".into(), executor }
+}
+
+async fn settle(client: &Client, wanted: &Settle) -> Result<Intent, selvedge_contracts::fault::Fault> {
+    client.call::<call::IntentSettle>(wanted).await.map(|answered| answered.reply.intent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_kept_and_a_refusal_says_why() {
+    let (scene, target) = (Scene::start(REPLICA).await, Target::start().await);
+    let _committer = scene.committer("c1");
+    let carried = async |effect: HttpEffect| {
+        let approved = scene.approved(&once(Effect::Http(effect), "once")).await;
+        scene.reaches(&approved.intent.id, ENDS).await
+    };
+    let made = carried(target.post("/orders/kept", Repeat::Unsafe)).await;
+    let Some(Receipt::Http { status, response, content_type }) = made.receipt else { panic!("{made:?}") };
+    assert_eq!((status, content_type.unwrap().as_str()), (Some(201), "application/json"));
+    let get = Get { artifact: meant(response.unwrap().as_str()), offset: 0, len: None };
+    let (_, body) = scene.operator.call_bytes::<call::ArtifactGet>(&get, "".into(), &Default::default()).await.unwrap();
+    assert_eq!(body.as_ref(), br#"{"made":true}"#);
+
+    for (path, words) in [("/status/404", "404"), ("/status/409", "409"), ("/moved/x", "/orders/elsewhere")] {
+        let refused = carried(target.post(path, Repeat::Unsafe)).await;
+        assert_eq!(refused.state, IntentState::Failed, "{path}");
+        assert!(refused.reasons[0].message.contains(words), "{:?}", refused.reasons);
+        assert_eq!(target.asked("POST", path), 1, "{path}");
+    }
+    assert_eq!(target.done("/orders/elsewhere"), 0, "no redirect is followed");
+
+    let patient = carried(target.post("/flaky/f", Repeat::ByKey)).await;
+    assert_eq!(patient.state, IntentState::Committed, "{:?}", patient.reasons);
+    assert_eq!((target.asked("POST", "/flaky/f"), target.done("/flaky/f")), (3, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_nobody_knows_stops_until_a_person_settles_it() {
+    let (scene, target) = (Scene::start(REPLICA).await, Target::start().await);
+    let _committer = scene.committer("c1");
+    for (path, outcome, state) in [
+        ("/silent/a", Settlement::Happened, IntentState::Committed),
+        ("/silent/b", Settlement::DidNot, IntentState::Failed),
+        ("/status/500", Settlement::DidNot, IntentState::Failed),
+    ] {
+        let effect = Effect::Http(target.post(path, Repeat::Unsafe));
+        let approved = scene.approved(&once(effect, "once")).await;
+        let unknown = scene.reaches(&approved.intent.id, ENDS).await;
+        assert_eq!(unknown.state, IntentState::Unknown, "{path}: {:?}", unknown.reasons);
+        let wanted = settlement(&unknown, outcome);
+        let foreign = Settle { executor: "another".parse().unwrap(), ..wanted.clone() };
+        assert_eq!(settle(&scene.operator, &foreign).await.unwrap_err().code, Code::Conflict);
+        assert_eq!(settle(scene.ada.client(), &wanted).await.unwrap_err().code, Code::Denied);
+        let settled = settle(&scene.operator, &wanted).await.unwrap();
+        assert_eq!(settled.state, state, "{path}");
+        assert_eq!(settle(&scene.operator, &wanted).await.unwrap(), settled, "it is settled");
+        if let Some(Receipt::Settled { owner, note, .. }) = &settled.receipt {
+            assert_eq!((owner.as_str(), note.as_str()), ("person:olga", "looked at the target"));
+        }
+        assert_eq!(settled.receipt.is_some(), state == IntentState::Committed);
+        assert_eq!(target.asked("POST", path), 1, "{path} was never asked again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_is_tried_until_it_expires() {
+    let scene = Scene::start(REPLICA).await;
+    let _committer = scene.committer("c1");
+    let gone = Target::start().await;
+    let effect = Effect::Http(gone.post("/orders/x", Repeat::Unsafe));
+    drop(gone);
+    let mut wanted = once(effect, "once");
+    wanted.expires_after_ms = Some(4_000);
+    let approved = scene.approved(&wanted).await;
+    let failed = scene.reaches(&approved.intent.id, ENDS).await;
+    assert_eq!(failed.state, IntentState::Failed, "nothing was ever sent: {:?}", failed.reasons);
+    assert!(failed.execution.unwrap().attempt > 1, "it was tried again");
+    assert_eq!(failed.reasons[0].message, "its time ran out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_goes_to_the_target_and_nowhere_else() {
+    let (scene, target) = (Scene::start(REPLICA).await, Target::start().await);
+    let file = scene.fabric.bus.path().join("secrets.toml");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let _committer = scene.committer("c1");
+    let effect = |path: &str| HttpEffect {
+        secrets: BTreeMap::from([("authorization".to_owned(), SecretName::new("token").unwrap())]),
+        ..target.post(path, Repeat::Unsafe)
+    };
+    let carried = async |path: &str| {
+        let approved = scene.approved(&once(Effect::Http(effect(path)), "once")).await;
+        scene.reaches(&approved.intent.id, ENDS).await
+    };
+    let missing = carried("/secret/missing").await;
+    assert_eq!(missing.reasons[0].message, "there is no secret token");
+    // The file is read anew for every use.
+    fs::write(&file, format!("token = {SECRET:?}\n")).unwrap();
+    let done = carried("/secret/done").await;
+    assert_eq!((done.state, target.done("/secret/done")), (IntentState::Committed, 1), "{:?}", done.reasons);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let open = carried("/secret/open").await;
+    assert!(open.reasons[0].message.contains("chmod 600"), "{:?}", open.reasons);
+    assert_eq!(target.asked("POST", "/secret/open"), 0);
+    let facts = until("all facts", async || {
+        let facts = selvedge_tests::raw::facts(&scene.ledger, ">").await;
+        if facts.is_empty() { Err("none") } else { Ok(facts) }
+    });
+    for fact in facts.await {
+        let text = String::from_utf8_lossy(&fact.envelope.payload).into_owned();
+        assert!(!text.contains("s3cret"), "revision {} tells the secret", fact.revision);
+    }
+}
