@@ -15,7 +15,7 @@ use selvedge_contracts::{
     },
 };
 
-use super::preview::{Content, how_to_get, small};
+use super::preview::{Content, Looks, how_to_get};
 use crate::{
     commands::lease::Asking,
     draft::{Draft, Kind, kind_of, lossy},
@@ -32,7 +32,7 @@ pub(super) struct Difference {
 
 /// What the commit would change against its base; nothing if no clone has that.
 pub(super) async fn difference(
-    asking: &Asking,
+    looks: &Looks<'_>,
     git: &GitEffect,
     clone: Option<&Path>,
 ) -> Result<Option<Difference>, Failure> {
@@ -40,10 +40,10 @@ pub(super) async fn difference(
         Some(folder) => Some(draft_in(folder, git)?.ok_or_else(|| {
             Failure::usage(format!("{} has no commit {}: fetch first", folder.display(), git.base))
         })?),
-        None => found(asking, git).await?,
+        None => found(looks.asking, git).await?,
     };
     let Some(draft) = draft else { return Ok(None) };
-    let (blobs, left_out) = contents(asking, git, &draft).await?;
+    let (blobs, left_out) = contents(looks, git, &draft).await?;
     Ok(Some(Difference { text: shown(&draft, git, &blobs)?, left_out }))
 }
 
@@ -69,13 +69,13 @@ async fn found(asking: &Asking, git: &GitEffect) -> Result<Option<Draft>, Failur
 /// Contents in git, by their digests.
 type Blobs = BTreeMap<Digest, String>;
 
-async fn contents(asking: &Asking, git: &GitEffect, draft: &Draft) -> Result<(Blobs, Vec<String>), Failure> {
+async fn contents(looks: &Looks<'_>, git: &GitEffect, draft: &Draft) -> Result<(Blobs, Vec<String>), Failure> {
     let (mut blobs, mut left_out) = (Blobs::new(), Vec::new());
     for change in &git.changes {
         let Some(content) = change.content().filter(|content| !blobs.contains_key(*content)) else {
             continue;
         };
-        match small(&asking.client, content).await? {
+        match looks.small(content).await? {
             Content::Small(bytes) => {
                 let stored = draft.git_with(&["hash-object", "-w", "--no-filters", "--stdin"], &bytes)?;
                 blobs.insert(content.clone(), String::from_utf8_lossy(&stored).trim().to_owned());

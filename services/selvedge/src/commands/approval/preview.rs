@@ -8,7 +8,7 @@ use selvedge_contracts::{
     id::{ArtifactRef, Digest},
     payload::{
         artifact::Get,
-        intent::{Effect, GitEffect, HttpEffect, Intent, MemoryEffect},
+        intent::{Effect, GitEffect, HttpEffect, IntentReply, MemoryEffect},
         memory::MemoryGet,
     },
 };
@@ -57,27 +57,29 @@ pub(super) struct Preview {
 /// What an intent would do; of a commit against the base in `clone`, or wherever a clone is found.
 pub(super) async fn preview(
     asking: &Asking,
-    intent: &Intent,
+    reply: &IntentReply,
     clone: Option<&Path>,
 ) -> Result<Preview, Failure> {
+    let IntentReply { intent, revision } = reply;
+    let looks = Looks { asking, at_least: *revision };
     let undo = intent.undo.as_ref().map(|undo| shown::effect(undo, &intent.id));
     let effect = shown::effect(&intent.effect, &intent.id);
     let plain = Preview { effect, diff: None, body: None, before: None, undo, left_out: Vec::new() };
     match &intent.effect {
-        Effect::Git(of) => git(asking, of, clone, plain).await,
-        Effect::Http(of) => http(&asking.client, of, plain).await,
+        Effect::Git(of) => git(&looks, of, clone, plain).await,
+        Effect::Http(of) => http(&looks, of, plain).await,
         Effect::Memory(of) => memory(&asking.client, of, plain).await,
         Effect::External(_) => Ok(plain),
     }
 }
 
 async fn git(
-    asking: &Asking,
+    looks: &Looks<'_>,
     git: &GitEffect,
     clone: Option<&Path>,
     plain: Preview,
 ) -> Result<Preview, Failure> {
-    match difference(asking, git, clone).await? {
+    match difference(looks, git, clone).await? {
         Some(Difference { text, left_out }) => {
             Ok(Preview { effect: shown::git_head(git), diff: Some(text), left_out, ..plain })
         }
@@ -88,7 +90,7 @@ async fn git(
             )];
             for change in &git.changes {
                 if let Some(content) = change.content() {
-                    let size = size(&asking.client, content).await?;
+                    let size = looks.size(content).await?;
                     left_out.push(how_to_get(&change.path().to_text(), content, size));
                 }
             }
@@ -102,9 +104,9 @@ pub(super) fn how_to_get(path: &str, content: &Digest, size_bytes: u64) -> Strin
     format!("{}, {size_bytes} bytes: selvedge artifact get {content}", visible_line(path))
 }
 
-async fn http(client: &Client, http: &HttpEffect, plain: Preview) -> Result<Preview, Failure> {
+async fn http(looks: &Looks<'_>, http: &HttpEffect, plain: Preview) -> Result<Preview, Failure> {
     let Some(content) = &http.body else { return Ok(plain) };
-    match small(client, content).await? {
+    match looks.small(content).await? {
         Content::Small(bytes) => match String::from_utf8(bytes) {
             Ok(body) => Ok(Preview { body: Some(body), ..plain }),
             Err(error) => {
@@ -143,22 +145,30 @@ pub(super) enum Content {
     Large(u64),
 }
 
-/// Fetches content, verified, if it is not too large.
-pub(super) async fn small(client: &Client, content: &Digest) -> Result<Content, Failure> {
-    let size_bytes = size(client, content).await?;
-    if size_bytes > MOST_BYTES {
-        return Ok(Content::Large(size_bytes));
-    }
-    let mut bytes = Vec::new();
-    transfer::get(client, &by_digest(content)?, 0, &mut bytes, &|_, _| {}).await?;
-    Ok(Content::Small(bytes))
+/// Whoever looks, and how much must be known by then: the intent that opens its contents to its approvers.
+pub(super) struct Looks<'a> {
+    pub(super) asking: &'a Asking,
+    at_least: u64,
 }
 
-async fn size(client: &Client, content: &Digest) -> Result<u64, Failure> {
-    let get = Get { artifact: by_digest(content)?, offset: 0, len: Some(1) };
-    let (answered, _) =
-        client.call_bytes::<call::ArtifactGet>(&get, Vec::new().into(), &Options::default()).await?;
-    Ok(answered.reply.size_bytes)
+impl Looks<'_> {
+    /// Fetches content, verified, if it is not too large.
+    pub(super) async fn small(&self, content: &Digest) -> Result<Content, Failure> {
+        let size_bytes = self.size(content).await?;
+        if size_bytes > MOST_BYTES {
+            return Ok(Content::Large(size_bytes));
+        }
+        let (client, mut bytes) = (&self.asking.client, Vec::new());
+        transfer::get(client, &by_digest(content)?, self.at_least, &mut bytes, &|_, _| {}).await?;
+        Ok(Content::Small(bytes))
+    }
+
+    async fn size(&self, content: &Digest) -> Result<u64, Failure> {
+        let get = Get { artifact: by_digest(content)?, offset: 0, len: Some(1) };
+        let options = Options { at_least: self.at_least, ..Options::default() };
+        let got = self.asking.client.call_bytes::<call::ArtifactGet>(&get, Vec::new().into(), &options);
+        Ok(got.await?.0.reply.size_bytes)
+    }
 }
 
 fn by_digest(content: &Digest) -> Result<ArtifactRef, Failure> {

@@ -64,7 +64,7 @@ impl Seen {
     ) -> Result<Self, Failure> {
         let reply = ask(&asking.client, named).await?;
         is_what_it_says(&reply.intent)?;
-        let preview = preview(asking, &reply.intent, clone).await?;
+        let preview = preview(asking, &reply, clone).await?;
         Ok(Self { reply, preview })
     }
 

@@ -129,8 +129,15 @@ pub(in crate::commands) fn outcome(reply: &IntentReply) -> Result<(), Failure> {
             "{0} was done and cannot be taken back: see to it, and `selvedge intent settle {0} happened` once it is",
             short(&intent.id)
         ),
-        state => format!("{} is {}", short(&intent.id), state.name()),
+        state => format!("{} {}", short(&intent.id), ended(state)),
     };
     let reasons: Vec<Detail> = intent.reasons.clone();
     Err(ending.failure(message, &reasons))
+}
+
+fn ended(state: IntentState) -> String {
+    match state {
+        IntentState::Expired | IntentState::Failed => state.name().to_owned(),
+        state => format!("was {}", state.name()),
+    }
 }

@@ -114,7 +114,7 @@ fn missing(intent: &Intent, decision: &Decision) -> String {
     let wanted = decision.requirement.approvals;
     let there = u32::try_from(intent.grants.len()).unwrap_or(u32::MAX);
     format!(
-        "{} of {wanted} approvals by an {}, none of {}",
+        "{} of {wanted} approvals by an {}, not of {}",
         wanted.saturating_sub(there),
         decision.requirement.role,
         intent.owner

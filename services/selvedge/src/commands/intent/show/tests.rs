@@ -48,7 +48,7 @@ pub(in crate::commands) fn intent() -> Intent {
 fn an_intent_is_shown_with_everything_that_decides_about_it() {
     let text = human(&IntentReply { intent: intent(), revision: 11 });
     for part in [
-        "state       verified, waits for 1 of 2 approvals by an approver, none of person:ada",
+        "state       verified, waits for 1 of 2 approvals by an approver, not of person:ada",
         "proposer    ada-1a2b3c4d, worker, of person:ada",
         "request     request_0a1b2c3d4e5f6071",
         "    record decisions/auth, which does not exist, becomes\n    1\n",
