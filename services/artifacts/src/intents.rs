@@ -156,8 +156,7 @@ mod tests {
         let entity = Entity { mission: mission.clone(), name: EntityName::Intent, id };
         let unverified = Intent { decision: None, ..intent.clone() };
         intents.named.write().unwrap().take(&entity, &unverified, 1);
-        let (digest, other) =
-            (Digest::new(&"a".repeat(64)).unwrap(), Mission::new("other").unwrap());
+        let (digest, other) = (Digest::new(&"a".repeat(64)).unwrap(), Mission::new("other").unwrap());
         let may = |mission: &Mission, caller: &str, role| {
             let caller = Caller::new(caller).unwrap();
             intents.may_read(Asker { mission, caller: &caller, role }, &digest)

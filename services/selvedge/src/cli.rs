@@ -12,8 +12,9 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, approval, artifact, blame, call, completion, contract, doctor, hook, init, intent, kluster, lease,
-        log, memory, mission, policy, repository, request, saga, scratch, serve, session, status, tap, up,
+        agent, approval, artifact, blame, call, completion, contract, doctor, hook, init, intent, kluster,
+        lease, log, memory, mission, policy, repository, request, saga, scratch, serve, session, status, tap,
+        up,
     },
     connect::Context,
     exit::{self, Done},

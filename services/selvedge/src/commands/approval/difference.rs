@@ -69,7 +69,11 @@ async fn found(asking: &Asking, git: &GitEffect) -> Result<Option<Draft>, Failur
 /// Contents in git, by their digests.
 type Blobs = BTreeMap<Digest, String>;
 
-async fn contents(looks: &Looks<'_>, git: &GitEffect, draft: &Draft) -> Result<(Blobs, Vec<String>), Failure> {
+async fn contents(
+    looks: &Looks<'_>,
+    git: &GitEffect,
+    draft: &Draft,
+) -> Result<(Blobs, Vec<String>), Failure> {
     let (mut blobs, mut left_out) = (Blobs::new(), Vec::new());
     for change in &git.changes {
         let Some(content) = change.content().filter(|content| !blobs.contains_key(*content)) else {
