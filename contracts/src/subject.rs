@@ -205,6 +205,11 @@ impl Entity {
         format!("{FACT_PREFIX}.{self}.>")
     }
 
+    /// Filter of all republished facts of this entity.
+    pub fn live(&self) -> String {
+        format!("{LIVE_PREFIX}.{self}.>")
+    }
+
     /// Subject of one of its facts.
     pub fn fact(&self, kind: &'static str) -> String {
         format!("{FACT_PREFIX}.{self}.{kind}")
@@ -368,5 +373,6 @@ mod tests {
         assert_eq!(stored, Fact::parse("sv.live._.agent.ada-1a2b3c4d.registered").unwrap());
         assert_eq!(stored.entity, entity);
         assert_eq!(entity.filter(), "sv.fact._.agent.ada-1a2b3c4d.>");
+        assert_eq!(entity.live(), "sv.live._.agent.ada-1a2b3c4d.>");
     }
 }

@@ -1,7 +1,8 @@
 //! Which content a caller means, and whether it may have it.
 //!
 //! A version is read by its mission once it is valid. A digest alone opens nothing: it must be that of
-//! something the caller may read by name, or of what it put itself.
+//! something the caller may read by name, of what it put itself, or of what an intent names that the caller
+//! proposed or may be asked to approve.
 
 use selvedge_contracts::{
     fault::Fault,
@@ -81,6 +82,9 @@ impl Artifacts {
     ) -> Result<bool, Fault> {
         let is_readable = |version: &Version| asker.may_read(version);
         if asker.role == Role::Operator || self.versions.any_with(asker.mission, digest, is_readable) {
+            return Ok(true);
+        }
+        if self.intents.may_read(asker, digest) {
             return Ok(true);
         }
         self.pins.has(digest, asker.mission, asker.caller, deadline).await

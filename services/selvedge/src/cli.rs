@@ -12,8 +12,9 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, artifact, blame, call, completion, contract, doctor, hook, init, kluster, lease, log, mission,
-        policy, request, serve, session, status, tap, up,
+        agent, approval, artifact, blame, call, completion, contract, doctor, hook, init, intent, kluster,
+        lease, log, memory, mission, policy, repository, request, saga, scratch, serve, session, status, tap,
+        up,
     },
     connect::Context,
     exit::{self, Done},
@@ -68,6 +69,18 @@ enum Command {
     #[command(subcommand)]
     Hook(hook::Hook),
     Blame(blame::Blame),
+    #[command(subcommand)]
+    Intent(intent::Intent),
+    #[command(subcommand)]
+    Approval(approval::Approval),
+    #[command(subcommand)]
+    Saga(saga::Saga),
+    #[command(subcommand)]
+    Memory(memory::Memory),
+    #[command(subcommand)]
+    Scratch(scratch::Scratch),
+    #[command(subcommand)]
+    Repository(repository::Repository),
     Log(log::Log),
     Tap(tap::Tap),
     Call(call::Call),
@@ -92,6 +105,12 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
         Command::Blame(verb) => verb.run(&context).await,
+        Command::Intent(verb) => verb.run(&context).await,
+        Command::Approval(verb) => verb.run(&context).await,
+        Command::Saga(verb) => verb.run(&context).await,
+        Command::Memory(verb) => verb.run(&context).await,
+        Command::Scratch(verb) => verb.run(&context).await,
+        Command::Repository(verb) => verb.run(&context).await,
         Command::Log(verb) => verb.run(&context).await,
         Command::Tap(verb) => verb.run(&context).await,
         Command::Call(verb) => verb.run(&context).await,

@@ -9,6 +9,8 @@
 //! | 4 | conflict: it does not fit what is |
 //! | 5 | denied |
 //! | 6 | nobody answered, or busy: try again |
+//! | 10 to 15 | an intent ended otherwise than committed: [`Ending`] |
+//! | 16 | an intent was still under way when the wait for it was over |
 //! | 75 | `lease hold`: the lease was lost, and the command stopped |
 //!
 //! `lease hold` passes its command's code on: 126 and 127 if it could not be run, 128 and the signal's
@@ -19,7 +21,10 @@ use std::{
     process::ExitCode,
 };
 
-use selvedge_contracts::fault::{Code, Fault};
+use selvedge_contracts::{
+    fault::{Code, Detail, Fault},
+    payload::intent::IntentState,
+};
 use selvedge_kit::{authority, transfer::TransferError};
 
 use crate::output::Format;
@@ -33,6 +38,10 @@ pub const HELP: &str = "Exit codes:
   4  conflict: it does not fit what is
   5  denied
   6  nobody answered, or busy: try again
+  10 an intent was rejected; 11 expired, 12 cancelled, 13 failed
+  14 an intent's outcome is unknown, or its undo is stuck: a person must settle it
+  15 an intent was done and taken back
+  16 an intent was still under way when the wait was over
   75 lease hold: the lease was lost, and the command stopped
 
 Errors go to standard error; with --output json or jsonl as one JSON object {code, message, details}.";
@@ -41,6 +50,65 @@ Errors go to standard error; with --output json or jsonl as one JSON object {cod
 const LOST: u8 = 75;
 /// Code of a command that Ctrl-C or SIGTERM ended, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// How an intent ended that is not committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It may not be done, or no longer.
+    Rejected,
+    /// Its time ran out.
+    Expired,
+    /// It was taken back before it was done.
+    Cancelled,
+    /// It was tried, and did not happen.
+    Failed,
+    /// A person must find out, or see to it.
+    Unsettled,
+    /// It was done and taken back.
+    Compensated,
+    /// It has not ended: whoever waited gave up.
+    Waiting,
+}
+
+impl Ending {
+    /// How an intent in this state ended; nothing if it did well, or goes on.
+    pub const fn of(state: IntentState) -> Option<Self> {
+        match state {
+            IntentState::Rejected => Some(Self::Rejected),
+            IntentState::Expired => Some(Self::Expired),
+            IntentState::Cancelled => Some(Self::Cancelled),
+            IntentState::Failed => Some(Self::Failed),
+            IntentState::Unknown | IntentState::Stuck => Some(Self::Unsettled),
+            IntentState::Compensating | IntentState::Compensated => Some(Self::Compensated),
+            IntentState::Proposed
+            | IntentState::Verified
+            | IntentState::Approved
+            | IntentState::Executing
+            | IntentState::Committed => None,
+        }
+    }
+
+    /// Its exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Rejected => 10,
+            Self::Expired => 11,
+            Self::Cancelled => 12,
+            Self::Failed => 13,
+            Self::Unsettled => 14,
+            Self::Compensated => 15,
+            Self::Waiting => 16,
+        }
+    }
+
+    /// The failure that says so, with every reason.
+    pub fn failure(self, message: impl Into<String>, reasons: &[Detail]) -> Failure {
+        let fault = reasons.iter().fold(Fault::conflict(message), |fault, reason| {
+            fault.at(reason.at.clone(), reason.message.clone())
+        });
+        Failure::Ending(self, fault)
+    }
+}
 
 /// How a command ends.
 pub type Done = Result<(), Failure>;
@@ -57,6 +125,9 @@ pub enum Failure {
     /// The lease under which a command ran was lost.
     #[error("{0}")]
     Lost(String),
+    /// An intent is not committed.
+    #[error("{}", .1.message)]
+    Ending(Ending, Fault),
     /// It ends with this code, and all was said already: by the command it ran, or by whoever stopped it.
     #[error("ended with code {0}")]
     Ended(u8),
@@ -98,10 +169,12 @@ impl Failure {
             Self::Usage(message) | Self::Lost(message) => message.clone(),
             Self::Ended(_) => self.to_string(),
             Self::Other(error) => format!("{error:#}"),
+            Self::Ending(_, fault) => {
+                let at = |detail: &Detail| format!("\n  {}: {}", detail.at, detail.message);
+                fault.details.iter().fold(fault.message.clone(), |text, detail| text + &at(detail))
+            }
             Self::Fault(fault) => {
-                let at = |detail: &selvedge_contracts::fault::Detail| {
-                    format!("\n  {}: {}", detail.at, detail.message)
-                };
+                let at = |detail: &Detail| format!("\n  {}: {}", detail.at, detail.message);
                 fault.details.iter().fold(fault.to_string(), |text, detail| text + &at(detail))
             }
         }
@@ -113,6 +186,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Other(_) => 1,
             Self::Lost(_) => LOST,
+            Self::Ending(ending, _) => ending.code(),
             Self::Ended(code) => *code,
             Self::Fault(fault) => match fault.code {
                 Code::Internal => 1,
@@ -162,13 +236,8 @@ impl Failure {
         let (mut text, lines): (_, Vec<String>) = match self {
             Self::Usage(message) | Self::Lost(message) => (format!("error: {message}"), vec![]),
             Self::Ended(_) => (format!("error: {self}"), vec![]),
-            Self::Fault(fault) => {
-                let line = |detail: &selvedge_contracts::fault::Detail| match detail.at.as_str() {
-                    "" => detail.message.clone(),
-                    at => format!("{at}: {}", detail.message),
-                };
-                (format!("error: {fault}"), fault.details.iter().map(line).collect())
-            }
+            Self::Ending(_, fault) => (format!("error: {}", fault.message), lines(fault)),
+            Self::Fault(fault) => (format!("error: {fault}"), lines(fault)),
             Self::Other(error) => (
                 format!("error: {error}"),
                 error.chain().skip(1).map(|cause| format!("because: {cause}")).collect(),
@@ -186,10 +255,19 @@ impl Failure {
             Self::Usage(message) => Fault::invalid(message.clone()),
             Self::Lost(message) => Fault::conflict(message.clone()),
             Self::Ended(_) => Fault::internal(self.to_string()),
-            Self::Fault(fault) => fault.clone(),
+            Self::Fault(fault) | Self::Ending(_, fault) => fault.clone(),
             Self::Other(error) => Fault::internal(format!("{error:#}")),
         }
     }
+}
+
+/// Every detail of a fault, for people.
+fn lines(fault: &Fault) -> Vec<String> {
+    let line = |detail: &Detail| match detail.at.as_str() {
+        "" => detail.message.clone(),
+        at => format!("{at}: {}", detail.message),
+    };
+    fault.details.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -203,6 +281,27 @@ mod tests {
         let other = Failure::from(anyhow::anyhow!("inner").context("outer"));
         assert_eq!(other.human(), "error: outer\n  because: inner");
         assert_eq!(other.fault(), Fault::internal("outer: inner"));
+    }
+
+    #[test]
+    fn every_end_of_an_intent_has_a_code_of_its_own_and_all_its_reasons() {
+        let states = [
+            (IntentState::Rejected, 10),
+            (IntentState::Expired, 11),
+            (IntentState::Cancelled, 12),
+            (IntentState::Failed, 13),
+            (IntentState::Unknown, 14),
+            (IntentState::Stuck, 14),
+            (IntentState::Compensated, 15),
+        ];
+        for (state, code) in states {
+            assert_eq!(Ending::of(state).unwrap().code(), code, "{}", state.name());
+        }
+        assert_eq!(Ending::of(IntentState::Committed), None);
+        let reasons = [Detail { at: "policy".to_owned(), message: "forbidden".to_owned() }];
+        let failure = Ending::Rejected.failure("it is rejected", &reasons);
+        assert_eq!(failure.human(), "error: it is rejected\n  policy: forbidden");
+        assert_eq!(failure.chain(), "it is rejected\n  policy: forbidden");
     }
 
     #[test]

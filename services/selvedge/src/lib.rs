@@ -9,6 +9,7 @@ pub mod cli;
 mod commands;
 pub mod connect;
 mod doctor;
+mod draft;
 pub mod exit;
 mod fleet;
 mod foundation;

@@ -74,6 +74,25 @@ pub fn is_coloured(no_color: Option<&str>) -> bool {
     no_color.is_none() && io::stdout().is_terminal()
 }
 
+/// What others wrote, so that a terminal shows what is there and nothing else: control characters, and those
+/// that turn the direction of text (Unicode TR 36), stand as escapes; lines and tabs stay.
+pub fn visible(text: &str) -> String {
+    let is_hidden = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// The same in one line.
+pub fn visible_line(text: &str) -> String {
+    visible(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
 /// Names and values in two columns, without those that have no value.
 pub fn fields(fields: &[(&str, String)]) -> String {
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -132,6 +151,13 @@ mod tests {
     fn instants_are_always_as_wide() {
         assert_eq!(instant_ms(1_770), "1970-01-01T00:00:01.770Z");
         assert_eq!(instant_ms(2_000), "1970-01-01T00:00:02.000Z");
+    }
+
+    #[test]
+    fn what_would_hide_something_from_a_reader_is_shown_as_an_escape() {
+        assert_eq!(visible("a\u{1b}[2Kb\r\u{202e}c\nd\te"), "a\\u{1b}[2Kb\\u{d}\\u{202e}c\nd\te");
+        assert_eq!(visible_line("a\nb"), "a\\nb");
+        assert_eq!(visible("grüße"), "grüße");
     }
 
     #[test]

@@ -101,15 +101,23 @@ impl Repository {
     /// # Errors
     /// Says why it is no path in here.
     pub(crate) fn inside(&self, typed: &Path) -> Result<String, String> {
+        let inside = self.below(typed)?;
+        let inside = inside.to_str().ok_or("is not UTF-8; claim its folder, or a --glob that covers it")?;
+        Ok(if inside.is_empty() { ".".to_owned() } else { inside.to_owned() })
+    }
+
+    /// The same, whatever its bytes; empty for the root itself.
+    ///
+    /// # Errors
+    /// As [`Repository::inside`].
+    pub(crate) fn below(&self, typed: &Path) -> Result<PathBuf, String> {
         if typed.as_os_str().is_empty() {
             return Err("is empty; expected a file or folder".to_owned());
         }
         let walked = walk(&self.current, typed);
-        let inside = walked
-            .strip_prefix(&self.root)
-            .map_err(|_| format!("leads out of {}; expected a path below it", self.root.display()))?;
-        let inside = inside.to_str().ok_or("is not UTF-8; claim its folder, or a --glob that covers it")?;
-        Ok(if inside.is_empty() { ".".to_owned() } else { inside.to_owned() })
+        let inside = walked.strip_prefix(&self.root);
+        let out = |_| format!("leads out of {}; expected a path below it", self.root.display());
+        inside.map(Path::to_owned).map_err(out)
     }
 
     /// The current folder from the root on; empty at the root. `None` if it is not UTF-8.

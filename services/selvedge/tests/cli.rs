@@ -19,10 +19,14 @@ mod contracts;
 mod hold;
 #[path = "cli/hooks.rs"]
 mod hooks;
+#[path = "cli/intents.rs"]
+mod intents;
 #[path = "cli/leases.rs"]
 mod leases;
 #[path = "cli/machine.rs"]
 mod machine;
+#[path = "cli/memory.rs"]
+mod memory;
 #[path = "cli/revoking.rs"]
 mod revoking;
 #[path = "cli/watching.rs"]

@@ -1,20 +1,26 @@
 //! A machine that the binary runs on: a folder of its own, and the bus it reaches.
 
 use std::{
+    fs::File,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Output, Stdio},
 };
 
-use selvedge_tests::fabric::Fabric;
+use selvedge_tests::{fabric::Fabric, nats_server_binary, wait};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, Command},
+};
 
 /// A folder and where to connect.
 pub(crate) struct Machine {
+    // Before the folder: it ends before its files go.
+    up: Option<Child>,
     folder: TempDir,
-    url: String,
+    url: Option<String>,
 }
 
 /// How a run of the binary ended.
@@ -53,7 +59,32 @@ impl Machine {
     pub(crate) fn empty(fabric: &Fabric) -> Self {
         let folder = TempDir::with_prefix("selvedge-cli-").unwrap();
         std::fs::create_dir(folder.path().join(".selvedge")).unwrap();
-        Self { folder, url: fabric.bus.url() }
+        Self { up: None, folder, url: Some(fabric.bus.url()) }
+    }
+
+    /// One on which `selvedge up` runs, with all services and a mission `demo`.
+    pub(crate) async fn of_up() -> Self {
+        let folder = TempDir::with_prefix("selvedge-cli-").unwrap();
+        let mut machine = Self { up: None, folder, url: None };
+        let mut up = machine.command(&["up", "-o", "jsonl"]);
+        up.env("SELVEDGE_NATS_SERVER", nats_server_binary()).env("USER", "opal");
+        let log = File::create(machine.path().join("up.log")).unwrap();
+        let mut up = up.stderr(log).spawn().unwrap();
+        let mut ready = BufReader::new(up.stdout.take().unwrap()).lines();
+        let line =
+            tokio::time::timeout(wait::PATIENCE, ready.next_line()).await.expect("it is ready in time");
+        let log = || std::fs::read_to_string(machine.path().join("up.log")).unwrap();
+        assert!(line.unwrap().is_some(), "it ended: {}", log());
+        machine.up = Some(up);
+        machine.run(&["mission", "create", "demo"]).await.ok();
+        machine
+    }
+
+    /// Registers an agent in `demo` for whom somebody else than the operator answers.
+    pub(crate) async fn agent(&self, name: &str, role: &str) {
+        let owner = format!("person:{name}");
+        let register = ["agent", "register", name, "--role", role, "--mission", "demo", "--owner", &owner];
+        self.run(&register).await.ok();
     }
 
     /// The fabric's folder on it.
@@ -69,7 +100,8 @@ impl Machine {
     /// The binary with these arguments, ready to run.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_selvedge"));
-        command.args(arguments).current_dir(self.path()).env_clear().env("NATS_URL", &self.url);
+        command.args(arguments).current_dir(self.path()).env_clear();
+        command.envs(self.url.iter().map(|url| ("NATS_URL", url)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }
@@ -95,7 +127,8 @@ impl Machine {
     pub(crate) fn git_command(&self, folder: &str, agent: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(arguments).current_dir(self.path().join(folder)).env_clear();
-        command.envs([("PATH", "/usr/bin:/bin"), ("NATS_URL", &self.url), ("SELVEDGE_AGENT", agent)]);
+        command.envs([("PATH", "/usr/bin:/bin"), ("SELVEDGE_AGENT", agent)]);
+        command.envs(self.url.iter().map(|url| ("NATS_URL", url)));
         command.envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")]);
         for role in ["AUTHOR", "COMMITTER"] {
             command.env(format!("GIT_{role}_NAME"), agent).env(format!("GIT_{role}_EMAIL"), "a@example.org");

@@ -4,7 +4,7 @@ mod gc;
 mod get;
 mod judge;
 mod list;
-mod progress;
+pub(super) mod progress;
 mod put;
 mod verify;
 
@@ -110,7 +110,7 @@ fn standard(stream: impl AsFd) -> std::io::Result<tokio::fs::File> {
     Ok(tokio::fs::File::from_std(stream.as_fd().try_clone_to_owned()?.into()))
 }
 
-fn reference(text: &str) -> Result<ArtifactRef, String> {
+pub(super) fn reference(text: &str) -> Result<ArtifactRef, String> {
     ArtifactRef::new(text).map_err(|_| {
         format!("{text:?} is no artifact: expected NAME, NAME@latest, NAME@v2, NAME@1a2b3c4d (hex of its digest), or a digest of 64 hex digits; names are like research/auth-analysis")
     })

@@ -11,14 +11,14 @@ const LARGE_BYTES: u64 = 8 << 20;
 const SHARDS: u64 = 256;
 
 /// A bar on standard error; silent where that is no terminal, or the work is short.
-pub(super) struct Progress {
+pub(in crate::commands) struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
 }
 
 impl Progress {
     /// Of content that moves.
-    pub(super) fn of_bytes() -> Self {
+    pub(in crate::commands) fn of_bytes() -> Self {
         Self::styled("{bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta} left")
     }
 
@@ -37,7 +37,7 @@ impl Progress {
     }
 
     /// Takes the news of a transfer.
-    pub(super) fn told(&self, done: u64, all: Option<u64>) {
+    pub(in crate::commands) fn told(&self, done: u64, all: Option<u64>) {
         if all.unwrap_or(done) >= LARGE_BYTES {
             self.show(done, all);
         }
@@ -63,7 +63,7 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub(super) fn end(&self) {
+    pub(in crate::commands) fn end(&self) {
         self.bar.finish_and_clear();
     }
 }
