@@ -17,7 +17,7 @@ use crate::{
 
 /// Has it carried out by committers that die at `step`, one after the other, then by one that lives; proposes
 /// it again at the end. A step that only a second attempt gets to has a first that dies at `before`.
-async fn survives(scene: &Scene, wanted: &Propose, step: &str, deaths: usize, before: Option<&str>) -> Intent {
+pub(crate) async fn survives(scene: &Scene, wanted: &Propose, step: &str, deaths: usize, before: Option<&str>) -> Intent {
     let mut approved = None;
     let steps = before.into_iter().chain(std::iter::repeat_n(step, deaths));
     for (n, step) in steps.enumerate() {
