@@ -17,7 +17,13 @@ use crate::{
 
 /// Has it carried out by committers that die at `step`, one after the other, then by one that lives; proposes
 /// it again at the end. A step that only a second attempt gets to has a first that dies at `before`.
-pub(crate) async fn survives(scene: &Scene, wanted: &Propose, step: &str, deaths: usize, before: Option<&str>) -> Intent {
+pub(crate) async fn survives(
+    scene: &Scene,
+    wanted: &Propose,
+    step: &str,
+    deaths: usize,
+    before: Option<&str>,
+) -> Intent {
     let mut approved = None;
     let steps = before.into_iter().chain(std::iter::repeat_n(step, deaths));
     for (n, step) in steps.enumerate() {
@@ -27,15 +33,21 @@ pub(crate) async fn survives(scene: &Scene, wanted: &Propose, step: &str, deaths
             None => approved.insert(scene.approved(wanted).await.intent.id).clone(),
         };
         scene.dies_or_ends(&mut dying, &id).await;
-        assert!(n > 0 || dying.has_ended() || scene.intent(&id).await.state.is_settled(), "{step} was not reached");
+        assert!(
+            n > 0 || dying.has_ended() || scene.intent(&id).await.state.is_settled(),
+            "{step} was not reached"
+        );
         if n == 0 {
             until_dead(&mut dying, step).await;
         }
         dying.kill9();
+        let replayed = governance::propose(scene.ada.client(), wanted).await.unwrap().intent;
+        assert_eq!((&replayed.id, replayed.round), (&id, 0), "proposed again, it is the same intent");
     }
     let id = approved.unwrap();
     let living = scene.committer("living");
-    let intent = scene.reaches(&id, &[IntentState::Committed, IntentState::Failed, IntentState::Unknown]).await;
+    let intent =
+        scene.reaches(&id, &[IntentState::Committed, IntentState::Failed, IntentState::Unknown]).await;
     let again = governance::propose(scene.ada.client(), wanted).await.unwrap();
     assert_eq!(again.intent, intent, "proposed again after {step}, it is as it stands");
     assert_eq!(intent.state, IntentState::Committed, "after {step}: {:?}", intent.reasons);
@@ -90,7 +102,10 @@ async fn a_request_that_a_probe_tells_about_is_sent_once() {
             };
             // Who died after the answer came leaves it to the probe to say that it happened.
             let is_first_hand = status == &Some(201) && response.is_some();
-            assert!(is_first_hand || (status.is_none() && response.is_none()), "{step}: {status:?} {response:?}");
+            assert!(
+                is_first_hand || (status.is_none() && response.is_none()),
+                "{step}: {status:?} {response:?}"
+            );
         }
     }
 }
@@ -105,7 +120,8 @@ async fn a_request_that_the_target_knows_by_its_key_is_done_once() {
             let intent = survives(&scene, &once(effect, "once"), step, deaths, None).await;
             assert_eq!(target.done(&path), 1, "{step}");
             assert!(target.keys(&path).iter().all(|key| *key == intent.id.to_string()), "{step}");
-            let Some(Receipt::Http { status: Some(200 | 201), response: Some(_), .. }) = &intent.receipt else {
+            let Some(Receipt::Http { status: Some(200 | 201), response: Some(_), .. }) = &intent.receipt
+            else {
                 panic!("{step}: {:?}", intent.receipt)
             };
         }
@@ -117,7 +133,10 @@ async fn an_effector_does_it_once() {
     let scene = Scene::start(REPLICA).await;
     let effector = Effector::start(&scene.fabric.bus).await;
     for (repeat, name) in [(Repeat::Unsafe, "unsafe"), (Repeat::ByKey, "by-key")] {
-        for step in steps(OF_EXTERNAL).into_iter().filter(|step| repeat == Repeat::Unsafe || *step != "external:probed") {
+        for step in steps(OF_EXTERNAL)
+            .into_iter()
+            .filter(|step| repeat == Repeat::Unsafe || *step != "external:probed")
+        {
             for deaths in [1, 2] {
                 let before = (step == "external:probed").then_some("external:asked");
                 let wanted = once(order("send", repeat), &format!("{name} {step} {deaths}"));

@@ -61,7 +61,11 @@ fn answer(notes: &mut Notes, verb: &str, order: &Value) -> Value {
     notes.asked += 1;
     if verb == "probe" {
         let is_done = notes.done.contains_key(&key);
-        return if is_done { json!({ "outcome": "done", "result": { "probed": true } }) } else { json!({ "outcome": "absent" }) };
+        return if is_done {
+            json!({ "outcome": "done", "result": { "probed": true } })
+        } else {
+            json!({ "outcome": "absent" })
+        };
     }
     if notes.refused.contains(&operation.as_str()) {
         return json!({ "outcome": "refused", "reasons": [{ "at": "/operation", "message": "not today" }] });

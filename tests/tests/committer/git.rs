@@ -36,7 +36,8 @@ impl Record {
     fn new(files: usize) -> Self {
         let record = Self { folder: tempfile::tempdir().unwrap() };
         record.git(&["init", "--quiet", "--bare", "--initial-branch=main", "."], "");
-        let mut stream = "commit refs/heads/main\ncommitter seed <seed@example.org> 0 +0000\ndata 4\nseed\n".to_owned();
+        let mut stream =
+            "commit refs/heads/main\ncommitter seed <seed@example.org> 0 +0000\ndata 4\nseed\n".to_owned();
         for number in 0..files {
             stream.push_str(&format!("M 100644 inline file{number:02}\ndata 3\nold\n"));
         }
@@ -112,7 +113,8 @@ async fn change(scene: &Scene, record: &Record, file: usize, content: &str) -> E
     })
 }
 
-const ENDS: &[IntentState] = &[IntentState::Committed, IntentState::Failed, IntentState::Unknown, IntentState::Rejected];
+const ENDS: &[IntentState] =
+    &[IntentState::Committed, IntentState::Failed, IntentState::Unknown, IntentState::Rejected];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_lands_once_whenever_the_committer_dies() {
@@ -157,7 +159,11 @@ async fn a_paused_committer_that_wakes_does_nothing_a_second_time() {
         let wanted = once(change(&scene, &record, 0, step).await, "once");
         let paused = scene.stopping_committer("paused", step);
         let id = scene.approved(&wanted).await.intent.id;
-        until("the first committer to stop", async || if paused.is_stopped() { Ok(()) } else { Err("it runs") }).await;
+        until(
+            "the first committer to stop",
+            async || if paused.is_stopped() { Ok(()) } else { Err("it runs") },
+        )
+        .await;
         let second = scene.committer("second");
         if step == "git.moved" {
             // It holds nothing any more: what it did is found.
@@ -186,7 +192,8 @@ async fn a_stale_commit_fails_with_its_paths() {
     let (first, second) = (scene.approved(&first).await.intent.id, scene.approved(&second).await.intent.id);
     let _committer = scene.committer("c1");
     let ends = [scene.reaches(&first, ENDS).await, scene.reaches(&second, ENDS).await];
-    let (done, failed): (Vec<_>, Vec<_>) = ends.iter().partition(|intent| intent.state == IntentState::Committed);
+    let (done, failed): (Vec<_>, Vec<_>) =
+        ends.iter().partition(|intent| intent.state == IntentState::Committed);
     assert_eq!((done.len(), failed[0].state), (1, IntentState::Failed), "{ends:?}");
     assert!(failed[0].reasons[0].message.contains("stale: file00 has changed"), "{:?}", failed[0].reasons);
     record.assert_once(done[0], "first come");
@@ -213,7 +220,11 @@ async fn a_repository_is_looked_at_before_it_is_named() {
         (&url(without_atomic.path()), "atomic"),
     ] {
         let refused = set(&scene, location).await.unwrap_err();
-        assert_eq!((refused.code, refused.details[0].at.as_str()), (Code::Invalid, "/location"), "{refused:?}");
+        assert_eq!(
+            (refused.code, refused.details[0].at.as_str()),
+            (Code::Invalid, "/location"),
+            "{refused:?}"
+        );
         assert!(refused.details[0].message.contains(reason), "{location}: {refused:?}");
     }
     let first = set(&scene, &url(record.path())).await.unwrap();
@@ -236,6 +247,9 @@ async fn a_commit_is_pushed_to_a_remote() {
     record.assert_once(&intent, "pushed");
     let message = record.git(&["log", "-1", "--format=%an|%ae|%B", "main"], "");
     let proposer = &intent.proposer;
-    assert!(message.starts_with(&format!("{proposer}|{proposer}@demo.selvedge.invalid|Change file 0")), "{message}");
+    assert!(
+        message.starts_with(&format!("{proposer}|{proposer}@demo.selvedge.invalid|Change file 0")),
+        "{message}"
+    );
     assert!(message.contains("\nSelvedge-Approved-By: person:paul ("), "{message}");
 }

@@ -46,7 +46,8 @@ async fn an_answer_is_kept_and_a_refusal_says_why() {
     let Some(Receipt::Http { status, response, content_type }) = made.receipt else { panic!("{made:?}") };
     assert_eq!((status, content_type.unwrap().as_str()), (Some(201), "application/json"));
     let get = Get { artifact: meant(response.unwrap().as_str()), offset: 0, len: None };
-    let (_, body) = scene.operator.call_bytes::<call::ArtifactGet>(&get, "".into(), &Default::default()).await.unwrap();
+    let (_, body) =
+        scene.operator.call_bytes::<call::ArtifactGet>(&get, "".into(), &Default::default()).await.unwrap();
     assert_eq!(body.as_ref(), br#"{"made":true}"#);
 
     for (path, words) in [("/status/404", "404"), ("/status/409", "409"), ("/moved/x", "/orders/elsewhere")] {

@@ -63,7 +63,8 @@ async fn of_two_committers_one_carries_each_intent_out() {
         selvedge_tests::committer::start(&scene.fabric.bus, "two"),
     );
     for id in &wanted {
-        let intent = scene.reaches(id, &[IntentState::Committed, IntentState::Failed, IntentState::Unknown]).await;
+        let intent =
+            scene.reaches(id, &[IntentState::Committed, IntentState::Failed, IntentState::Unknown]).await;
         assert_eq!(intent.state, IntentState::Committed, "{:?}", intent.reasons);
         let counts = scene.counts(id).await;
         assert_eq!((counts["executing"], counts["committed"]), (1, 1), "{counts:?}");
