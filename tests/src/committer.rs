@@ -1,6 +1,6 @@
 //! Committers under test: processes that die or stop at a step, and the intents that they are to carry out.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use nkeys::KeyPair;
 use selvedge_contracts::{
@@ -138,10 +138,18 @@ impl Scene {
         .await;
     }
 
+    /// Waits until the committer has died, or there is nothing left at which it could.
+    pub async fn dies_or(&self, committer: &mut Replica, is_over: impl AsyncFn() -> bool) {
+        until("the committer to die", async || {
+            if committer.has_ended() || is_over().await { Ok(()) } else { Err("it lives") }
+        })
+        .await;
+    }
+
     /// All facts of an intent, in order.
     pub async fn facts(&self, id: &IntentId) -> Vec<FactRecord> {
         let about = Entity { mission: demo(), name: EntityName::Intent, id: id.into() };
-        let deadline = Deadline::in_ms(Duration::from_secs(10).as_millis() as u64);
+        let deadline = Deadline::in_ms(10_000);
         self.ledger.history(&about, 0, usize::MAX, deadline).await.expect("its history")
     }
 
@@ -155,14 +163,14 @@ impl Scene {
     }
 }
 
-/// A committer in this process.
+/// A committer in this process, which has as long for an effect as one of a fabric.
 pub async fn start(bus: &Bus, instance: &str) -> Running {
     let login = Login::held(bus.service_credential(Service::Committer, instance));
     let config = selvedge_committer::Config {
         account: bus.kluster().account(),
         secrets: None,
         copies: bus.path().join("copies"),
-        takeover_ms: TAKEOVER_MS,
+        takeover_ms: 10_000,
         steps: selvedge_committer::Steps::default(),
     };
     let connection = connect_bus(bus, login).await;

@@ -15,6 +15,8 @@ mod crashes;
 mod effector;
 #[path = "committer/external.rs"]
 mod external;
+#[path = "committer/git.rs"]
+mod git;
 #[path = "committer/http.rs"]
 mod http;
 #[path = "committer/memory.rs"]

@@ -13,8 +13,8 @@ pub const MIN_SCRATCH_TTL_MS: u64 = 1_000;
 pub const MAX_SCRATCH_TTL_MS: u64 = 7 * 86_400_000;
 /// Life of a scratchpad's entry when none is asked for, in milliseconds: 1 hour.
 pub const DEFAULT_SCRATCH_TTL_MS: u64 = 3_600_000;
-/// Most entries of one agent's scratchpad.
-pub const MAX_SCRATCH_ENTRIES: usize = 256;
+/// Most entries of one agent's scratchpad, those among them that ended within the last ten minutes.
+pub const MAX_SCRATCH_ENTRIES: usize = 1_000;
 
 /// A canonical record: entity `memory`, in its mission. Its revision is the ledger's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

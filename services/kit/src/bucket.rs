@@ -140,15 +140,24 @@ impl Bucket {
     /// # Errors
     /// A sentence, if the leader does not answer within the deadline.
     pub async fn get(&self, key: &str, deadline: Deadline) -> Result<Option<Value>, String> {
-        let query = json!({ "last_by_subj": bucket_subject(self.name, key) });
-        let message = get(&self.bus, &bucket_stream(self.name), &query, deadline).await?;
-        Ok(message
-            .filter(|message| is_live(&message.headers))
-            .map(|message| Value { revision: message.sequence, bytes: message.payload }))
+        Ok(self.look(key, deadline).await?.0)
     }
 
-    /// How many keys start with `prefix` and a dot, by the bucket's stream; those that were deleted a moment
-    /// ago are among them.
+    /// The same, and the revision that a put in its place has to expect: that of the value, or of the marker of
+    /// one that is gone; 0 if there is neither.
+    ///
+    /// # Errors
+    /// As [`Bucket::get`].
+    pub async fn look(&self, key: &str, deadline: Deadline) -> Result<(Option<Value>, u64), String> {
+        let query = json!({ "last_by_subj": bucket_subject(self.name, key) });
+        let message = get(&self.bus, &bucket_stream(self.name), &query, deadline).await?;
+        let at = message.as_ref().map_or(0, |message| message.sequence);
+        let live = message.filter(|message| is_live(&message.headers));
+        Ok((live.map(|message| Value { revision: message.sequence, bytes: message.payload }), at))
+    }
+
+    /// How many keys start with `prefix` and a dot, by the bucket's stream; those that ended within the
+    /// time that their markers are kept (ten minutes) are among them.
     ///
     /// # Errors
     /// A sentence, if the stream does not answer within the deadline.

@@ -1,8 +1,16 @@
 //! `selvedge kluster`: tenants. Another account of nats-server with its own ledger; nothing crosses.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
-use selvedge_contracts::{call, fault::Fault, id::KlusterName, payload::Nothing};
+use selvedge_contracts::{
+    call,
+    fault::Fault,
+    id::{EffectorName, KlusterName},
+    payload::Nothing,
+    subject::EFFECT_PREFIX,
+};
 use selvedge_kit::{
     authority::{Error, Keyring, Kluster},
     client::{Client, Options},
@@ -112,6 +120,39 @@ pub(crate) fn list(context: &Context) -> Result<(), Failure> {
         listed.push(Listed { kluster: name, account, has_operator });
     }
     Ok(context.output.print(&listed, |listed| human_list(listed)).context("cannot print")?)
+}
+
+#[derive(Serialize)]
+struct Effector {
+    kluster: KlusterName,
+    effector: EffectorName,
+    credential: PathBuf,
+    /// What it subscribes to.
+    orders: String,
+    /// Unix time at which the credential ends, in milliseconds.
+    expires_at_ms: u64,
+}
+
+/// Makes an effector's credential. The servers need not know of it before.
+///
+/// # Errors
+/// There are no keys here, or the file cannot be written.
+pub(crate) fn effector(context: &Context, name: &EffectorName, out: Option<PathBuf>) -> Result<(), Failure> {
+    let kluster = open(context)?.kluster(&context.kluster).context("cannot open the kluster's keys")?;
+    let made =
+        kluster.effector_credential(name, now_ms()).context("cannot make the effector's credential")?;
+    let path = out.unwrap_or_else(|| PathBuf::from(format!("{name}.creds")));
+    made.write(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    let expires_at_ms = made.claims().ok().and_then(|claims| claims.expires_at_ms()).unwrap_or(0);
+    let orders = format!("{EFFECT_PREFIX}.{name}.*");
+    let kluster = context.kluster.clone();
+    let told = Effector { kluster, effector: name.clone(), credential: path, orders, expires_at_ms };
+    Ok(context.output.print(&told, human_effector).context("cannot print")?)
+}
+
+fn human_effector(made: &Effector) -> String {
+    let Effector { effector, credential, orders, .. } = made;
+    format!("{effector} may act: {}\n  it hears its orders on {orders}", credential.display())
 }
 
 fn open(context: &Context) -> Result<Keyring, Failure> {

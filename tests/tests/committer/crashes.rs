@@ -17,7 +17,7 @@ use crate::{
 
 /// Has it carried out by committers that die at `step`, one after the other, then by one that lives; proposes
 /// it again at the end. A step that only a second attempt gets to has a first that dies at `before`.
-async fn survives(
+pub(crate) async fn survives(
     scene: &Scene,
     wanted: &Propose,
     step: &str,
@@ -41,6 +41,8 @@ async fn survives(
             until_dead(&mut dying, step).await;
         }
         dying.kill9();
+        let replayed = governance::propose(scene.ada.client(), wanted).await.unwrap().intent;
+        assert_eq!((&replayed.id, replayed.round), (&id, 0), "proposed again, it is the same intent");
     }
     let id = approved.unwrap();
     let living = scene.committer("living");

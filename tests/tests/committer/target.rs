@@ -98,6 +98,14 @@ impl Drop for Target {
 }
 
 async fn serve(State(counts): State<Arc<Mutex<Counts>>>, request: Request) -> Response {
+    match answer(&counts, &request) {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
+
+/// The answer; none from one that is silent.
+fn answer(counts: &Mutex<Counts>, request: &Request) -> Option<Response> {
     let path = request.uri().path().to_owned();
     let header = |name: &str| {
         let value = request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -122,7 +130,7 @@ async fn serve(State(counts): State<Arc<Mutex<Counts>>>, request: Request) -> Re
         *counts.done.entry(path.clone()).or_default() += 1;
         (StatusCode::CREATED, [("content-type", "application/json")], r#"{"made":true}"#).into_response()
     };
-    match sort {
+    Some(match sort {
         "orders" if is_get => {
             let is_done = counts.lock().unwrap().done.contains_key(&path);
             if is_done { StatusCode::OK.into_response() } else { StatusCode::NOT_FOUND.into_response() }
@@ -133,11 +141,11 @@ async fn serve(State(counts): State<Arc<Mutex<Counts>>>, request: Request) -> Re
         "orders" | "keyed" | "flaky" | "secret" => doing(),
         "silent" => {
             drop(doing());
-            std::future::pending().await
+            return None;
         }
         "moved" => (StatusCode::FOUND, [("location", "/orders/elsewhere")]).into_response(),
         _ => {
             StatusCode::from_u16(rest.parse().unwrap_or(404)).unwrap_or(StatusCode::NOT_FOUND).into_response()
         }
-    }
+    })
 }

@@ -65,7 +65,7 @@ async fn set(state: Arc<Committer>, call: Arc<Call>, request: RepositorySet) -> 
 fn look(place: &Location, copies: &std::path::Path, deadline: Deadline) -> Result<(), String> {
     match place {
         Location::Folder(path) => {
-            let found = git2::Repository::open_bare(path)
+            let found = git2::Repository::open(path)
                 .map_err(|error| format!("{} is no git repository: {}", path.display(), error.message()))?;
             if !found.is_bare() {
                 return Err(

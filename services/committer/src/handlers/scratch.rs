@@ -42,7 +42,7 @@ async fn put(state: Arc<Committer>, call: Arc<Call>, request: ScratchPut) -> Ans
             Some(revision) => {
                 return Ok(ScratchReply { key: request.key, value: request.value, revision });
             }
-            // Somebody wrote it meanwhile, or what is gone is still marked as gone for a moment.
+            // Somebody wrote it meanwhile, or it died.
             None if deadline.has_passed() => return Err(Fault::busy("the entry keeps changing; try again")),
             None => deadline.back_off(attempt).await,
         }
@@ -59,7 +59,7 @@ async fn put_once(
     bytes: Option<Bytes>,
     deadline: Deadline,
 ) -> Result<Option<u64>, Fault> {
-    let found = state.scratch.get(key, step(deadline)).await.map_err(unanswered)?;
+    let (found, last) = state.scratch.look(key, step(deadline)).await.map_err(unanswered)?;
     let at = found.as_ref().map_or(0, |entry| entry.revision);
     if let Some(wanted) = request.revision.filter(|wanted| *wanted != at) {
         let message = format!("the entry is at revision {at}, not {wanted}");
@@ -71,10 +71,10 @@ async fn put_once(
                 has_room(state, pad, deadline).await?;
             }
             let ttl_ms = request.ttl_ms.unwrap_or(DEFAULT_SCRATCH_TTL_MS);
-            state.scratch.put(key, bytes, ttl_ms, Expect::Revision(at), step(deadline)).await
+            state.scratch.put(key, bytes, ttl_ms, Expect::Revision(last), step(deadline)).await
         }
         None if found.is_none() => Ok(0),
-        None => state.scratch.delete_at(key, Expect::Revision(at), step(deadline)).await.map(|()| 0),
+        None => state.scratch.delete_at(key, Expect::Revision(last), step(deadline)).await.map(|()| 0),
     };
     match written {
         Ok(revision) => Ok(Some(revision)),
@@ -110,7 +110,9 @@ async fn has_room(state: &Committer, pad: &str, deadline: Deadline) -> Result<()
     if count < MAX_SCRATCH_ENTRIES {
         return Ok(());
     }
-    Err(Fault::busy(format!("a scratchpad holds at most {MAX_SCRATCH_ENTRIES} entries: remove some first")))
+    Err(Fault::conflict(format!(
+        "a scratchpad holds at most {MAX_SCRATCH_ENTRIES} entries, those that ended within ten minutes among them"
+    )))
 }
 
 /// First tokens of the keys of the caller's scratchpad.

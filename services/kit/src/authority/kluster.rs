@@ -362,6 +362,16 @@ mod tests {
     const FOLDER_MODE: u32 = 0o700;
 
     #[test]
+    fn an_effectors_credential_is_its_own_in_role_and_name() {
+        with_kluster(|_, _, kluster| {
+            let name = EffectorName::new("mailer").unwrap();
+            let made = kluster.effector_credential(&name, NOW_MS).unwrap().identity().unwrap();
+            assert_eq!((made.agent.as_str(), made.scope.role), ("mailer", Role::Effector));
+            assert!(made.mission.is_kluster());
+        });
+    }
+
+    #[test]
     fn a_folder_is_made_once_and_opened_ever_after() {
         with_kluster(|folder, keyring, kluster| {
             let again = Keyring::open_or_create(folder, NOW_MS + 1).unwrap();

@@ -1,7 +1,9 @@
 //! `selvedge kluster`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
-use selvedge_contracts::id::KlusterName;
+use selvedge_contracts::id::{EffectorName, KlusterName};
 
 use crate::{connect::Context, exit::Failure, kluster};
 
@@ -28,17 +30,31 @@ enum Verb {
     /// Lists the klusters whose keys are here.
     #[command(after_help = "Example:\n  selvedge kluster list -o json")]
     List,
+    /// Makes the credential of an effector, which carries out effects of its own kind for the committer.
+    #[command(after_help = "\
+Examples:
+  selvedge kluster effector mailer                 writes mailer.creds, good for a year
+  selvedge kluster effector mailer --out /etc/mailer.creds
+  nats --creds mailer.creds --inbox-prefix _INBOX.mailer.effector-effector reply 'sv.effect.mailer.*' …")]
+    Effector {
+        /// Its name, as effects name it.
+        name: EffectorName,
+        /// The file to write (mode 0600; one that is there is replaced); `<NAME>.creds` here if absent.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 impl Klusters {
     /// Runs the command.
     ///
     /// # Errors
-    /// As [`kluster::create`] and [`kluster::list`].
+    /// As [`kluster::create`], [`kluster::list`] and [`kluster::effector`].
     pub(crate) async fn run(self, context: Context) -> Result<(), Failure> {
         match self.verb {
             Verb::Create { name } => kluster::create(&context, &name).await,
             Verb::List => kluster::list(&context),
+            Verb::Effector { name, out } => kluster::effector(&context, &name, out),
         }
     }
 }
