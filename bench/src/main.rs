@@ -15,6 +15,7 @@ mod follow;
 mod guards;
 mod leases;
 mod load;
+mod policy;
 mod report;
 mod up;
 
@@ -78,6 +79,9 @@ async fn run(arguments: &Arguments) {
     }
     if wants("artifacts") {
         artifacts::measure(arguments.seconds, arguments.rounds).await;
+    }
+    if wants("policy") {
+        policy::measure(arguments.seconds);
     }
     if wants("up") {
         up::measure().await;

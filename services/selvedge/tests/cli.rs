@@ -23,6 +23,8 @@ mod hooks;
 mod leases;
 #[path = "cli/machine.rs"]
 mod machine;
+#[path = "cli/policies.rs"]
+mod policies;
 #[path = "cli/revoking.rs"]
 mod revoking;
 #[path = "cli/watching.rs"]
