@@ -16,6 +16,7 @@ mod follow;
 mod guards;
 mod leases;
 mod load;
+mod policy;
 mod report;
 mod up;
 
@@ -85,6 +86,9 @@ async fn run(arguments: &Arguments) {
     }
     if wants("commits") {
         commits::measure(arguments.seconds, arguments.rounds).await;
+    }
+    if wants("policy") {
+        policy::measure(arguments.seconds);
     }
     if wants("up") {
         up::measure().await;

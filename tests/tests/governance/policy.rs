@@ -18,7 +18,11 @@ use selvedge_contracts::{
     },
     role::Role,
 };
-use selvedge_kit::{client::Client, service::Running};
+use selvedge_kit::{
+    client::{Client, Options},
+    clock::Deadline,
+    service::Running,
+};
 use selvedge_tests::{
     fabric::{Fabric, lasting_session},
     governance,
@@ -34,14 +38,18 @@ struct Scene {
     operator: Client,
     /// An approver of `person:rita`; the operator is of `person:olga`.
     rita: Client,
-    _replicas: [Running; 2],
+    _replicas: Vec<Running>,
 }
 
 impl Scene {
     async fn start() -> Self {
+        Self::of(2).await
+    }
+
+    async fn of(replicas: usize) -> Self {
         let fabric = Fabric::start().await;
-        let replicas =
-            [governance::start(&fabric.bus, "g1").await, governance::start(&fabric.bus, "g2").await];
+        let start = |index| governance::start(&fabric.bus, ["g1", "g2"][index]);
+        let replicas = join_all((0..replicas).map(start)).await;
         let operator = fabric.operator.clone().in_mission(Mission::new("demo").unwrap());
         let rita = member(&fabric, "rita", Role::Approver, "person:rita").await;
         Self { fabric, operator, rita, _replicas: replicas }
@@ -188,7 +196,7 @@ async fn of_confirmations_at_once_one_counts_and_one_version_is_in_force() {
     }
     let mut numbers = BTreeSet::new();
     for round in 0..12usize {
-        let (one, other) = (&drafted[round % 4], &drafted[(round + 1) % 4]);
+        let (one, other) = (&drafted[2 * round % 4], &drafted[(2 * round + 1) % 4]);
         scene.propose(one.version).await.unwrap();
         // Four agree at once, through two replicas, while the operator thinks better of it.
         let confirmed = join_all(confirmers.iter().map(|by| confirm(by, one.version, &one.digest)));
@@ -214,7 +222,7 @@ async fn of_confirmations_at_once_one_counts_and_one_version_is_in_force() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_intent_is_decided_by_what_is_in_force_and_says_so() {
-    let scene = Scene::start().await;
+    let scene = Scene::of(1).await;
     let ada = member(&scene.fabric, "ada", Role::Worker, "person:ada").await;
     let decided =
         async |key: &str| governance::propose(&ada, &governance::wanting(note(key))).await.unwrap().intent;
@@ -242,8 +250,12 @@ async fn an_intent_is_decided_by_what_is_in_force_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cases_are_decided_by_a_text_a_version_or_what_is_in_force() {
     let scene = Scene::start().await;
+    // Replicas follow the ledger: whoever wants the newest says so.
+    let last = ledger(&scene.fabric.bus).await;
     let test = async |test: &PolicyTest| {
-        scene.rita.call::<call::PolicyTest>(test).await.map(|answered| answered.reply)
+        let at_least = last.last_revision(Deadline::in_ms(5_000)).await.unwrap();
+        let options = Options { at_least, ..Options::default() };
+        scene.rita.call_with::<call::PolicyTest>(test, &options).await.map(|answered| answered.reply)
     };
     let free = json!({ "allow": true, "requirement": { "approvals": 0, "role": "approver" } });
     let wanted = cases(&free);

@@ -64,19 +64,19 @@ fn read() -> Result<Vocabulary, String> {
     named(Validator::new(schema)).map_err(|error| format!("a name of the policies' schema: {error}"))
 }
 
-fn named(validator: Validator) -> Result<Vocabulary, ParseErrors> {
-    let actions: EntityTypeName = "Action".parse()?;
+fn named(validator: Validator) -> Result<Vocabulary, Box<ParseErrors>> {
+    let actions: EntityTypeName = "Action".parse().map_err(Box::new)?;
     let action = |action: Action| uid(&actions, action.name());
     Ok(Vocabulary {
         validator,
-        agent: "Agent".parse()?,
-        role: "Role".parse()?,
-        method: "Method".parse()?,
-        scheme: "Scheme".parse()?,
-        commit: "Commit".parse()?,
-        target: "HttpTarget".parse()?,
-        record: "Record".parse()?,
-        operation: "Operation".parse()?,
+        agent: "Agent".parse().map_err(Box::new)?,
+        role: "Role".parse().map_err(Box::new)?,
+        method: "Method".parse().map_err(Box::new)?,
+        scheme: "Scheme".parse().map_err(Box::new)?,
+        commit: "Commit".parse().map_err(Box::new)?,
+        target: "HttpTarget".parse().map_err(Box::new)?,
+        record: "Record".parse().map_err(Box::new)?,
+        operation: "Operation".parse().map_err(Box::new)?,
         actions: Action::ALL.map(action),
     })
 }

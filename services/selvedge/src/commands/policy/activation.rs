@@ -29,6 +29,7 @@ use crate::{
   selvedge policy confirm 1 --as rita --mission demo")]
 pub(crate) struct Activate {
     /// The version.
+    #[arg(id = "number", value_name = "VERSION")]
     version: u32,
     /// Why.
     #[arg(long)]
@@ -62,6 +63,7 @@ An approver or an operator may, of another owner than who proposed it. Approvals
 before are void from then on.")]
 pub(crate) struct Confirm {
     /// The version.
+    #[arg(id = "number", value_name = "VERSION")]
     version: u32,
     #[command(flatten)]
     who: Who,
@@ -88,6 +90,7 @@ impl Confirm {
 It is an activation like any other: approvals that were given under the former version do not come back.")]
 pub(crate) struct Rollback {
     /// The version; the one that was in force before the present one if not said.
+    #[arg(id = "number", value_name = "VERSION")]
     version: Option<u32>,
     /// Why; that it is a rollback if not said.
     #[arg(long)]

@@ -71,6 +71,7 @@ fn row(policy: &Policy, activation: &Activation) -> [String; 5] {
   selvedge policy show 2 --mission demo -o json")]
 pub(crate) struct Show {
     /// The version.
+    #[arg(id = "number", value_name = "VERSION")]
     version: Option<u32>,
     #[command(flatten)]
     who: Who,
