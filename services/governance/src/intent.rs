@@ -181,8 +181,9 @@ pub(crate) fn expire(current: &Intent, now_ms: u64) -> Verdict<Intent> {
     Change::new(&INTENT_EXPIRED, &Nothing {}, state).into()
 }
 
-/// What has changed since an intent was found fit, so that it may no longer be done: every reason.
-pub(crate) fn staleness(intent: &Intent, finding: &Finding) -> Vec<Detail> {
+/// What has changed since an intent was found fit, so that it may no longer be done: every reason. What was
+/// approved is bound to what it was approved under; what needed no approval is decided anew.
+pub(crate) fn staleness(intent: &Intent, finding: &Finding, now_ms: u64) -> Vec<Detail> {
     let terms = match finding {
         Finding::Refused(reasons) => return reasons.clone(),
         Finding::Fits(terms) => terms,
@@ -192,11 +193,18 @@ pub(crate) fn staleness(intent: &Intent, finding: &Finding) -> Vec<Detail> {
     };
     let mut reasons = Vec::new();
     let is_bound = !intent.grants.is_empty();
-    if terms.requirement != decision.requirement {
-        reasons.push(detail(
-            "/decision/requirement",
-            format!("the policy in force asks for {}", in_words(&terms.requirement)),
-        ));
+    let is_met = match is_bound {
+        true => terms.requirement == decision.requirement,
+        false => {
+            let lives_ms = now_ms.saturating_sub(intent.proposed_at_ms);
+            let is_in_time =
+                terms.requirement.expires_after_ms.is_none_or(|longest_ms| lives_ms < longest_ms);
+            terms.requirement.approvals == 0 && is_in_time
+        }
+    };
+    if !is_met {
+        let message = format!("the policy in force asks for {}", in_words(&terms.requirement));
+        reasons.push(detail("/decision/requirement", message));
     }
     if is_bound && terms.activation != decision.activation {
         reasons.push(detail(

@@ -45,7 +45,7 @@ async fn redeem(state: Arc<Governance>, call: Arc<Call>, request: Redeem) -> Ans
     in_turn(&state, &call, intent).await?;
     let Look { finding, leases_until_ms, highest_token } =
         verify::look(&state, intent, call.deadline()).await?;
-    stale.extend(rule::staleness(intent, &finding));
+    stale.extend(rule::staleness(intent, &finding, call.now_ms));
     stale.extend(disavowed(&state, intent));
     if !stale.is_empty() {
         let rejected = end(&state, &call, &seen, |intent| rule::reject(intent, &stale)).await?;

@@ -151,9 +151,14 @@ fn only_what_is_open_and_late_expires() {
 #[test]
 fn an_approved_intent_is_stale_once_another_policy_is_in_force_and_a_free_one_is_decided_anew() {
     let fits = |approvals, activation| Finding::Fits(Terms { activation, ..terms(approvals) });
-    assert_eq!(staleness(&verified(0), &fits(0, 1)), []);
-    let raised = staleness(&verified(0), &fits(1, 1));
+    assert_eq!(staleness(&verified(0), &fits(0, 1), NOW_MS), []);
+    let raised = staleness(&verified(0), &fits(1, 1), NOW_MS);
     assert!(raised[0].message.contains("1 approvals by the role approver"), "{raised:?}");
+    let mut hurried = terms(0);
+    hurried.requirement.expires_after_ms = Some(500);
+    let hurried = Finding::Fits(hurried);
+    assert_eq!(staleness(&verified(0), &hurried, NOW_MS + 499), []);
+    assert!(staleness(&verified(0), &hurried, NOW_MS + 500)[0].message.contains("within 500 ms"));
     let paul = crate::fixture::Person::new("paul-1a2b3c4d", "person:paul");
     let current = verified(1);
     let (digest, signature) = paul.sign(&current);
@@ -164,10 +169,10 @@ fn an_approved_intent_is_stale_once_another_policy_is_in_force_and_a_free_one_is
     };
     let approved =
         state(crate::approval::approve(&current, paul.as_approver(), seen, &signature, seal).unwrap());
-    assert_eq!(staleness(&approved, &fits(1, 0)), []);
-    assert!(staleness(&approved, &fits(1, 1))[0].message.contains("activation 1"));
+    assert_eq!(staleness(&approved, &fits(1, 0), NOW_MS), []);
+    assert!(staleness(&approved, &fits(1, 1), NOW_MS)[0].message.contains("activation 1"));
     let moved = Intent { tokens: vec![token(8)], ..approved };
-    assert!(staleness(&moved, &fits(1, 0))[0].message.contains("not what was approved"));
+    assert!(staleness(&moved, &fits(1, 0), NOW_MS)[0].message.contains("not what was approved"));
 }
 
 fn any_state() -> impl Strategy<Value = Intent> {
