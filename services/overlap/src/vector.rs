@@ -49,12 +49,35 @@ pub(crate) fn cosine(one: &Vector, other: &Vector) -> i32 {
     if length == 0 { 0 } else { i32::try_from(product * i64::from(ONE) / length).unwrap_or(ONE).min(ONE) }
 }
 
-/// The products of one vector with many, written behind each other into `out`. One walk for all, so that
-/// the processor's widest registers are asked for once.
+/// The products of one vector with many, written into `out`. One walk for all, so that the processor's widest
+/// registers are asked for once.
 pub(crate) fn dots(one: &Vector, many: &[Vector], out: &mut Vec<i32>) {
     out.clear();
-    out.reserve(many.len());
-    pulp::Arch::new().dispatch(|| out.extend(many.iter().map(|vector| dot(one, vector))));
+    out.resize(many.len(), 0);
+    pulp::Arch::new().dispatch(Dots { one: &one.map(i16::from), many, out });
+}
+
+/// A walk over many vectors, compiled once for each width of registers.
+struct Dots<'a> {
+    /// As wide as the processor multiplies.
+    one: &'a [i16; DIMENSIONS],
+    many: &'a [Vector],
+    out: &'a mut [i32],
+}
+
+impl pulp::NullaryFnOnce for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for (out, vector) in self.out.iter_mut().zip(self.many) {
+            let mut sum = 0_i32;
+            for (a, b) in self.one.iter().zip(vector) {
+                sum = sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b)));
+            }
+            *out = sum;
+        }
+    }
 }
 
 #[cfg(test)]

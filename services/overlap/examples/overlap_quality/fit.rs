@@ -16,24 +16,35 @@ struct Row {
     is_right: bool,
 }
 
-/// The weights that fit these lists.
+/// The weights that fit these lists. More of a likeness never lowers a score, and another kind of work never
+/// raises it: what comes out the other way round is left out, and the rest fitted anew.
 pub(crate) fn fit(lists: &[&List], ridge: f64) -> Weights {
     let fixed = Weights { bias: 0, shares: [0; N], ..Weights::default() };
     let candidates = lists.iter().flat_map(|list| &list.candidates);
-    let rows: Vec<Row> = candidates
+    let mut rows: Vec<Row> = candidates
         .map(|candidate| Row {
             shares: candidate.features.shares.map(|share| f64::from(share) / f64::from(ONE)),
             rules: f64::from(fixed.logit(&candidate.features)) / 1000.0,
             is_right: candidate.is_right,
         })
         .collect();
+    loop {
+        let weights = unbound(&rows, fixed.clone(), ridge);
+        let is_wrong = |i: usize| if i == N - 1 { weights.shares[i] > 0 } else { weights.shares[i] < 0 };
+        let Some(worst) = (0..N).filter(|i| is_wrong(*i)).min_by_key(|i| -weights.shares[*i].abs()) else {
+            return weights;
+        };
+        rows.iter_mut().for_each(|row| row.shares[worst] = 0.0);
+    }
+}
+
+fn unbound(rows: &[Row], mut weights: Weights, ridge: f64) -> Weights {
     let count = rows.len() as f64;
     let mean: [f64; N] = std::array::from_fn(|i| rows.iter().map(|row| row.shares[i]).sum::<f64>() / count);
     let spread: [f64; N] = std::array::from_fn(|i| {
         (rows.iter().map(|row| (row.shares[i] - mean[i]).powi(2)).sum::<f64>() / count).sqrt().max(1e-6)
     });
-    let found = newton(&rows, &mean, &spread, ridge);
-    let mut weights = fixed;
+    let found = newton(rows, &mean, &spread, ridge);
     let mut bias = found[N];
     for i in 0..N {
         weights.shares[i] = (1000.0 * found[i] / spread[i]).round() as i32;

@@ -97,11 +97,11 @@ impl Numbers {
     pub(crate) fn of(text: &str) -> Self {
         let mut found = Self::default();
         let mut unitless: Option<String> = None;
-        for token in text.split(|c: char| c.is_whitespace() || "()[]{},;:\"'`|".contains(c)) {
+        for token in text.split(|c: char| c.is_whitespace() || "()[]{},;\"'`|".contains(c)) {
             if found.numbers.len() + found.identifiers.len() >= MOST {
                 break;
             }
-            let token = token.trim_matches(|c: char| ".!?*".contains(c));
+            let token = token.trim_matches(|c: char| ".:!?*".contains(c));
             if token.is_empty() {
                 continue;
             }
@@ -195,7 +195,7 @@ fn is_identifier(token: &str) -> bool {
     let is_camel = inner
         .as_bytes()
         .windows(2)
-        .any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
+        .any(|pair| matches!(pair, [a, b] if !a.is_ascii_uppercase() && a.is_ascii_alphanumeric() && b.is_ascii_uppercase()));
     letters >= 3
         && (is_camel || token.starts_with("--") || inner.contains(['_', '.']) || inner.contains("::"))
 }
@@ -240,6 +240,8 @@ mod tests {
         assert!(differ("UserService leaks", "OrderService leaks"));
         assert!(differ("document --json", "document --yaml"));
         assert!(differ("orphan.go breaks", "namepool.go breaks"));
+        assert!(differ("mock S3Client", "mock SqsClient"));
+        assert!(differ("inline std::mem::swap", "inline std::mem::take"));
         assert!(!differ("panic in parse_header()", "panic of `parse_header`"));
     }
 
