@@ -1,11 +1,15 @@
 //! How two texts are alike, in numbers: what the fusion weighs. All are the same whichever of the two is asked
 //! about.
 
+use std::cell::OnceCell;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     fixed::{ONE, share},
+    item::Text,
     profile::Profile,
+    rules::{number::Numbers, polarity::Polarity},
     vector::cosine,
 };
 
@@ -45,12 +49,58 @@ pub const NAMES: [&str; 12] = [
     "kind of work differs",
 ];
 
-/// Compares two texts; `idf` is how rare a word is, 8 bits behind the point.
-pub(crate) fn compare(one: &Profile, other: &Profile, idf: impl Fn(u32) -> u32) -> Features {
-    let titles = Overlap::of(&one.words.title, &other.words.title, &idf);
-    let all = Overlap::of(&one.words.all, &other.words.all, &idf);
-    let there = Overlap::of(&one.words.title, &other.words.all, &idf);
-    let back = Overlap::of(&other.words.title, &one.words.all, &idf);
+/// A text whose words are weighed: each with its rarity, 8 bits behind the point. What rules look at is worked
+/// out when it is first asked for: most pairs differ enough without it.
+pub(crate) struct Weighed<'a> {
+    text: &'a Text,
+    profile: &'a Profile,
+    title: Vec<(u32, u32)>,
+    all: Vec<(u32, u32)>,
+    numbers: OnceCell<Numbers>,
+    all_numbers: OnceCell<Numbers>,
+    polarity: OnceCell<Polarity>,
+}
+
+impl<'a> Weighed<'a> {
+    /// Weighs the words of a text.
+    pub(crate) fn new(text: &'a Text, profile: &'a Profile, idf: impl Fn(u32) -> u32) -> Self {
+        let all: Vec<(u32, u32)> = profile.words.all.iter().map(|word| (*word, idf(*word))).collect();
+        let title = all.iter().filter(|(word, _)| profile.words.is_in_title(*word)).copied().collect();
+        let (numbers, all_numbers, polarity) = Default::default();
+        Self { text, profile, title, all, numbers, all_numbers, polarity }
+    }
+
+    fn numbers(&self) -> &Numbers {
+        self.numbers.get_or_init(|| Numbers::of(self.text.title()))
+    }
+
+    fn all_numbers(&self) -> &Numbers {
+        self.all_numbers.get_or_init(|| {
+            let mut numbers = Numbers::of(self.text.description());
+            numbers.join(self.numbers());
+            numbers
+        })
+    }
+
+    fn polarity(&self) -> &Polarity {
+        self.polarity.get_or_init(|| Polarity::of(self.text.title()))
+    }
+}
+
+/// Whether numbers of the titles differ, or those of the descriptions where the rest is much the same.
+fn numbers_differ(one: &Weighed<'_>, other: &Weighed<'_>, all: &Overlap) -> bool {
+    (one.numbers().differ(other.numbers())
+        && one.numbers().differs(other.numbers(), one.all_numbers(), other.all_numbers()))
+        || (all.of_both() > ONE / 2 && one.all_numbers().differ(other.all_numbers()))
+}
+
+/// Compares two texts.
+pub(crate) fn compare(first: &Weighed<'_>, second: &Weighed<'_>) -> Features {
+    let (one, other) = (first.profile, second.profile);
+    let titles = Overlap::of(&first.title, &second.title);
+    let all = Overlap::of(&first.all, &second.all);
+    let there = Overlap::of(&first.title, &second.all);
+    let back = Overlap::of(&second.title, &first.all);
     let (a, b) = (&one.meanings, &other.meanings);
     let cross = cosine(&a.title, &b.whole).max(cosine(&b.title, &a.whole));
     let title_meaning = cosine(&a.title, &b.title);
@@ -70,12 +120,10 @@ pub(crate) fn compare(one: &Profile, other: &Profile, idf: impl Fn(u32) -> u32) 
         lengths(one.words.all.len(), other.words.all.len()),
         ONE / 2 * kinds.cast_signed(),
     ];
-    let numbers_differ = one.numbers.differs(&other.numbers, &one.all_numbers, &other.all_numbers)
-        || (all.of_both() > ONE / 2 && one.all_numbers.differ(&other.all_numbers));
     Features {
         shares,
-        numbers_differ,
-        is_opposite: one.polarity.opposes(&other.polarity) && is_same_but_for_a_word(&titles),
+        numbers_differ: numbers_differ(first, second, &all),
+        is_opposite: is_same_but_for_a_word(&titles) && first.polarity().opposes(second.polarity()),
         ..Features::default()
     }
 }
@@ -93,14 +141,14 @@ struct Overlap {
 }
 
 impl Overlap {
-    fn of(first: &[u32], second: &[u32], idf: &impl Fn(u32) -> u32) -> Self {
-        let weight = |words: &[u32]| words.iter().map(|word| u64::from(idf(*word))).sum();
+    fn of(first: &[(u32, u32)], second: &[(u32, u32)]) -> Self {
+        let weight = |words: &[(u32, u32)]| words.iter().map(|(_, weight)| u64::from(*weight)).sum();
         let mut common = 0;
         let mut rest = second.iter().peekable();
-        for word in first {
-            while rest.next_if(|other| *other < word).is_some() {}
-            if rest.next_if(|other| *other == word).is_some() {
-                common += u64::from(idf(*word));
+        for (word, weight) in first {
+            while rest.next_if(|(other, _)| other < word).is_some() {}
+            if rest.next_if(|(other, _)| other == word).is_some() {
+                common += u64::from(*weight);
             }
         }
         Self { first: weight(first), second: weight(second), common }
@@ -119,10 +167,15 @@ impl Overlap {
     }
 }
 
-/// Dice's coefficient.
+/// Dice's coefficient of two lists in order.
 fn trigrams(one: &[u32], other: &[u32]) -> i32 {
-    let common = Overlap::of(one, other, &|_| 1);
-    share(2 * common.common, common.first + common.second)
+    let mut common = 0;
+    let mut rest = other.iter().peekable();
+    for group in one {
+        while rest.next_if(|other| *other < group).is_some() {}
+        common += u64::from(rest.next_if(|other| *other == group).is_some());
+    }
+    share(2 * common, (one.len() + other.len()) as u64)
 }
 
 fn lengths(one: usize, other: usize) -> i32 {

@@ -12,7 +12,7 @@ use crate::{
     corpus::{Corpus, Ready},
     embed::Embedder,
     error::{ApplyError, SnapshotError},
-    features::{Features, compare},
+    features::{Features, Weighed, compare},
     fusion::{Level, Thresholds},
     item::{Change, Item, Text},
     lexicon::Scores,
@@ -154,7 +154,9 @@ impl Index {
         let (one, other) = (Text::of(one), Text::of(other));
         let (first, second) = (self.profile(&one), self.profile(&other));
         self.read(|corpus| {
-            let features = compare(&first, &second, |word| corpus.idf(word));
+            let first = Weighed::new(&one, &first, |word| corpus.idf(word));
+            let second = Weighed::new(&other, &second, |word| corpus.idf(word));
+            let features = compare(&first, &second);
             let features = with_names(features, &one, &other, same_scope);
             let score = corpus.settings.weights.score(&features);
             Explained {

@@ -19,8 +19,8 @@ const EMBEDDED: &str = "a41733209dd78f7e1c819f9408e68bded5449c2cb4c502643a04f686
 pub struct StaticModel {
     pieces: WordPiece,
     rows: Vec<Vector>,
-    /// Each row's scale, 24 bits behind the point.
-    scales: Vec<i64>,
+    /// Each row's scale, 22 bits behind the point.
+    scales: Vec<i32>,
     hash: [u8; 32],
 }
 
@@ -82,29 +82,48 @@ impl StaticModel {
     }
 }
 
+/// The largest scale with which 64 rows add up to less than 2^31.
+const LARGEST_SCALE: f32 = 262_000.0;
+
 /// A product by a power of two is exact, and so is the cut to a whole number.
-fn fixed(scale: f32) -> i64 {
-    (scale * 16_777_216.0) as i64
+fn fixed(scale: f32) -> i32 {
+    (scale * 4_194_304.0).clamp(-LARGEST_SCALE, LARGEST_SCALE) as i32
 }
 
 impl Embedder for StaticModel {
     fn embed(&self, text: &str) -> Meaning {
         let rows = self.rows_of(text);
-        let mut sums = [0_i64; DIMENSIONS];
-        for row in &rows {
-            let at = usize::from(*row);
-            if let (Some(row), Some(scale)) = (self.rows.get(at), self.scales.get(at)) {
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += i64::from(*value) * scale;
-                }
-            }
-        }
+        let sums = pulp::Arch::new().dispatch(Sum { model: self, rows: &rows });
         let unknown = rows.iter().filter(|row| **row == self.pieces.unknown()).count();
-        Meaning { vector: normalised(&sums), is_weak: unknown * 3 > rows.len() || is_foreign(text) }
+        Meaning { vector: normalised(&sums.map(i64::from)), is_weak: unknown * 3 > rows.len() || is_foreign(text) }
     }
 
     fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+}
+
+/// The sum of some rows, each by its scale.
+struct Sum<'a> {
+    model: &'a StaticModel,
+    rows: &'a [u16],
+}
+
+impl pulp::NullaryFnOnce for Sum<'_> {
+    type Output = [i32; DIMENSIONS];
+
+    #[inline(always)]
+    fn call(self) -> [i32; DIMENSIONS] {
+        let mut sums = [0_i32; DIMENSIONS];
+        for row in self.rows {
+            let at = usize::from(*row);
+            if let (Some(row), Some(scale)) = (self.model.rows.get(at), self.model.scales.get(at)) {
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum = sum.wrapping_add(i32::from(*value).wrapping_mul(*scale));
+                }
+            }
+        }
+        sums
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     embed::{Embedder, Meaning, joined},
-    rules::{kind::Kinds, number::Numbers, polarity::Polarity},
+    rules::kind::Kinds,
     trigrams,
     vector::{DIMENSIONS, LENGTH, NOTHING, Vector, normalised},
     words,
@@ -20,9 +20,6 @@ pub(crate) struct Profile {
     pub(crate) meanings: Meanings,
     pub(crate) trigrams: Vec<u32>,
     pub(crate) kinds: Kinds,
-    pub(crate) numbers: Numbers,
-    pub(crate) all_numbers: Numbers,
-    pub(crate) polarity: Polarity,
 }
 
 impl Profile {
@@ -30,18 +27,7 @@ impl Profile {
     pub(crate) fn new(title: &str, description: &str, meanings: Meanings) -> Self {
         let mut kinds = Kinds::default();
         let words = Words::of(title, description, |word| kinds.see(word));
-        let numbers = Numbers::of(title);
-        let mut all_numbers = Numbers::of(description);
-        all_numbers.join(&numbers);
-        Self {
-            words,
-            meanings,
-            trigrams: trigrams::of(title),
-            kinds,
-            numbers,
-            all_numbers,
-            polarity: Polarity::of(title),
-        }
+        Self { words, meanings, trigrams: trigrams::of(title), kinds }
     }
 }
 

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use crate::{
     answer::{Query, Readable},
     corpus::{Corpus, Watched, name_terms},
-    features::{Features, compare},
+    features::{Features, Weighed, compare},
     fixed::{ONE, log2_ratio, share},
     item::{NAMES, State, Text},
     lexicon::{Reach, Scores, Term},
@@ -147,7 +147,7 @@ impl Corpus {
         let imagined = if COMMON.binary_search(&word).is_ok() { IMAGINED_WITH } else { 0 };
         let with = 2 * (u64::from(self.words.count(word)) + imagined);
         let all = 2 * (self.slots.len() as u64 + IMAGINED);
-        log2_ratio(all.saturating_sub(with) + 1 + with + 1, with + 1)
+        log2_ratio(all + 2, with + 1)
     }
 
     /// Candidates, compared in full, best first and by id where they are equal.
@@ -165,11 +165,12 @@ impl Corpus {
             self.by_trigrams(asked, view, scores),
         ];
         let scope = self.scopes.find(&query.scope);
+        let weighed = Weighed::new(&asked.text, &asked.profile, |word| self.idf(word));
         let mut compared: Vec<Compared> = self
             .most_named(&arms)
             .into_iter()
             .filter_map(|slot| {
-                let features = self.compare(asked, scope, slot)?;
+                let features = self.compare(&weighed, &asked.text, scope, slot)?;
                 let logit = self.settings.weights.logit(&features);
                 Some(Compared { slot, logit, score: self.settings.weights.score(&features), features })
             })
@@ -294,16 +295,11 @@ impl Corpus {
         slots.into_iter().take(self.settings.compared).map(|(slot, _)| slot).collect()
     }
 
-    fn compare(&self, asked: &Asked, scope: Option<u32>, slot: u32) -> Option<Features> {
-        let profile = self.profile(slot)?;
-        let text = self.text(slot)?;
-        let features = compare(&asked.profile, &profile, |word| self.idf(word));
-        Some(with_names(
-            features,
-            &asked.text,
-            text,
-            scope == self.slots.get(slot as usize).map(|slot| slot.scope),
-        ))
+    fn compare(&self, asked: &Weighed<'_>, text: &Text, scope: Option<u32>, slot: u32) -> Option<Features> {
+        let (found, profile) = (self.text(slot)?, self.profile(slot)?);
+        let weighed = Weighed::new(found, &profile, |word| self.idf(word));
+        let same_scope = scope == self.slots.get(slot as usize).map(|slot| slot.scope);
+        Some(with_names(compare(asked, &weighed), text, found, same_scope))
     }
 }
 

@@ -39,7 +39,7 @@ impl Default for Settings {
             items: 4_000_000,
             newest: 4_096,
             pending: 4_096,
-            flat: 100_000,
+            flat: 65_536,
             cells: 1_024,
             vectors_scanned: 24_000,
             word_places: 60_000,

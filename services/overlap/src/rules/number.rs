@@ -123,8 +123,8 @@ impl Numbers {
 
     /// Takes a token in; gives back a number that the next token may be the unit of.
     fn see(&mut self, token: &str) -> Option<String> {
-        if let Ok(at) = WORDS.binary_search_by_key(&token.to_lowercase().as_str(), |(word, _)| word) {
-            return WORDS.get(at).map(|(_, number)| (*number).to_owned());
+        if let Some(number) = spelt_out(token) {
+            return Some(number.to_owned());
         }
         if is_identifier(token) {
             self.identifiers.push(hash(&token.to_lowercase()));
@@ -180,6 +180,18 @@ impl Numbers {
 /// Whether one has what the other has not.
 fn lacks(one: &[u32], other: &[u32]) -> bool {
     one.iter().any(|key| other.binary_search(key).is_err())
+}
+
+/// The number that a word is.
+fn spelt_out(token: &str) -> Option<&'static str> {
+    if token.len() > 8 || !token.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        return None;
+    }
+    let first = token.bytes().next()?.to_ascii_lowercase();
+    let (_, number) = WORDS
+        .iter()
+        .find(|(word, _)| word.as_bytes().first() == Some(&first) && word.eq_ignore_ascii_case(token))?;
+    Some(number)
 }
 
 fn unit(word: &str) -> Option<&'static str> {
@@ -247,7 +259,7 @@ mod tests {
 
     #[test]
     fn tables_are_in_order_to_be_found() {
-        assert!(WORDS.is_sorted_by_key(|(word, _)| word));
+        assert!(WORDS.iter().all(|(word, _)| word.len() <= 8));
         assert!(UNITS.is_sorted_by_key(|(word, _)| word));
     }
 }
