@@ -33,8 +33,8 @@ impl Default for Weights {
     /// corpora carry no such evidence, or number their tickets by habit.
     fn default() -> Self {
         Self {
-            bias: -6_620,
-            shares: [0, 2_242, 333, 653, 0, 0, 0, 0, 5_153, 0, 0, -1_692],
+            bias: -6_374,
+            shares: [0, 2_176, 347, 581, 0, 0, 0, 0, 4_945, 0, 0, -1_765],
             numbers_differ: -300,
             opposite: -300,
             paths: 1_000,

@@ -137,3 +137,6 @@ fn is_foreign(text: &str) -> bool {
     }
     latin * 2 < all || all == 0
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,11 +41,11 @@ impl Default for Settings {
             pending: 4_096,
             flat: 65_536,
             cells: 1_024,
-            vectors_scanned: 24_000,
-            word_places: 60_000,
-            trigram_places: 40_000,
+            vectors_scanned: 16_000,
+            word_places: 32_000,
+            trigram_places: 16_000,
             per_arm: 50,
-            compared: 64,
+            compared: 48,
             weights: Weights::default(),
         }
     }

@@ -15,6 +15,9 @@ const STOP: &[&str] = &[
 /// Bytes of the longest of them.
 const LONGEST_STOP: usize = 6;
 
+/// Most endings of one word.
+const ENDINGS_EACH: usize = 3;
+
 /// Their hashes, in order.
 static STOPS: LazyLock<Vec<u32>> = LazyLock::new(|| {
     let mut hashes: Vec<u32> = STOP.iter().map(|word| hash(word)).collect();
@@ -72,12 +75,17 @@ struct Stem<'a> {
 }
 
 impl<'a> Stem<'a> {
-    /// Cuts one ending, and a second if nothing stands for the first: `implementing`, `implement`.
+    /// Cuts endings, one behind the other, until one is replaced: `implementing`, `implement`, `imple`, `impl`.
     fn of(word: &'a str) -> Self {
-        match Self::cut(word) {
-            Some(Self { text, tail: "" }) => Self::cut(text).unwrap_or(Self { text: single(text), tail: "" }),
-            cut => cut.unwrap_or(Self { text: single(word), tail: "" }),
+        let mut stem = Self { text: word, tail: "" };
+        for _ in 0..ENDINGS_EACH {
+            match Self::cut(stem.text) {
+                Some(cut) if cut.tail.is_empty() => stem = cut,
+                Some(cut) => return cut,
+                None => break,
+            }
         }
+        Self { text: single(stem.text), tail: "" }
     }
 
     fn cut(word: &'a str) -> Option<Self> {
