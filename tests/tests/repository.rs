@@ -44,12 +44,13 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_down() {
-    let expected: [(&str, &[&str]); 6] = [
+    let expected: [(&str, &[&str]); 7] = [
         ("contracts", &[]),
         ("services/kit", &["selvedge-contracts"]),
         ("services/registry", &["selvedge-contracts", "selvedge-kit"]),
         ("services/leases", &["selvedge-contracts", "selvedge-kit"]),
         ("services/artifacts", &["selvedge-contracts", "selvedge-kit"]),
+        ("services/overlap", &[]),
         (
             "services/selvedge",
             &[
@@ -75,6 +76,7 @@ fn only_the_kit_names_the_nats_client() {
         "services/registry/src",
         "services/leases/src",
         "services/artifacts/src",
+        "services/overlap/src",
         "services/selvedge/src",
     ] {
         sources(&root().join(folder), &mut found);

@@ -112,7 +112,7 @@ mod tests {
     fn decisions() -> Vec<Decision> {
         let merged = |score: u16| match score {
             0..400 => false,
-            400..700 => score % 20 != 0,
+            400..700 => !score.is_multiple_of(20),
             _ => true,
         };
         (0..1000).step_by(10).map(|score| Decision { score, merged: merged(score) }).collect()

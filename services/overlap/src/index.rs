@@ -133,13 +133,8 @@ impl Index {
     }
 
     fn asked(&self, query: &Query) -> Asked {
-        let text = Text::of(&Item {
-            title: query.title.clone(),
-            description: query.description.clone(),
-            paths: query.paths.clone(),
-            artifacts: query.artifacts.clone(),
-            ..Item::default()
-        });
+        let texts = [query.title.as_str(), query.description.as_str()];
+        let text = Text::new("", texts, [&query.paths, &query.artifacts]);
         Asked::new(self.profile(&text), text)
     }
 

@@ -77,7 +77,11 @@ impl Change {
 
 /// The front of a text, of at most so many bytes.
 pub(crate) fn front(text: &str, most: usize) -> &str {
-    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.split_at_checked(end).map_or(text, |(front, _)| front)
 }
 
 /// What the index keeps of an item's text, in one piece.
@@ -92,16 +96,22 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn of(item: &Item) -> Self {
-        let mut whole = item.id.clone();
+        Self::new(&item.id, [&item.title, &item.description], [&item.paths, &item.artifacts])
+    }
+
+    /// Of an id, title and description, paths and artifacts: their fronts, and copies of nothing else.
+    pub(crate) fn new(id: &str, texts: [&str; 2], names: [&[String]; 2]) -> Self {
+        let mut whole = id.to_owned();
         let mut ends = [whole.len() as u32; 3];
-        let [_, title, description] = &mut ends;
-        whole.push_str(front(&item.title, TITLE_BYTES));
-        *title = whole.len() as u32;
-        whole.push_str(front(&item.description, DESCRIPTION_BYTES));
-        *description = whole.len() as u32;
-        let paths = item.paths.iter().take(NAMES);
+        let [_, end_of_title, end_of_description] = &mut ends;
+        let [title, description] = texts;
+        whole.push_str(front(title, TITLE_BYTES));
+        *end_of_title = whole.len() as u32;
+        whole.push_str(front(description, DESCRIPTION_BYTES));
+        *end_of_description = whole.len() as u32;
+        let [paths, artifacts] = names.map(|names| names.iter().take(NAMES));
         let count = paths.len() as u32;
-        for name in paths.chain(item.artifacts.iter().take(NAMES)) {
+        for name in paths.chain(artifacts) {
             // A name over two lines would be two names.
             whole.extend(front(name, NAME_BYTES).chars().map(|c| if c == '\n' { ' ' } else { c }));
             whole.push('\n');

@@ -95,7 +95,10 @@ impl Embedder for StaticModel {
         let rows = self.rows_of(text);
         let sums = pulp::Arch::new().dispatch(Sum { model: self, rows: &rows });
         let unknown = rows.iter().filter(|row| **row == self.pieces.unknown()).count();
-        Meaning { vector: normalised(&sums.map(i64::from)), is_weak: unknown * 3 > rows.len() || is_foreign(text) }
+        Meaning {
+            vector: normalised(&sums.map(i64::from)),
+            is_weak: unknown * 3 > rows.len() || is_foreign(text),
+        }
     }
 
     fn hash(&self) -> [u8; 32] {

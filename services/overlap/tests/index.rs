@@ -47,7 +47,8 @@ fn of_two_racers_the_later_sees_the_earlier() {
     let index = index(Settings::default());
     index.apply(10, &Change::Insert(Item { state: State::Pending, ..item("a", TITLE) })).unwrap();
     index.apply(11, &Change::Insert(Item { state: State::Pending, ..item("b", TITLE) })).unwrap();
-    let asked = |id: &str, before| Query { before: Some(before), except: Some(id.to_owned()), ..query(TITLE) };
+    let asked =
+        |id: &str, before| Query { before: Some(before), except: Some(id.to_owned()), ..query(TITLE) };
     assert_eq!(ids(&index, &asked("a", 10)), Vec::<String>::new());
     assert_eq!(ids(&index, &asked("b", 11)), ["a"]);
     let checked = index.check(&asked("b", 11), &Readable::All, 10);
@@ -78,7 +79,9 @@ fn unreadable_items_do_not_push_readable_ones_out() {
         let secret = Item { scope: "secret".into(), ..item(&format!("s{sequence}"), TITLE) };
         index.apply(sequence, &Change::Insert(secret)).unwrap();
     }
-    index.apply(301, &Change::Insert(item("b", "Retrying of uploads while the object store is busy"))).unwrap();
+    index
+        .apply(301, &Change::Insert(item("b", "Retrying of uploads while the object store is busy")))
+        .unwrap();
     let readable = Readable::Scopes(["demo".to_owned()].into());
     let found = index.check(&query(TITLE), &readable, 10).candidates;
     assert_eq!(found.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["b"]);
@@ -176,15 +179,17 @@ fn the_newest_and_the_pending_are_compared_however_little_is_read() {
 fn slots_of_edited_items_are_given_back() {
     let index = index(Settings { newest: 16, flat: 50, cells: 4, ..Settings::default() });
     for number in 0..100_u64 {
-        index.apply(number + 1, &Change::Insert(item(&number.to_string(), &format!("Subject s{number}")))).unwrap();
+        index
+            .apply(number + 1, &Change::Insert(item(&number.to_string(), &format!("Subject s{number}"))))
+            .unwrap();
     }
-    for edit in 0..70_000_u64 {
+    for edit in 0..67_000_u64 {
         let number = edit % 100;
         let title = format!("Subject s{number} again");
         index.apply(200 + edit, &Change::Edit(item(&number.to_string(), &title))).unwrap();
     }
     let stats = index.stats();
-    assert!(stats.slots < 70_000, "{stats:?}");
+    assert!(stats.slots < 60_000, "{stats:?}");
     assert_eq!(stats.items, 100);
     for number in [0, 50, 99] {
         assert_eq!(ids(&index, &query(&format!("Subject s{number} again")))[0], number.to_string());
@@ -233,8 +238,8 @@ fn texts_that_are_none_cost_little_and_break_nothing() {
         let checked = index.check(&asked, &Readable::All, 10);
         assert!(checked.candidates.len() <= 10);
     }
-    // 32 texts in an unoptimised build: far more than they need, far less than unbounded work.
-    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    // An unoptimised build on a busy machine: far more than they need, far less than unbounded work.
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     let mut bytes = Vec::new();
     index.snapshot(&mut bytes).unwrap();
     assert!(bytes.len() < 1 << 20, "{} bytes kept", bytes.len());

@@ -45,7 +45,9 @@ fn another_number_name_or_direction_is_never_strong() {
     let mut wrong = Vec::new();
     for (pair, found) in pairs.iter().zip(found(&pairs)) {
         let found = found.unwrap_or_else(|| panic!("{pair:?} is not even a candidate"));
-        if found.level == Some(Level::Strong) || !(found.features.is_opposite || found.features.numbers_differ) {
+        if found.level == Some(Level::Strong)
+            || !(found.features.is_opposite || found.features.numbers_differ)
+        {
             wrong.push((pair, found.score, found.level));
         }
     }

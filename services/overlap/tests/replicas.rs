@@ -40,8 +40,9 @@ fn draw(seed: u64) -> u64 {
 
 fn text(seed: u64, count: u64) -> String {
     const WORDS: &[&str] = &[
-        "add", "cache", "client", "index", "retry", "token", "build", "parser", "queue", "lease", "render", "page",
-        "login", "error", "stream", "ledger", "replica", "commit", "merge", "budget", "vector", "snapshot", "test",
+        "add", "cache", "client", "index", "retry", "token", "build", "parser", "queue", "lease", "render",
+        "page", "login", "error", "stream", "ledger", "replica", "commit", "merge", "budget", "vector",
+        "snapshot", "test",
     ];
     let word = |n: u64| WORDS[(draw(seed * 131 + n) % WORDS.len() as u64) as usize];
     (0..count).map(word).chain([format!("n{}", draw(seed) % 500).as_str()]).collect::<Vec<_>>().join(" ")
@@ -55,7 +56,7 @@ fn item(number: u64, version: u64) -> Item {
         paths: vec![format!("src/{}.rs", number % 50)],
         artifacts: vec![],
         scope: format!("m{}", number % 3),
-        state: if number % 5 == 0 { State::Pending } else { State::Existing },
+        state: if number.is_multiple_of(5) { State::Pending } else { State::Existing },
     }
 }
 
@@ -92,7 +93,8 @@ fn apply(index: &Index, changes: &[(u64, Change)]) {
 
 fn answer(index: &Index, number: u64) -> Checked {
     let item = item(number, 99);
-    let query = Query { title: item.title, description: item.description, paths: item.paths, ..Query::default() };
+    let query =
+        Query { title: item.title, description: item.description, paths: item.paths, ..Query::default() };
     let readable = match number % 2 {
         0 => Readable::All,
         _ => Readable::Scopes(["m1".to_owned(), "m2".to_owned()].into()),
@@ -111,14 +113,16 @@ fn the_same_changes_give_the_same_answers_on_any_number_of_threads() {
     apply(&one, &changes);
     // Checks go on meanwhile: they change nothing.
     thread::scope(|scope| {
-        let checks = scope.spawn(|| (0..50).map(|number| answer(&other, number).candidates.len()).sum::<usize>());
+        let checks =
+            scope.spawn(|| (0..50).map(|number| answer(&other, number).candidates.len()).sum::<usize>());
         apply(&other, &changes);
         checks.join().unwrap();
     });
     let expected = answers(&one);
     assert!(one.stats().cells > 0 && expected.iter().all(|checked| checked.candidates.len() > 10));
     thread::scope(|scope| {
-        for asked in [scope.spawn(|| answers(&one)), scope.spawn(|| answers(&other)), scope.spawn(|| answers(&other))]
+        for asked in
+            [scope.spawn(|| answers(&one)), scope.spawn(|| answers(&other)), scope.spawn(|| answers(&other))]
         {
             assert_eq!(asked.join().unwrap(), expected);
         }
@@ -141,7 +145,15 @@ fn a_snapshot_and_what_came_after_it_are_the_whole() {
         assert_eq!(answers(&second), expected, "cut at {cut}");
         let sizes = |index: &Index| {
             let stats = index.stats();
-            (stats.sequence, stats.items, stats.slots, stats.watched, stats.tail, stats.cells, stats.text_bytes)
+            (
+                stats.sequence,
+                stats.items,
+                stats.slots,
+                stats.watched,
+                stats.tail,
+                stats.cells,
+                stats.text_bytes,
+            )
         };
         assert_eq!(sizes(&second), sizes(&whole), "cut at {cut}");
     }
@@ -153,7 +165,8 @@ fn a_damaged_snapshot_is_refused() {
     apply(&index, &changes(300));
     let mut bytes = Vec::new();
     index.snapshot(&mut bytes).unwrap();
-    let restore = |bytes: &[u8]| Index::restore(model(), settings(), &mut { bytes }).map(|index| index.stats().items);
+    let restore =
+        |bytes: &[u8]| Index::restore(model(), settings(), &mut { bytes }).map(|index| index.stats().items);
     assert!(restore(&bytes).is_ok());
     for at in (0..bytes.len()).step_by(bytes.len() / 97) {
         let mut damaged = bytes.clone();

@@ -93,9 +93,10 @@ fn sizes(index: &Index) {
     let each = |bytes: usize| bytes / stats.items.max(1);
     println!("{stats:?}");
     println!("bytes an item: {} and {} of text", each(stats.index_bytes), each(stats.text_bytes));
-    if let Some(pages) = fs::read_to_string("/proc/self/statm").ok().and_then(|text| {
-        text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok())
-    }) {
+    if let Some(pages) = fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()))
+    {
         println!("resident: {} MB, an item {} bytes", pages * 4096 / 1_000_000, each(pages * 4096));
     }
 }
@@ -109,8 +110,9 @@ fn checks(what: &str, index: &Index, source: &Source, arguments: &Arguments, ins
         if inserts > 0 {
             scope.spawn(|| insert_at(index, source, &next, inserts, &is_over));
         }
-        let clients: Vec<_> =
-            (0..arguments.clients).map(|client| scope.spawn(move || ask(index, source, client, end))).collect();
+        let clients: Vec<_> = (0..arguments.clients)
+            .map(|client| scope.spawn(move || ask(index, source, client, end)))
+            .collect();
         let times = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
         is_over.store(true, Ordering::Relaxed);
         times
@@ -187,7 +189,11 @@ fn agreement(index: &Index, source: &Source, items: u64) -> anyhow::Result<()> {
         common += exact.iter().filter(|found| bounded.contains(found)).count();
         best += usize::from(bounded.first().map(|found| found.1) == exact.first().map(|found| found.1));
     }
-    println!("of 500 checks, {:.3} of the exact first ten, and {:.3} of the best scores", common as f64 / all as f64, best as f64 / 500.0);
+    println!(
+        "of 500 checks, {:.3} of the exact first ten, and {:.3} of the best scores",
+        common as f64 / all as f64,
+        best as f64 / 500.0
+    );
     Ok(())
 }
 

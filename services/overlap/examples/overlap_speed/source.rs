@@ -44,7 +44,14 @@ impl Source {
     pub(crate) fn item(&self, number: u64) -> Item {
         let (title, description) = self.text(number);
         let scope = format!("mission-{}", draw(number) % 20);
-        Item { id: format!("task/{number}"), title, description, scope, state: State::Existing, ..Item::default() }
+        Item {
+            id: format!("task/{number}"),
+            title,
+            description,
+            scope,
+            state: State::Existing,
+            ..Item::default()
+        }
     }
 
     /// A query that is like the item of a number: a word of the title is left out, and half of the description.
@@ -76,8 +83,10 @@ impl Source {
 }
 
 fn halves(text: &str) -> (&str, &str) {
-    let middle = text.floor_char_boundary(text.len() / 2);
-    let at = text[middle..].find(' ').map_or(middle, |space| middle + space);
+    let at = text
+        .char_indices()
+        .find(|(at, c)| *at >= text.len() / 2 && *c == ' ')
+        .map_or(text.len(), |(at, _)| at);
     text.split_at(at)
 }
 

@@ -1,6 +1,6 @@
-//! A hash over everything that was applied, in its order.
+//! A hash over everything that was applied, in its order: of texts, as much as is kept.
 
-use crate::item::{Change, Item, State};
+use crate::item::{Change, Item, State, Text};
 
 /// The hash after one more change.
 pub(crate) fn next(before: &[u8; 32], sequence: u64, change: &Change) -> [u8; 32] {
@@ -17,15 +17,15 @@ pub(crate) fn next(before: &[u8; 32], sequence: u64, change: &Change) -> [u8; 32
     *hasher.finalize().as_bytes()
 }
 
+/// What the index keeps of an item: the answers depend on no more.
 fn add_item(hasher: &mut blake3::Hasher, kind: u8, item: &Item) {
     hasher.update(&[kind, number(item.state)]);
-    for text in [&item.id, &item.title, &item.description, &item.scope] {
+    let text = Text::of(item);
+    for text in [text.id(), text.title(), text.description(), &item.scope] {
         add(hasher, text.as_bytes());
     }
-    for names in [&item.paths, &item.artifacts] {
-        hasher.update(&(names.len() as u64).to_le_bytes());
-        names.iter().for_each(|name| add(hasher, name.as_bytes()));
-    }
+    hasher.update(&(text.paths().count() as u64).to_le_bytes());
+    text.paths().chain(text.artifacts()).for_each(|name| add(hasher, name.as_bytes()));
 }
 
 /// With its length before it, so that no two lists of texts read the same.

@@ -37,11 +37,7 @@ fn a_damaged_model_is_refused_with_the_fix() {
 #[test]
 fn files_that_do_not_belong_together_are_refused() {
     let refuse = |vocabulary: &str, rows: &[u8], scales: &[u8]| {
-        let hash = blake3::Hasher::new()
-            .update(vocabulary.as_bytes())
-            .update(rows)
-            .update(scales)
-            .finalize();
+        let hash = blake3::Hasher::new().update(vocabulary.as_bytes()).update(rows).update(scales).finalize();
         StaticModel::from_parts(vocabulary, rows, scales, &hash.to_hex()).unwrap_err()
     };
     let shape = refuse(VOCABULARY, &ROWS[..DIMENSIONS * 100], SCALES);
@@ -53,9 +49,8 @@ fn files_that_do_not_belong_together_are_refused() {
 #[test]
 fn what_means_the_same_is_nearer() {
     let model = StaticModel::embedded().unwrap();
-    let like = |one: &str, other: &str| {
-        crate::vector::cosine(&model.embed(one).vector, &model.embed(other).vector)
-    };
+    let like =
+        |one: &str, other: &str| crate::vector::cosine(&model.embed(one).vector, &model.embed(other).vector);
     let near = like("delete the user's account", "remove an account of a user");
     let far = like("delete the user's account", "render the chart in colour");
     assert!(near > 2 * far, "{near} {far}");
@@ -64,7 +59,8 @@ fn what_means_the_same_is_nearer() {
 #[test]
 fn other_languages_and_symbols_are_weak() {
     let model = StaticModel::embedded().unwrap();
-    for text in ["", "  ", "Привет, мир", "日本語のテキスト", "مرحبا بالعالم", "🎉🚀", "12 34 56", "{}[]();"] {
+    for text in ["", "  ", "Привет, мир", "日本語のテキスト", "مرحبا بالعالم", "🎉🚀", "12 34 56", "{}[]();"]
+    {
         assert!(model.embed(text).is_weak, "{text:?}");
     }
     for text in ["Fix the build", "fn main() { println!() }", "naïve café"] {
