@@ -9,14 +9,20 @@
     reason = "tests stop where they fail"
 )]
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::{Arc, LazyLock},
+    thread,
+};
 
 use selvedge_overlap::{
     Change, Checked, Index, Item, Query, Readable, Settings, SnapshotError, State, StaticModel, Weights,
 };
 
+/// Read once: the replicas of a test share nothing that changes.
+static MODEL: LazyLock<Arc<StaticModel>> = LazyLock::new(|| Arc::new(StaticModel::embedded().unwrap()));
+
 fn model() -> Arc<StaticModel> {
-    Arc::new(StaticModel::embedded().unwrap())
+    Arc::clone(&MODEL)
 }
 
 /// Small bounds, so that cells, upkeep, renumbering and budgets are all at work.
