@@ -5,7 +5,7 @@ use crate::fixed::ONE;
 /// Numbers in a vector.
 pub const DIMENSIONS: usize = 256;
 
-/// A text's meaning as a direction: eight-bit integers, scaled to the length of [`LENGTH`]; all zero where
+/// A text's meaning as a direction: eight-bit integers, all of one length; all zero where
 /// nothing is known of the text.
 pub type Vector = [i8; DIMENSIONS];
 
