@@ -44,7 +44,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_down() {
-    let expected: [(&str, &[&str]); 8] = [
+    let expected: [(&str, &[&str]); 9] = [
         ("contracts", &[]),
         ("services/kit", &["selvedge-contracts"]),
         ("services/registry", &["selvedge-contracts", "selvedge-kit"]),
@@ -52,6 +52,7 @@ fn dependencies_point_down() {
         ("services/artifacts", &["selvedge-contracts", "selvedge-kit"]),
         ("services/governance", &["selvedge-contracts", "selvedge-kit"]),
         ("services/committer", &["selvedge-contracts", "selvedge-kit"]),
+        ("services/overlap", &[]),
         (
             "services/selvedge",
             &[
@@ -81,6 +82,7 @@ fn only_the_kit_names_the_nats_client() {
         "services/artifacts/src",
         "services/governance/src",
         "services/committer/src",
+        "services/overlap/src",
         "services/selvedge/src",
     ] {
         sources(&root().join(folder), &mut found);

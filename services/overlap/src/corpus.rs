@@ -1,0 +1,299 @@
+//! All items, as one function of the changes that were applied: the same changes give the same corpus, and the
+//! same corpus the same answers.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    cells::{Cells, Place},
+    embed::Embedder,
+    error::ApplyError,
+    item::{Change, Item, State, Text},
+    lexicon::Lexicon,
+    profile::{Meanings, Profile, Words},
+    settings::Settings,
+    trigrams, words,
+};
+
+mod chain;
+mod ids;
+mod names;
+mod upkeep;
+
+pub(crate) use {
+    chain::{number as state_byte, state_of},
+    ids::Ids,
+    names::Names,
+};
+
+/// One place for an item. Slots only grow until they are renumbered: an edited item gets a new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Nothing: the item is gone from here.
+    pub(crate) text: Option<Text>,
+    /// The sequence that the item came with.
+    pub(crate) created: u64,
+    pub(crate) scope: u32,
+    pub(crate) place: Place,
+    /// Length of title and body together before they were brought to the fixed length; 0: there is no body.
+    pub(crate) reach: u16,
+    pub(crate) state: State,
+}
+
+/// All items.
+pub(crate) struct Corpus {
+    pub(crate) embedder: Arc<dyn Embedder>,
+    pub(crate) settings: Settings,
+    /// The last sequence that was applied.
+    pub(crate) sequence: u64,
+    /// Over all that was applied.
+    pub(crate) chain: [u8; 32],
+    pub(crate) slots: Vec<Slot>,
+    /// How long the text of each slot is.
+    pub(crate) lengths: Vec<Lengths>,
+    pub(crate) ids: Ids,
+    pub(crate) scopes: Names,
+    /// Sum of all `lengths` of items that are there.
+    pub(crate) words_in_all: u64,
+    pub(crate) words: Lexicon,
+    pub(crate) trigrams: Lexicon,
+    pub(crate) cells: Cells,
+    /// Pending items that are compared exactly, and what of.
+    pub(crate) watched: BTreeMap<u32, Watched>,
+    /// Slots taken since the last upkeep.
+    pub(crate) since_upkeep: u32,
+}
+
+/// How long a text is; at most 255 each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lengths {
+    /// Words of title and description.
+    pub(crate) words: u8,
+    /// Trigrams of the title.
+    pub(crate) title: u8,
+}
+
+/// A pending item's terms, names of paths and artifacts among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Watched {
+    pub(crate) words: Words,
+    pub(crate) trigrams: Vec<u32>,
+}
+
+impl Watched {
+    pub(crate) fn of(text: &Text) -> Self {
+        let words = Words::of(text.title(), text.description(), |_| ());
+        Self::new(words, name_terms(text.paths(), text.artifacts()), trigrams::of(text.title()))
+    }
+
+    fn new(mut words: Words, names: Vec<u32>, trigrams: Vec<u32>) -> Self {
+        for list in [&mut words.title, &mut words.all] {
+            list.extend_from_slice(&names);
+            list.sort_unstable();
+            list.dedup();
+        }
+        Self { words, trigrams }
+    }
+}
+
+/// An item, ready to be taken in: all that can be done without the corpus.
+pub(crate) struct Ready {
+    text: Text,
+    words: Words,
+    trigrams: Vec<u32>,
+    names: Vec<u32>,
+    meanings: Meanings,
+}
+
+impl Ready {
+    /// Works an item out.
+    pub(crate) fn new(embedder: &dyn Embedder, item: &Item) -> Self {
+        let text = Text::of(item);
+        let meanings = Meanings::of(embedder, text.title(), text.description());
+        let words = Words::of(text.title(), text.description(), |_| ());
+        let trigrams = trigrams::of(text.title());
+        let names = name_terms(text.paths(), text.artifacts());
+        Self { text, words, trigrams, names, meanings }
+    }
+}
+
+/// Paths and artifact names as terms of the word index.
+pub(crate) fn name_terms<'a>(
+    paths: impl Iterator<Item = &'a str>,
+    artifacts: impl Iterator<Item = &'a str>,
+) -> Vec<u32> {
+    let paths = paths.map(|path| words::hash(&format!("path\0{path}")));
+    let mut terms: Vec<u32> =
+        paths.chain(artifacts.map(|name| words::hash(&format!("artifact\0{name}")))).collect();
+    terms.sort_unstable();
+    terms.dedup();
+    terms
+}
+
+impl Corpus {
+    pub(crate) fn new(embedder: Arc<dyn Embedder>, settings: Settings) -> Self {
+        Self {
+            embedder,
+            settings,
+            sequence: 0,
+            chain: [0; 32],
+            slots: Vec::new(),
+            lengths: Vec::new(),
+            ids: Ids::default(),
+            scopes: Names::default(),
+            words_in_all: 0,
+            words: Lexicon::default(),
+            trigrams: Lexicon::default(),
+            cells: Cells::default(),
+            watched: BTreeMap::new(),
+            since_upkeep: 0,
+        }
+    }
+
+    /// Items that are there.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Applies a change; `ready` is its item worked out, where it has one.
+    pub(crate) fn apply(
+        &mut self,
+        sequence: u64,
+        change: &Change,
+        ready: Option<Ready>,
+    ) -> Result<(), ApplyError> {
+        if sequence <= self.sequence {
+            return Err(ApplyError::Old { sequence, applied: self.sequence });
+        }
+        self.refuse(change)?;
+        match (change, ready) {
+            (Change::Insert(item), Some(ready)) => self.insert(sequence, item.state, &item.scope, ready),
+            (Change::Edit(item), Some(ready)) => {
+                if let Some(old) = self.remove(&item.id) {
+                    self.insert(old.created, old.state, &item.scope, ready);
+                }
+            }
+            (Change::State { id, state }, _) => self.set_state(id, *state),
+            (Change::Remove { id }, _) => drop(self.remove(id)),
+            (Change::Insert(_) | Change::Edit(_), None) => {}
+        }
+        self.sequence = sequence;
+        self.chain = chain::next(&self.chain, sequence, change);
+        self.keep_up();
+        Ok(())
+    }
+
+    fn refuse(&self, change: &Change) -> Result<(), ApplyError> {
+        let is_there = self.find(change.id()).is_some();
+        match change {
+            Change::Insert(_) if is_there => Err(ApplyError::Exists(change.id().into())),
+            Change::Insert(_) if self.len() >= self.settings.items => Err(ApplyError::Full(self.len())),
+            Change::Insert(_) => Ok(()),
+            _ if is_there => Ok(()),
+            _ => Err(ApplyError::Unknown(change.id().into())),
+        }
+    }
+
+    fn insert(&mut self, created: u64, state: State, scope: &str, ready: Ready) {
+        let number = self.slots.len() as u32;
+        let Ready { text, words, trigrams, names, meanings } = ready;
+        for word in &words.all {
+            self.words.push(*word, number, words.is_in_title(*word));
+        }
+        for name in &names {
+            self.words.push(*name, number, true);
+        }
+        for group in &trigrams {
+            self.trigrams.push(*group, number, false);
+        }
+        let byte = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
+        let lengths = Lengths { words: byte(words.all.len()), title: byte(trigrams.len()) };
+        self.lengths.push(lengths);
+        self.words_in_all += u64::from(lengths.words);
+        self.slots.push(Slot {
+            text: Some(text),
+            created,
+            scope: self.scopes.number(scope),
+            place: self.cells.push(number, meanings.whole),
+            reach: meanings.reach(),
+            state,
+        });
+        self.ids.insert(number, &self.slots);
+        self.watch(number, state, || Watched::new(words, names, trigrams));
+        self.since_upkeep += 1;
+    }
+
+    /// Compares a pending item exactly from now on, if there is room, and one that is not no more.
+    fn watch(&mut self, number: u32, state: State, watched: impl FnOnce() -> Watched) {
+        if state != State::Pending {
+            self.watched.remove(&number);
+        } else if self.watched.len() < self.settings.pending {
+            self.watched.insert(number, watched());
+        }
+    }
+
+    fn set_state(&mut self, id: &str, state: State) {
+        let Some(number) = self.find(id) else { return };
+        let Some(slot) = self.slots.get_mut(number as usize) else { return };
+        slot.state = state;
+        if let Some(watched) = slot.text.as_ref().map(Watched::of) {
+            self.watch(number, state, || watched);
+        }
+    }
+
+    /// Bytes of all texts.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.slots.iter().filter_map(|slot| slot.text.as_ref()).map(Text::bytes).sum()
+    }
+
+    /// Bytes of all but the texts.
+    pub(crate) fn index_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+            + self.lengths.capacity() * size_of::<Lengths>()
+            + self.ids.bytes()
+            + self.words.bytes()
+            + self.trigrams.bytes()
+            + self.cells.bytes()
+    }
+
+    /// Takes an item out; its slot stays, empty.
+    fn remove(&mut self, id: &str) -> Option<Slot> {
+        let number = self.ids.remove(id, &self.slots)?;
+        self.watched.remove(&number);
+        let lengths = self.lengths.get(number as usize).copied().unwrap_or_default();
+        self.words_in_all -= u64::from(lengths.words);
+        let slot = self.slots.get_mut(number as usize)?;
+        let old = Slot { text: slot.text.take(), ..slot.clone() };
+        slot.place = Place::NONE;
+        if let Some(moved) = self.cells.remove(old.place)
+            && let Some(moved) = self.slots.get_mut(moved as usize)
+        {
+            moved.place = old.place;
+        }
+        Some(old)
+    }
+
+    /// The slot of an item.
+    pub(crate) fn find(&self, id: &str) -> Option<u32> {
+        self.ids.find(id, &self.slots)
+    }
+
+    /// The text of a slot.
+    pub(crate) fn text(&self, slot: u32) -> Option<&Text> {
+        self.slots.get(slot as usize)?.text.as_ref()
+    }
+
+    /// The first slot that is compared exactly for its age.
+    pub(crate) fn floor(&self) -> u32 {
+        (self.slots.len() as u32).saturating_sub(self.settings.newest)
+    }
+
+    /// What is worked out of a slot's text, for comparing.
+    pub(crate) fn profile(&self, slot: u32) -> Option<Profile> {
+        let slot = self.slots.get(slot as usize)?;
+        let text = slot.text.as_ref()?;
+        let head = self.embedder.embed(text.title());
+        let whole = self.cells.vector(slot.place)?;
+        let meanings = Meanings::from_parts(head, whole, slot.reach);
+        Some(Profile::new(text.title(), text.description(), meanings))
+    }
+}

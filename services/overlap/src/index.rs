@@ -1,0 +1,233 @@
+//! The index: many checks at once, and changes between them.
+
+use std::{
+    io::{Read, Write},
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use serde::Serialize;
+
+use crate::{
+    answer::{Candidate, Checked, Query, Readable, Reason},
+    corpus::{Corpus, Ready},
+    embed::Embedder,
+    error::{ApplyError, SnapshotError},
+    features::{Features, Weighed, compare},
+    fusion::{Level, Thresholds},
+    item::{Change, Item, Text},
+    lexicon::Scores,
+    profile::{Meanings, Profile},
+    reasons::reasons,
+    search::{Asked, Compared, with_names},
+    settings::Settings,
+    snapshot,
+};
+
+/// Sets of scores that are kept for the next checks: as many as checks run at once, at 4 bytes an item each.
+const KEPT_SCORES: usize = 8;
+
+/// What already exists that looks like this.
+///
+/// Answers depend on nothing but the changes that were applied, the model and the settings: not on threads, not
+/// on time, not on whether a snapshot stood between.
+pub struct Index {
+    embedder: Arc<dyn Embedder>,
+    corpus: RwLock<Corpus>,
+    scores: Mutex<Vec<Scores>>,
+    model_hash: String,
+}
+
+/// How two items are alike, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explained {
+    /// Thousandths.
+    pub score: u16,
+    /// What that is held for.
+    pub level: Option<Level>,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// What the score was made of.
+    pub features: Features,
+}
+
+/// How large the index is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// The last sequence that was applied.
+    pub sequence: u64,
+    /// Items that are there.
+    pub items: usize,
+    /// Places for items, those of removed and edited ones included.
+    pub slots: usize,
+    /// Pending items that are compared exactly.
+    pub watched: usize,
+    /// Vectors in the part that is always compared whole.
+    pub tail: usize,
+    /// Cells for the others; 0 while all are compared.
+    pub cells: usize,
+    /// Bytes of all texts.
+    pub text_bytes: usize,
+    /// Bytes of everything else.
+    pub index_bytes: usize,
+}
+
+impl Index {
+    /// An empty one.
+    pub fn new(embedder: Arc<dyn Embedder>, settings: Settings) -> Self {
+        Self::over(Corpus::new(Arc::clone(&embedder), settings), embedder)
+    }
+
+    fn over(corpus: Corpus, embedder: Arc<dyn Embedder>) -> Self {
+        let model = blake3::Hasher::new().update(&embedder.hash()).update(&corpus.settings.hash()).finalize();
+        let model_hash = model.to_hex().as_str().to_owned();
+        Self { embedder, corpus: RwLock::new(corpus), scores: Mutex::default(), model_hash }
+    }
+
+    /// Takes in what happened at a sequence. Sequences may have gaps.
+    ///
+    /// # Errors
+    /// The sequence is not above the last one, or the change does not fit what is there; nothing changes then,
+    /// in no replica.
+    pub fn apply(&self, sequence: u64, change: &Change) -> Result<(), ApplyError> {
+        self.write(sequence, change, self.ready(change))
+    }
+
+    fn ready(&self, change: &Change) -> Option<Ready> {
+        match change {
+            Change::Insert(item) | Change::Edit(item) => Some(Ready::new(&*self.embedder, item)),
+            Change::State { .. } | Change::Remove { .. } => None,
+        }
+    }
+
+    fn write(&self, sequence: u64, change: &Change, ready: Option<Ready>) -> Result<(), ApplyError> {
+        self.corpus.write().unwrap_or_else(PoisonError::into_inner).apply(sequence, change, ready)
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Corpus) -> T) -> T {
+        read(&self.corpus.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The items that look like what is asked about, of those that the asker may read: at most `limit`.
+    pub fn check(&self, query: &Query, readable: &Readable, limit: usize) -> Checked {
+        let asked = self.asked(query);
+        let mut scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let checked = self.read(|corpus| {
+            let view = corpus.view(query, readable);
+            let found = corpus.search(&asked, query, &view, &mut scores);
+            let candidates = found.iter().take(limit);
+            Checked {
+                up_to_sequence: corpus.sequence,
+                index_hash: blake3::Hash::from_bytes(corpus.chain).to_hex().as_str().to_owned(),
+                model_hash: self.model_hash.clone(),
+                candidates: candidates
+                    .filter_map(|found| candidate(corpus, &asked, found, &query.thresholds))
+                    .collect(),
+                weak_meaning: asked.profile.meanings.is_weak,
+            }
+        });
+        let mut kept = self.scores.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT_SCORES {
+            kept.push(scores);
+        }
+        checked
+    }
+
+    fn asked(&self, query: &Query) -> Asked {
+        let texts = [query.title.as_str(), query.description.as_str()];
+        let text = Text::new("", texts, [&query.paths, &query.artifacts]);
+        Asked::new(self.profile(&text), text)
+    }
+
+    fn profile(&self, text: &Text) -> Profile {
+        let meanings = Meanings::of(&*self.embedder, text.title(), text.description());
+        Profile::new(text.title(), text.description(), meanings)
+    }
+
+    /// How two items are alike, whether they are in the index or not; how rare a word is, the index says.
+    pub fn explain(&self, one: &Item, other: &Item, thresholds: &Thresholds) -> Explained {
+        let same_scope = one.scope == other.scope;
+        let (one, other) = (Text::of(one), Text::of(other));
+        let (first, second) = (self.profile(&one), self.profile(&other));
+        self.read(|corpus| {
+            let first = Weighed::new(&one, &first, |word| corpus.idf(word));
+            let second = Weighed::new(&other, &second, |word| corpus.idf(word));
+            let features = compare(&first, &second);
+            let features = with_names(features, &one, &other, same_scope);
+            let score = corpus.settings.weights.score(&features);
+            Explained {
+                score,
+                level: thresholds.level(score, &features),
+                reasons: reasons(&one, &other, &features, |word| corpus.idf(word)),
+                features,
+            }
+        })
+    }
+
+    /// The item of an id, its texts up to their bounds.
+    pub fn item(&self, id: &str) -> Option<Item> {
+        self.read(|corpus| {
+            let slot = corpus.slots.get(corpus.find(id)? as usize)?;
+            let text = slot.text.as_ref()?;
+            Some(Item {
+                id: text.id().to_owned(),
+                title: text.title().to_owned(),
+                description: text.description().to_owned(),
+                paths: text.paths().map(str::to_owned).collect(),
+                artifacts: text.artifacts().map(str::to_owned).collect(),
+                scope: corpus.scopes.name(slot.scope).to_owned(),
+                state: slot.state,
+            })
+        })
+    }
+
+    /// How large it is. Reads everything.
+    pub fn stats(&self) -> Stats {
+        self.read(|corpus| Stats {
+            sequence: corpus.sequence,
+            items: corpus.len(),
+            slots: corpus.slots.len(),
+            watched: corpus.watched.len(),
+            tail: corpus.cells.tail.slots.len(),
+            cells: corpus.cells.cells.len(),
+            text_bytes: corpus.text_bytes(),
+            index_bytes: corpus.index_bytes(),
+        })
+    }
+
+    /// Writes all of it. Changes wait meanwhile, checks do not.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn snapshot(&self, out: &mut dyn Write) -> Result<(), SnapshotError> {
+        self.read(|corpus| snapshot::write(corpus, out))
+    }
+
+    /// Takes a snapshot up, to go on with the changes behind its sequence.
+    ///
+    /// # Errors
+    /// It is damaged, or made with another version, model or settings: start empty, and apply everything anew.
+    pub fn restore(
+        embedder: Arc<dyn Embedder>,
+        settings: Settings,
+        from: &mut dyn Read,
+    ) -> Result<Self, SnapshotError> {
+        let corpus = snapshot::read(Corpus::new(Arc::clone(&embedder), settings), from)?;
+        Ok(Self::over(corpus, embedder))
+    }
+}
+
+fn candidate(corpus: &Corpus, asked: &Asked, found: &Compared, thresholds: &Thresholds) -> Option<Candidate> {
+    let slot = corpus.slots.get(found.slot as usize)?;
+    let text = slot.text.as_ref()?;
+    Some(Candidate {
+        id: text.id().to_owned(),
+        title: text.title().to_owned(),
+        scope: corpus.scopes.name(slot.scope).to_owned(),
+        state: slot.state,
+        sequence: slot.created,
+        score: found.score,
+        level: thresholds.level(found.score, &found.features),
+        reasons: reasons(&asked.text, text, &found.features, |word| corpus.idf(word)),
+        features: found.features,
+    })
+}

@@ -1,0 +1,338 @@
+//! A check: three arms name candidates, those that most of them name are compared in full.
+
+use hashbrown::HashMap;
+
+use crate::{
+    answer::{Query, Readable},
+    corpus::{Corpus, Watched, name_terms},
+    features::{Features, Weighed, compare},
+    fixed::{ONE, log2_ratio, share},
+    item::{NAMES, State, Text},
+    lexicon::{Reach, Scores, Term},
+    profile::Profile,
+    top::Top,
+    words,
+};
+
+/// Most terms of a text that are looked for.
+const TERMS: usize = 64;
+
+/// Most trigrams of a title that are looked for, the rarest: they say the most.
+const GROUPS: usize = 24;
+
+/// How much of one, of 60, a rank counts for in the order of arms: reciprocal rank fusion.
+const RANK: u32 = 60;
+
+/// Texts that are imagined to have been there from the start: they say how rare a word is while there are few.
+const IMAGINED: u64 = 500;
+
+/// Of those, how many have a word that every tracker is full of.
+const IMAGINED_WITH: u64 = 25;
+
+/// Words that every tracker is full of.
+const EVERYWHERE: &[&str] = &[
+    "add",
+    "allow",
+    "build",
+    "bug",
+    "change",
+    "check",
+    "clean",
+    "code",
+    "command",
+    "config",
+    "create",
+    "default",
+    "error",
+    "fail",
+    "feature",
+    "file",
+    "fix",
+    "handle",
+    "implement",
+    "improve",
+    "issue",
+    "list",
+    "make",
+    "method",
+    "missing",
+    "module",
+    "new",
+    "not",
+    "option",
+    "output",
+    "problem",
+    "refactor",
+    "remove",
+    "run",
+    "set",
+    "show",
+    "support",
+    "system",
+    "task",
+    "test",
+    "type",
+    "update",
+    "use",
+    "user",
+    "value",
+    "version",
+    "work",
+    "write",
+];
+
+/// Hashes of the words that every tracker is full of, in order.
+static COMMON: std::sync::LazyLock<Vec<u32>> = std::sync::LazyLock::new(|| {
+    let mut common: Vec<u32> = EVERYWHERE.iter().filter_map(|word| words::stem_hash(word)).collect();
+    common.sort_unstable();
+    common
+});
+
+/// What a query is made into before it meets the corpus.
+pub(crate) struct Asked {
+    pub(crate) profile: Profile,
+    pub(crate) text: Text,
+    names: Vec<u32>,
+}
+
+impl Asked {
+    pub(crate) fn new(profile: Profile, text: Text) -> Self {
+        let names = name_terms(text.paths(), text.artifacts());
+        Self { profile, text, names }
+    }
+}
+
+/// Who may be shown what.
+pub(crate) struct View {
+    /// Scopes by number, in order; nothing: all.
+    scopes: Option<Vec<u32>>,
+    before: u64,
+    except: Option<u32>,
+}
+
+/// A candidate, compared.
+pub(crate) struct Compared {
+    pub(crate) slot: u32,
+    pub(crate) score: u16,
+    pub(crate) logit: i32,
+    pub(crate) features: Features,
+}
+
+impl Corpus {
+    pub(crate) fn view(&self, query: &Query, readable: &Readable) -> View {
+        let scopes = match readable {
+            Readable::All => None,
+            Readable::Scopes(names) => {
+                let mut scopes: Vec<u32> = names.iter().filter_map(|name| self.scopes.find(name)).collect();
+                scopes.sort_unstable();
+                Some(scopes)
+            }
+        };
+        let except = query.except.as_ref().and_then(|id| self.find(id));
+        View { scopes, before: query.before.unwrap_or(u64::MAX), except }
+    }
+
+    /// Whether a slot holds something that may be shown.
+    fn shows(&self, slot: u32, view: &View) -> bool {
+        let Some(found) = self.slots.get(slot as usize) else { return false };
+        found.text.is_some()
+            && found.state != State::Discarded
+            && found.created < view.before
+            && view.except != Some(slot)
+            && view.scopes.as_ref().is_none_or(|scopes| scopes.binary_search(&found.scope).is_ok())
+    }
+
+    /// How rare a word is: log2 of one in how many, 8 bits behind the point.
+    pub(crate) fn idf(&self, word: u32) -> u32 {
+        let imagined = if COMMON.binary_search(&word).is_ok() { IMAGINED_WITH } else { 0 };
+        let with = 2 * (u64::from(self.words.count(word)) + imagined);
+        let all = 2 * (self.slots.len() as u64 + IMAGINED);
+        log2_ratio(all + 2, with + 1)
+    }
+
+    /// Candidates, compared in full, best first and by id where they are equal.
+    pub(crate) fn search(
+        &self,
+        asked: &Asked,
+        query: &Query,
+        view: &View,
+        scores: &mut Scores,
+    ) -> Vec<Compared> {
+        scores.fit(self.slots.len());
+        let arms = [
+            self.by_meaning(asked, view),
+            self.by_words(asked, view, scores),
+            self.by_trigrams(asked, view, scores),
+        ];
+        let scope = self.scopes.find(&query.scope);
+        let weighed = Weighed::new(&asked.text, &asked.profile, |word| self.idf(word));
+        let mut compared: Vec<Compared> = self
+            .most_named(&arms)
+            .into_iter()
+            .filter_map(|slot| {
+                let features = self.compare(&weighed, &asked.text, scope, slot)?;
+                let logit = self.settings.weights.logit(&features);
+                Some(Compared { slot, logit, score: self.settings.weights.score(&features), features })
+            })
+            .collect();
+        let id = |found: &Compared| self.text(found.slot).map_or("", Text::id);
+        compared.sort_by(|one, other| other.logit.cmp(&one.logit).then_with(|| id(one).cmp(id(other))));
+        compared
+    }
+
+    fn by_meaning(&self, asked: &Asked, view: &View) -> Vec<u32> {
+        let mut top = Top::new(self.settings.per_arm);
+        self.cells.scan(&asked.profile.meanings.whole, self.settings.vectors_scanned, |slot, product| {
+            let product = i64::from(product);
+            if product > 0 && top.wants(product, slot) && self.shows(slot, view) {
+                top.push(product, slot);
+            }
+        });
+        top.into_slots()
+    }
+
+    fn by_words(&self, asked: &Asked, view: &View, scores: &mut Scores) -> Vec<u32> {
+        let words = &asked.profile.words;
+        let mut terms: Vec<Term> =
+            words.all.iter().map(|word| self.term(*word, words.is_in_title(*word))).collect();
+        terms.extend(asked.names.iter().map(|name| self.term(*name, true)));
+        terms.sort_unstable_by_key(|term| (std::cmp::Reverse(term.weight), term.key));
+        terms.truncate(TERMS);
+        let reach = Reach { floor: self.floor(), budget: self.settings.word_places };
+        self.words.search(&mut terms, reach, scores);
+        let mut top = Top::new(self.settings.per_arm);
+        let norms = self.norms();
+        scores.drain(|slot, score| {
+            self.offer_found(&mut top, slot, i64::from(score) * self.norm(&norms, slot), view);
+        });
+        terms.sort_unstable_by_key(|term| term.key);
+        for (slot, watched) in self.watched_apart() {
+            let score = watched_words(&terms, watched);
+            self.offer(&mut top, slot, i64::from(score) * self.norm(&norms, slot), view);
+        }
+        top.into_slots()
+    }
+
+    fn term(&self, key: u32, is_in_title: bool) -> Term {
+        let weight = self.idf(key);
+        Term { key, weight, marked_weight: if is_in_title { 2 * weight } else { weight } }
+    }
+
+    fn by_trigrams(&self, asked: &Asked, view: &View, scores: &mut Scores) -> Vec<u32> {
+        let mut groups: Vec<u32> = asked.profile.trigrams.clone();
+        groups.sort_unstable_by_key(|group| (self.trigrams.count(*group), *group));
+        groups.truncate(GROUPS);
+        let mut terms: Vec<Term> =
+            groups.iter().map(|key| Term { key: *key, weight: 1, marked_weight: 1 }).collect();
+        let reach = Reach { floor: self.floor(), budget: self.settings.trigram_places };
+        self.trigrams.search(&mut terms, reach, scores);
+        let mut top = Top::new(self.settings.per_arm);
+        scores.drain(|slot, score| {
+            self.offer_found(&mut top, slot, self.spelling(slot, score), view);
+        });
+        groups.sort_unstable();
+        for (slot, watched) in self.watched_apart() {
+            let common = watched.trigrams.iter().filter(|group| groups.binary_search(group).is_ok()).count();
+            self.offer(&mut top, slot, self.spelling(slot, common as u32), view);
+        }
+        top.into_slots()
+    }
+
+    /// Common groups against the length of the title.
+    fn spelling(&self, slot: u32, common: u32) -> i64 {
+        let title = self.lengths.get(slot as usize).map_or(0, |lengths| lengths.title);
+        i64::from(common) * 65_536 / (GROUPS as i64 + i64::from(title))
+    }
+
+    fn offer(&self, top: &mut Top, slot: u32, score: i64, view: &View) {
+        if score > 0 && top.wants(score, slot) && self.shows(slot, view) {
+            top.push(score, slot);
+        }
+    }
+
+    /// Offers what was found in the index, unless it is scored beside it.
+    fn offer_found(&self, top: &mut Top, slot: u32, score: i64, view: &View) {
+        if top.wants(score, slot) && !self.is_watched_apart(slot) {
+            self.offer(top, slot, score, view);
+        }
+    }
+
+    /// Whether a slot is scored beside the index, being pending and too old to be read there for certain.
+    fn is_watched_apart(&self, slot: u32) -> bool {
+        slot < self.floor() && self.watched.contains_key(&slot)
+    }
+
+    fn watched_apart(&self) -> impl Iterator<Item = (u32, &Watched)> {
+        self.watched.range(..self.floor()).map(|(slot, watched)| (*slot, watched))
+    }
+
+    /// What a score is multiplied by for each length of a text, 8 bits behind the point: BM25 with words counted
+    /// once, k1 = 1.2 and b = 0.75.
+    fn norms(&self) -> [i64; 256] {
+        let mean = (self.words_in_all / (self.len() as u64).max(1)).max(1) as i64;
+        let mut norms = [0; 256];
+        for (norm, length) in norms.iter_mut().zip(0_i64..) {
+            *norm = 256 * 22 * 4 * mean / (40 * mean + 12 * mean + 36 * length);
+        }
+        norms
+    }
+
+    fn norm(&self, norms: &[i64; 256], slot: u32) -> i64 {
+        let length = self.lengths.get(slot as usize).map_or(0, |lengths| lengths.words);
+        norms.get(usize::from(length)).copied().unwrap_or(0)
+    }
+
+    /// The slots that the arms put first, all together.
+    fn most_named(&self, arms: &[Vec<u32>]) -> Vec<u32> {
+        let mut named: HashMap<u32, u32> = HashMap::new();
+        for arm in arms {
+            for (rank, slot) in (1..).zip(arm) {
+                *named.entry(*slot).or_default() += 1_000_000 / (RANK + rank);
+            }
+        }
+        let mut slots: Vec<(u32, u32)> = named.into_iter().collect();
+        slots.sort_unstable_by_key(|(slot, named)| (std::cmp::Reverse(*named), *slot));
+        slots.into_iter().take(self.settings.compared).map(|(slot, _)| slot).collect()
+    }
+
+    fn compare(&self, asked: &Weighed<'_>, text: &Text, scope: Option<u32>, slot: u32) -> Option<Features> {
+        let (found, profile) = (self.text(slot)?, self.profile(slot)?);
+        let weighed = Weighed::new(found, &profile, |word| self.idf(word));
+        let same_scope = scope == self.slots.get(slot as usize).map(|slot| slot.scope);
+        Some(with_names(compare(asked, &weighed), text, found, same_scope))
+    }
+}
+
+/// Adds what stands beside the text.
+pub(crate) fn with_names(features: Features, one: &Text, other: &Text, same_scope: bool) -> Features {
+    Features {
+        paths: common_share(one.paths(), || other.paths()),
+        artifacts: common_share(one.artifacts(), || other.artifacts()),
+        same_scope,
+        ..features
+    }
+}
+
+/// Share of names that both have.
+fn common_share<'a, I: Iterator<Item = &'a str>>(
+    one: impl Iterator<Item = &'a str>,
+    other: impl Fn() -> I,
+) -> i32 {
+    let (mut count, mut common) = (0, 0);
+    for name in one.take(NAMES) {
+        count += 1;
+        common += u64::from(other().any(|other| other == name));
+    }
+    share(common, count + other().count() as u64 - common).min(ONE)
+}
+
+/// What a pending item's words score: as the index would have it without a budget.
+fn watched_words(terms: &[Term], watched: &Watched) -> u32 {
+    let words = &watched.words;
+    let of = |word: &u32| {
+        let at = terms.binary_search_by_key(word, |term| term.key).ok()?;
+        let term = terms.get(at)?;
+        Some(if words.is_in_title(*word) { term.marked_weight } else { term.weight })
+    };
+    words.all.iter().filter_map(of).fold(0, u32::saturating_add)
+}
