@@ -98,6 +98,10 @@ pub(crate) fn git<S: AsRef<OsStr>>(
 }
 
 /// Whether it ended well; nothing if it had to be killed.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a thread of its own sleeps here, never a runtime's; the deadline bounds it"
+)]
 fn wait(child: &mut Child, deadline: Deadline) -> Option<bool> {
     loop {
         match child.try_wait() {

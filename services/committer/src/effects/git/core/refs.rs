@@ -104,6 +104,10 @@ impl Staging {
     }
 
     /// Locks a reference whose new value is staged.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "a thread of its own sleeps here, never a runtime's; the deadline bounds it"
+    )]
     pub(super) fn lock(&self, reference: &str, deadline: Deadline) -> io::Result<Locking> {
         let (staged, lock) = (self.folder.join(reference), lock_of(&self.repository, reference));
         let wait = deadline.at_most_ms(LOCK_WAIT_MS);

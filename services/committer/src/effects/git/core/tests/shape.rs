@@ -76,7 +76,7 @@ fn modes_renames_symlinks_and_odd_names_come_out_as_ordered() {
     let wrong = reasons(&temporary.land(temporary.order("intent_0", changes.clone(), &contents)));
     assert_eq!(wrong, "/effect/changes/9 run: it does not exist");
     done(&temporary.land(temporary.order("intent_1", changes[..9].to_vec(), &contents)));
-    let file = |at: &str| temporary.file(at).map(|(mode, content)| (mode, content));
+    let file = |at: &str| temporary.file(at);
     assert_eq!(file("bin/tool"), Some((0o100_755, "run".to_owned())));
     assert_eq!(file("one"), Some((0o100_644, "2".to_owned())), "swapped");
     assert_eq!(file("two"), Some((0o100_644, "1".to_owned())));
