@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_may_mean_two_is_refused_with_both() {
         let prefix = Prefix("0a1b2c3d".to_owned());
-        let one = |found: &[&'static str]| one_of(found.to_vec().into_iter(), "intent", &prefix);
+        let one = |found: &[&'static str]| one_of(found.iter().copied(), "intent", &prefix);
         assert_eq!(one(&["a"]).unwrap(), "a");
         assert!(matches!(one(&[]), Err(Failure::Fault(fault)) if fault.message.contains("0a1b2c3d")));
         assert!(one(&["a", "b"]).unwrap_err().to_string().contains("a or b"));
