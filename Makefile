@@ -20,8 +20,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: prerequisites ## build the release binary and watch agents work together
+demo: prerequisites python ## build the release binary and watch five agents work on one repository
 	nats=$$($(nats_server)) && export SELVEDGE_NATS_SERVER="$$nats" && \
+	export SELVEDGE_PYTHON="$(python_home)/bin/python" && \
 	cargo build $(locked) --release -p selvedge && \
 	sh deploy/demo.sh
 

@@ -30,8 +30,8 @@ clone() {
     git clone -q "$folder/record.git" "$folder/work/$me"
     cd "$folder/work/$me"
 }
-# lease_of FIELDS…: of the JSON that `lease acquire` printed.
-field() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["lease"][sys.argv[2]])' "$1" "$2"; }
+# field FILE NAME: of the JSON that `lease acquire` printed.
+field() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$1" "$2"; }
 # acquire PATH [more]: takes a lease, and leaves SPACE:LEASE=TOKEN in $held and its id in $lease.
 acquire() {
     printf '%s $ selvedge lease acquire %s\n' "$me" "$*"
@@ -99,7 +99,7 @@ ann() {
     waited=0
     until [ -e "$folder/signals/over" ]; do
         for intent in $("$selvedge" intent list --waiting-for-me --as "$me" --output json |
-            python3 -c 'import json, sys; print(*[i["intent"]["id"] for i in json.load(sys.stdin)["intents"]])'); do
+            python3 -c 'import json, sys; print(*[i["intent"]["id"] for i in json.load(sys.stdin)])'); do
             act approval show "$intent" --in "$folder/record.git"
             act approval grant "$intent" --yes
             granted=$((granted + 1))

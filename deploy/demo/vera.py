@@ -58,9 +58,12 @@ async def main(url, creds_path, wanted):
     }
     proposed = await asyncio.gather(*(me.call("governance.propose", record, timeout=30) for _ in range(2)))
     ids = {reply["intent"]["id"] for reply, _ in proposed}
-    while json.loads((await facts.next_msg(timeout=PATIENCE_S)).data)["payload"]["state"]["id"] not in ids:
-        pass
-    kept, _ = await me.call("committer.memory_get", {"key": "verdicts/commits"})
+    fact = await facts.next_msg(timeout=PATIENCE_S)
+    while json.loads(fact.data)["payload"]["state"]["id"] not in ids:
+        fact = await facts.next_msg(timeout=PATIENCE_S)
+    # No replica may answer with less than what was just heard.
+    since = {"Sv-At-Least": fact.headers["Nats-Sequence"]}
+    kept, _ = await me.call("committer.memory_get", {"key": "verdicts/commits"}, headers=since)
 
     # Above its role: what governance alone may record, and what the committer alone may ask.
     above = [

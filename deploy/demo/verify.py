@@ -52,7 +52,7 @@ class Fabric:
 
     def committed(self):
         listed = self.json("intent", "list", "--state", "committed")
-        return [entry["intent"] for entry in listed["intents"]]
+        return [entry["intent"] for entry in listed]
 
     def content(self, digest):
         return run(self.binary, "artifact", "get", digest, "-", "--as", self.agent, text=False)
