@@ -19,7 +19,16 @@ async fn config(jetstream: &jetstream::Context, name: &str) -> Config {
 async fn provisioning_twice_does_nothing() {
     let bus = Bus::start_bare(Options::LAZY).await;
     let first = bus.provision(bus.kluster()).await.unwrap();
-    let created = ["LEDGER", "AUDIT", "KV_leases", "KV_pins", "KV_presence", "TIMERS_registry"];
+    let created = [
+        "LEDGER",
+        "AUDIT",
+        "KV_leases",
+        "KV_pins",
+        "KV_presence",
+        "KV_scratch",
+        "TIMERS_registry",
+        "TIMERS_governance",
+    ];
     assert_eq!(first.created, created);
     assert_eq!(first.consumers.len(), FOLLOWERS.len());
     let second = bus.provision(bus.kluster()).await.unwrap();
@@ -121,7 +130,9 @@ async fn three_servers_keep_three_copies() {
     assert_eq!(bus.push(&bus.kluster().jwt().unwrap()).await, ["n0", "n1", "n2"]);
     assert!(bus.provision(bus.kluster()).await.unwrap().is_empty());
     let jetstream = jetstream::new(bus.connect_as_root().await);
-    for name in ["LEDGER", "AUDIT", "KV_pins", "KV_presence", "TIMERS_registry"] {
+    for name in
+        ["LEDGER", "AUDIT", "KV_pins", "KV_presence", "KV_scratch", "TIMERS_registry", "TIMERS_governance"]
+    {
         assert_eq!(config(&jetstream, name).await.num_replicas, 3, "{name}");
     }
     let fact = jetstream.publish("sv.fact.demo.agent.a.registered", "{}".into());

@@ -97,8 +97,9 @@ fn first_128_bits(hasher: &blake3::Hasher) -> u128 {
 }
 
 /// Feeds a JSON value to the hash, each part under a tag and a length, so that no two values feed the
-/// same bytes. No text is made of it on the way: this is on the path of every write. Objects keep their
-/// keys in order (`serde_json` without `preserve_order`), and a whole number is one however it is spelled.
+/// same bytes. No text is made of it on the way: this is on the path of every write. Keys are put in
+/// order here: whether `serde_json` keeps them so depends on what else is in the build (`preserve_order`). A whole
+/// number is one however it is spelled.
 fn absorb(hasher: &mut blake3::Hasher, value: &Value) {
     let mut tagged = |tag: u8, bytes: &[u8]| {
         hasher.update(&[tag]).update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
@@ -117,6 +118,8 @@ fn absorb(hasher: &mut blake3::Hasher, value: &Value) {
         }
         Value::Object(fields) => {
             hasher.update(b"o").update(&(fields.len() as u64).to_be_bytes());
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(key, _)| *key);
             for (key, field) in fields {
                 hasher.update(&(key.len() as u64).to_be_bytes()).update(key.as_bytes());
                 absorb(hasher, field);

@@ -66,7 +66,7 @@ impl Machine {
     pub(crate) async fn of_up() -> Self {
         let folder = TempDir::with_prefix("selvedge-cli-").unwrap();
         let mut machine = Self { up: None, folder, url: None };
-        let mut up = machine.command(&["up", "-o", "jsonl"]);
+        let mut up = machine.command(&["up", "--port", "0", "-o", "jsonl"]);
         up.env("SELVEDGE_NATS_SERVER", nats_server_binary()).env("USER", "opal");
         let log = File::create(machine.path().join("up.log")).unwrap();
         let mut up = up.stderr(log).spawn().unwrap();
