@@ -9,7 +9,7 @@ use selvedge_contracts::{
     fault::{Code, Detail, Fault},
     id::{AgentId, Mission},
     payload::{
-        intent::{Intent, Redeem, Redeemed},
+        intent::{Intent, Reasons, Redeem, Redeemed},
         policy::{activation_id, version_id},
     },
     subject::Entity,
@@ -58,7 +58,7 @@ async fn redeem(state: Arc<Governance>, call: Arc<Call>, request: Redeem) -> Ans
     if !stale.is_empty() {
         let rejected = end(&state, &call, &seen, |intent| rule::reject(intent, &stale)).await?;
         let message = format!("it is {}: what it rests on has changed", rejected.state.state.name());
-        return Err(Fault { code: Code::Conflict, message, details: stale });
+        return Err(Fault { code: Code::Conflict, message, details: Reasons::of(&stale).reasons });
     }
     let until_ms = now_ms().saturating_add(HOLDS_MS).min(intent.expires_at_ms);
     Ok(Redeemed { until_ms: leases_until_ms.map_or(until_ms, |leases| leases.min(until_ms)), highest_token })
