@@ -116,7 +116,7 @@ fn shown(draft: &Draft, git: &GitEffect, blobs: &Blobs) -> Result<String, Failur
     let folder = draft.git(&["rev-parse", "--absolute-git-dir"])?;
     let folder = format!("--git-dir={}", String::from_utf8_lossy(&folder).trim_end());
     let diff = [
-        &folder,
+        folder.as_str(),
         "-c",
         "core.bare=true",
         "diff-index",
