@@ -374,6 +374,29 @@ pub struct Reasons {
     pub reasons: Vec<Detail>,
 }
 
+/// Most reasons that are kept, and most bytes of them: twice in a fact beside the largest intent, they must fit
+/// a message.
+const MAX_REASONS: (usize, usize) = (200, 32_768);
+
+impl Reasons {
+    /// As many of the reasons as a fact may hold, one at least, and how many more there are.
+    pub fn of(reasons: &[Detail]) -> Self {
+        let (most, mut room) = MAX_REASONS;
+        let fits = |reason: &&Detail| {
+            let left = room.checked_sub(reason.at.len() + reason.message.len());
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let count = reasons.iter().take(most).take_while(fits).count().max(1);
+        let mut kept: Vec<Detail> = reasons.iter().take(count).cloned().collect();
+        if reasons.len() > kept.len() {
+            let message = format!("and {} more", reasons.len() - kept.len());
+            kept.push(Detail { at: String::new(), message });
+        }
+        Self { reasons: kept }
+    }
+}
+
 /// A saga: entity `saga`, in its mission. Where it stands follows from its steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Saga {

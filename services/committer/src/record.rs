@@ -181,8 +181,9 @@ fn plain(fact: &FactType<Nothing, Intent>, state: Intent) -> Verdict<Intent> {
 }
 
 fn reasoned(fact: &FactType<Reasons, Intent>, state: Intent, reasons: &[Detail]) -> Change<Intent> {
-    let change = Reasons { reasons: reasons.to_vec() };
-    Change::new(fact, &change, Intent { reasons: reasons.to_vec(), ..state })
+    let change = Reasons::of(reasons);
+    let reasons = change.reasons.clone();
+    Change::new(fact, &change, Intent { reasons, ..state })
 }
 
 fn known(current: Option<&Intent>) -> Result<&Intent, Fault> {

@@ -45,6 +45,8 @@ struct Runner {
     state: Arc<Committer>,
     slots: Slots,
     in_flight: InFlight,
+    /// What could not be taken up just now, for the next sweep.
+    left: Mutex<HashSet<Entity>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -55,6 +57,7 @@ pub(crate) fn start(state: &Arc<Committer>, tasks: &TaskTracker, stop: &Cancella
         state: Arc::clone(state),
         slots: Slots::new(MAX_AT_ONCE),
         in_flight: InFlight::default(),
+        left: Mutex::default(),
         tasks: tasks.clone(),
         stop: stop.clone(),
     });
@@ -94,6 +97,7 @@ impl Runner {
             // Whoever came meanwhile found it taken and left.
             taken = self.take_up(&about).await.unwrap_or_else(|fault| {
                 warn!(intent = %about.id, error = %fault, "left to a sweep");
+                self.left().insert(about);
                 None
             });
         }
@@ -121,10 +125,14 @@ impl Runner {
         while !self.stop.is_cancelled() {
             let now_ms = now_ms();
             let is_due = |intent: &Intent, _| is_due(intent, now_ms, patience_ms);
-            for intent in self.state.intents.all(is_due) {
-                let attended = self.attend(&entity(&intent.mission, &intent.id)).await;
-                if let Err(fault) = attended {
-                    warn!(intent = %intent.id, error = %fault, "left to the next sweep");
+            let found = self.state.intents.all(is_due);
+            // A step that is to be undone is committed, which does not tell that something is to be done.
+            let mut due = std::mem::take(&mut *self.left());
+            due.extend(found.iter().map(|intent| entity(&intent.mission, &intent.id)));
+            for about in due {
+                if let Err(fault) = self.attend(&about).await {
+                    warn!(intent = %about.id, error = %fault, "left to the next sweep");
+                    self.left().insert(about);
                 }
             }
             patience_ms = takeover_ms;
@@ -133,6 +141,10 @@ impl Runner {
             let pause = tokio::time::sleep(Duration::from_millis(pause_ms));
             let _ = self.stop.run_until_cancelled(pause).await;
         }
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashSet<Entity>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How long it is until the next attempt may be taken over, in milliseconds.

@@ -126,9 +126,9 @@ pub(crate) fn reject(current: &Intent, reasons: &[Detail]) -> Verdict<Intent> {
     if !is_open(current) {
         return Verdict::Same;
     }
-    let change = Reasons { reasons: reasons.to_vec() };
-    let state =
-        Intent { state: IntentState::Rejected, reasons: reasons.to_vec(), token: None, ..current.clone() };
+    let change = Reasons::of(reasons);
+    let reasons = change.reasons.clone();
+    let state = Intent { state: IntentState::Rejected, reasons, token: None, ..current.clone() };
     Change::new(&INTENT_REJECTED, &change, state).into()
 }
 

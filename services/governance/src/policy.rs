@@ -3,7 +3,8 @@
 //! A policy is Cedar text (`policy.cedarschema` says what it may speak of). A forbid beats every permit; what no
 //! permit matches may not be done; of several permits that match, the strictest of each thing they ask for
 //! holds; and whatever goes wrong while deciding means that it may not be done. Without a policy, an
-//! irreversible effect needs one approval by an approver, and a reversible one none.
+//! irreversible effect needs one approval by an approver, and a reversible one none; a request over HTTP needs one
+//! whatever its method, since no rule says yet which hosts may be asked and which secrets they may see.
 //!
 //! `shape` bounds a text before anything reads it, `check` checks it, `compiled` decides, `annotation` and
 //! `requirement` say what a permit asks for, `request` shows Cedar an effect. `version` and `activation` are
@@ -124,7 +125,8 @@ impl Checked {
 }
 
 pub(crate) fn without_policy(effect: &Effect) -> Answer {
-    let approvals = u32::from(effect.is_irreversible());
+    let needs_one = effect.is_irreversible() || matches!(effect, Effect::Http(_));
+    let approvals = u32::from(needs_one);
     Answer {
         policy: None,
         activation: 0,

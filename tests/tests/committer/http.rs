@@ -92,6 +92,21 @@ async fn an_outcome_that_nobody_knows_stops_until_a_person_settles_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_a_repetition_does_not_say_that_nothing_was_done() {
+    let (scene, target) = (Scene::start(REPLICA).await, Target::start().await);
+    let _committer = scene.committer("c1");
+    let carried = async |effect: Effect| {
+        let approved = scene.approved(&once(effect, "once")).await;
+        scene.reaches(&approved.intent.id, ENDS).await
+    };
+    let blind = carried(Effect::Http(target.post("/taken/a", Repeat::ByKey))).await;
+    assert_eq!((blind.state, target.done("/taken/a")), (IntentState::Unknown, 1), "{:?}", blind.reasons);
+    let Effect::Http(probed) = target.probed("/taken/b") else { panic!("no request") };
+    let told = carried(Effect::Http(HttpEffect { repeat: Repeat::ByKey, ..probed })).await;
+    assert_eq!((told.state, target.done("/taken/b")), (IntentState::Committed, 1), "{:?}", told.reasons);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_reached_is_tried_until_it_expires() {
     let scene = Scene::start(REPLICA).await;
     let _committer = scene.committer("c1");

@@ -3,7 +3,8 @@
 //! `POST /orders/<id>` does it each time; `GET /orders/<id>` tells whether it was done. `POST /keyed/<id>` does
 //! it once for each key. `ANY /status/<code>` answers so and does nothing. `ANY /flaky/<id>` answers 503 until it
 //! was asked three times. `ANY /silent/<id>` does it and never answers. `POST /secret/<id>` does it if the header
-//! `authorization` says the secret.
+//! `authorization` says the secret. `POST /taken/<id>` does it, never answers, and answers 409 from then on; `GET`
+//! tells whether it was done.
 
 use std::{
     collections::BTreeMap,
@@ -131,7 +132,7 @@ fn answer(counts: &Mutex<Counts>, request: &Request) -> Option<Response> {
         (StatusCode::CREATED, [("content-type", "application/json")], r#"{"made":true}"#).into_response()
     };
     Some(match sort {
-        "orders" if is_get => {
+        "orders" | "taken" if is_get => {
             let is_done = counts.lock().unwrap().done.contains_key(&path);
             if is_done { StatusCode::OK.into_response() } else { StatusCode::NOT_FOUND.into_response() }
         }
@@ -139,7 +140,8 @@ fn answer(counts: &Mutex<Counts>, request: &Request) -> Option<Response> {
         "flaky" if asked < 3 => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         "secret" if header("authorization") != SECRET => StatusCode::UNAUTHORIZED.into_response(),
         "orders" | "keyed" | "flaky" | "secret" => doing(),
-        "silent" => {
+        "taken" if asked > 1 => StatusCode::CONFLICT.into_response(),
+        "silent" | "taken" => {
             drop(doing());
             return None;
         }

@@ -31,7 +31,8 @@ pub(crate) async fn carry_out(work: &Work<'_>, effect: &HttpEffect) -> Outcome {
 }
 
 async fn act(work: &Work<'_>, effect: &HttpEffect) -> Result<Outcome, Outcome> {
-    let prepared = request::prepare(work, effect).await?;
+    let prepared = request::prepare(work, effect).await;
+    let prepared = prepared.map_err(|outcome| world::unmade(outcome, work.earlier))?;
     work.reached("http:ready");
     let repeat = repeat(effect);
     if world::must_look(repeat, work.earlier) {
@@ -57,6 +58,10 @@ async fn act(work: &Work<'_>, effect: &HttpEffect) -> Result<Outcome, Outcome> {
     };
     match (judged, answer) {
         (Judged::Done, Ok(response)) => Ok(done(work, repeat, response).await),
+        (Judged::Refused(why), Ok(_)) if changes(effect) && !world::is_last_word(repeat, work.earlier) => {
+            // What an earlier attempt sent may also still be on its way.
+            Ok(world::after(Lost::Silent(why), probe(work, effect, &prepared).await))
+        }
         (Judged::Refused(why), _) => Ok(Outcome::refused("", why)),
         (Judged::Later(why), _) => Ok(Outcome::Later(why)),
         (Judged::Lost(lost), _) if repeat == Repeat::Unsafe => {
@@ -74,10 +79,11 @@ fn client<'a>(work: &'a Work<'_>) -> Result<&'a reqwest::Client, Outcome> {
 /// What the target does with a request that comes twice: `GET` and `HEAD` change nothing, whatever is said
 /// of them (RFC 9110, 9.2.1).
 fn repeat(effect: &HttpEffect) -> Repeat {
-    match effect.method {
-        Method::Get | Method::Head => Repeat::Idempotent,
-        _ => effect.repeat,
-    }
+    if changes(effect) { effect.repeat } else { Repeat::Idempotent }
+}
+
+fn changes(effect: &HttpEffect) -> bool {
+    !matches!(effect.method, Method::Get | Method::Head)
 }
 
 fn location(response: &reqwest::Response) -> Option<&str> {

@@ -35,6 +35,24 @@ pub(super) fn before(seen: Seen) -> Option<Outcome> {
     }
 }
 
+/// What to make of a refusal. It says that nothing was done now; whether an earlier attempt did it, it does
+/// not say (what is there already is refused, too, and so is what was deleted before). Only where a probe has
+/// just said that nothing was done, or no attempt was made before, is it the end.
+pub(super) fn is_last_word(repeat: Repeat, earlier: Earlier) -> bool {
+    earlier == Earlier::None || repeat == Repeat::Unsafe
+}
+
+/// What follows where the request cannot even be made any more: what an earlier attempt did stands.
+pub(super) fn unmade(outcome: Outcome, earlier: Earlier) -> Outcome {
+    match outcome {
+        Outcome::Refused(reasons) if earlier == Earlier::Begun => {
+            let why = reasons.iter().map(|reason| format!("{}: {}", reason.at, reason.message));
+            Outcome::Later(why.collect::<Vec<_>>().join("; "))
+        }
+        other => other,
+    }
+}
+
 /// Why there was no plain answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Lost {
@@ -78,6 +96,24 @@ mod tests {
         ] {
             assert_eq!(must_look(repeat, earlier), expected, "{repeat:?} {earlier:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_the_end_only_where_nothing_can_have_been_done_before() {
+        for (repeat, earlier, expected) in [
+            (Repeat::ByKey, Earlier::None, true),
+            (Repeat::Unsafe, Earlier::Begun, true), // it was probed, and absent
+            (Repeat::ByKey, Earlier::Begun, false),
+            (Repeat::Idempotent, Earlier::Begun, false),
+        ] {
+            assert_eq!(is_last_word(repeat, earlier), expected, "{repeat:?} {earlier:?}");
+        }
+        let refused = || Outcome::refused("/secrets", "there is no secret x");
+        assert_eq!(unmade(refused(), Earlier::None), refused());
+        assert_eq!(
+            unmade(refused(), Earlier::Begun),
+            Outcome::Later("/secrets: there is no secret x".into())
+        );
     }
 
     #[test]

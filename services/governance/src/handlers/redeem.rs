@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use selvedge_contracts::{
     call,
+    fact::EntityName,
     fault::{Code, Detail, Fault},
-    payload::intent::{Intent, Redeem, Redeemed},
+    id::{AgentId, Mission},
+    payload::{
+        intent::{Intent, Reasons, Redeem, Redeemed},
+        policy::{activation_id, version_id},
+    },
+    subject::Entity,
 };
 use selvedge_kit::{
     clock::now_ms,
@@ -43,6 +50,7 @@ async fn redeem(state: Arc<Governance>, call: Arc<Call>, request: Redeem) -> Ans
     is_ready(&seen, &request)?;
     let mut stale = is_sealed(&state, intent, &request)?;
     in_turn(&state, &call, intent).await?;
+    anew(&state, &call, intent).await?;
     let Look { finding, leases_until_ms, highest_token } =
         verify::look(&state, intent, call.deadline()).await?;
     stale.extend(rule::staleness(intent, &finding, call.now_ms));
@@ -50,7 +58,7 @@ async fn redeem(state: Arc<Governance>, call: Arc<Call>, request: Redeem) -> Ans
     if !stale.is_empty() {
         let rejected = end(&state, &call, &seen, |intent| rule::reject(intent, &stale)).await?;
         let message = format!("it is {}: what it rests on has changed", rejected.state.state.name());
-        return Err(Fault { code: Code::Conflict, message, details: stale });
+        return Err(Fault { code: Code::Conflict, message, details: Reasons::of(&stale).reasons });
     }
     let until_ms = now_ms().saturating_add(HOLDS_MS).min(intent.expires_at_ms);
     Ok(Redeemed { until_ms: leases_until_ms.map_or(until_ms, |leases| leases.min(until_ms)), highest_token })
@@ -108,6 +116,30 @@ async fn in_turn(state: &Governance, call: &Call, intent: &Intent) -> Answer<()>
         None => Ok(()),
         Some(obstacle) => Err(Fault::conflict(obstacle)),
     }
+}
+
+/// Asks the ledger's leader for all that the last look reads from views: which policy is in force, its text,
+/// and whether the proposer and its approvers may still act. A view may be behind; here that would let
+/// through what was forbidden a moment ago.
+async fn anew(state: &Governance, call: &Call, intent: &Intent) -> Answer<()> {
+    let mission = call.mission();
+    let of = |name, id| Entity { mission: mission.clone(), name, id };
+    let agents = intent.grants.iter().map(|grant| grant.approver.clone());
+    let agents = agents.chain(AgentId::new(intent.proposer.as_str()).ok()).map(|agent| Entity {
+        mission: Mission::kluster(),
+        name: EntityName::Agent,
+        id: (&agent).into(),
+    });
+    let wanted: Vec<Entity> = agents.chain([of(EntityName::Activation, activation_id())]).collect();
+    try_join_all(wanted.iter().map(|entity| call.writer.refresh(entity))).await?;
+    let activation = state.policies.activations.state(mission, &activation_id());
+    let active = activation.as_ref().and_then(|activation| activation.active.as_ref());
+    let version = active.map(|active| version_id(active.version));
+    // A version never changes, so one that is in view is as it is.
+    if let Some(version) = version.filter(|id| state.policies.versions.get(mission, id).is_none()) {
+        call.writer.refresh(&of(EntityName::Policy, version)).await?;
+    }
+    Ok(())
 }
 
 /// Approvers that may no longer act as they did: what they approved was not theirs to approve any more.

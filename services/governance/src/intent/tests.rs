@@ -218,3 +218,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn however_many_reasons_there_are_their_fact_fits_a_message() {
+    let many: Vec<_> =
+        (0..3_000).map(|n| detail(&format!("/effect/changes/{n}"), "x".repeat(4_096))).collect();
+    let Verdict::Changed(change) = reject(&intent(), &many) else { panic!("nothing changed") };
+    let kept = &change.state.reasons;
+    let bytes: usize = kept.iter().map(|reason| reason.at.len() + reason.message.len()).sum();
+    assert!(bytes < 40_000 && kept.len() > 5, "{bytes} bytes, {} reasons", kept.len());
+    assert_eq!(kept.last().unwrap().message, format!("and {} more", many.len() - kept.len() + 1));
+    let Verdict::Changed(few) = reject(&intent(), &many[..3]) else { panic!("nothing changed") };
+    assert_eq!(few.state.reasons, many[..3]);
+}

@@ -372,7 +372,8 @@ fn without_a_policy_what_cannot_be_taken_back_needs_an_approver() {
         (external(), 1),
         (memory("a"), 0),
         (http(Method::Delete, "https://a.example/", None), 1),
-        (http(Method::Get, "https://a.example/", None), 0),
+        (http(Method::Get, "http://127.0.0.1:8222/varz", None), 1),
+        (http(Method::Head, "https://a.example/", None), 1),
     ] {
         let answer = facts.decide(&effect);
         let wanted = Requirement { approvals, role: Role::Approver, expires_after_ms: None };

@@ -7,6 +7,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -17,7 +18,7 @@ use selvedge_kit::clock::Deadline;
 use super::location::PROTOCOLS;
 
 /// Most that is read of what git says, of each stream.
-const MOST_BYTES: u64 = 1 << 20;
+const MOST_BYTES: usize = 1 << 20;
 const POLL: Duration = Duration::from_millis(3);
 /// The oldest git that can do what is asked of it here.
 const OLDEST: (u32, u32) = (2, 30);
@@ -41,7 +42,10 @@ const KEPT: &[&str] = &[
     "all_proxy",
     "ALL_PROXY",
 ];
-const SSH: &str = "ssh -oBatchMode=yes -oConnectTimeout=10";
+/// How long what git said is waited for once git has ended: something that it started may hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// No connection that is shared: its keeper would outlive git, and hold its pipes.
+const SSH: &str = "ssh -oBatchMode=yes -oConnectTimeout=10 -oControlMaster=no -oControlPath=none";
 
 /// What git said.
 #[derive(Debug)]
@@ -90,7 +94,7 @@ pub(crate) fn git<S: AsRef<OsStr>>(
     })?;
     let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
     let ended = wait(&mut child, deadline);
-    let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    let (stdout, stderr) = (stdout.words(), stderr.words());
     match ended {
         Some(is_well) => Ok(Said { is_well, stdout, stderr }),
         None => Err("git did not end in time".to_owned()),
@@ -116,14 +120,46 @@ fn wait(child: &mut Child, deadline: Deadline) -> Option<bool> {
     None
 }
 
-fn read(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+/// What comes out of a stream, as far as it has come.
+struct Heard {
+    kept: Arc<Mutex<Vec<u8>>>,
+    /// Closed at the stream's end.
+    end: mpsc::Receiver<()>,
+}
+
+impl Heard {
+    fn words(self) -> String {
+        // An end or none: what has come by now is all that git said.
+        let _ = self.end.recv_timeout(LAST_WORDS);
+        String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+/// Keeps what is worth reading; the rest is let go, so that git is not held up.
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MOST_BYTES.saturating_sub(kept.len());
+        kept.extend(bytes.iter().take(room));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn read(stream: Option<impl Read + Send + 'static>) -> Heard {
+    let (kept, (open, end)) = (Arc::<Mutex<Vec<u8>>>::default(), mpsc::channel());
+    let heard = Heard { kept: Arc::clone(&kept), end };
     thread::spawn(move || {
-        let (mut kept, Some(mut stream)) = (Vec::new(), stream) else { return String::new() };
-        // A stream that breaks off ends there; the rest is let go, so that git is not held up.
-        let _ = stream.by_ref().take(MOST_BYTES).read_to_end(&mut kept);
-        let _ = io::copy(&mut stream, &mut io::sink());
-        String::from_utf8_lossy(&kept).into_owned()
-    })
+        let (_open, Some(mut stream)) = (open, stream) else { return };
+        // A stream that breaks off ends there.
+        let _ = io::copy(&mut stream, &mut Kept(kept));
+    });
+    heard
 }
 
 /// Whether git is there and new enough.
@@ -156,6 +192,15 @@ mod tests {
         assert_eq!(version("git version 2.39.5 (Apple Git-154)"), Some((2, 39)));
         assert_eq!(version("gitless"), None);
         assert!(check(Deadline::in_ms(10_000)).is_ok());
+    }
+
+    #[test]
+    fn what_git_leaves_running_holds_nobody_up() {
+        let before = std::time::Instant::now();
+        let left = "alias.leave=!echo said; sleep 20 & exit 0";
+        let said = git(Path::new("/"), &["-c", left, "leave"], Deadline::in_ms(10_000)).unwrap();
+        assert_eq!((said.is_well, said.stdout.trim()), (true, "said"));
+        assert!(before.elapsed() < Duration::from_secs(10), "its output is open for twenty seconds");
     }
 
     #[test]

@@ -111,7 +111,14 @@ fn shown(draft: &Draft, git: &GitEffect, blobs: &Blobs) -> Result<String, Failur
     }
     gone.append(&mut come);
     draft.git_with(&["update-index", "-z", "--index-info"], &gone)?;
+    // As in a bare repository: elsewhere `.gitattributes`, even one that the commit itself brings, may say that
+    // a text is not to be shown.
+    let folder = draft.git(&["rev-parse", "--absolute-git-dir"])?;
+    let folder = format!("--git-dir={}", String::from_utf8_lossy(&folder).trim_end());
     let diff = [
+        folder.as_str(),
+        "-c",
+        "core.bare=true",
         "diff-index",
         "--cached",
         "--patch-with-stat",
@@ -183,4 +190,40 @@ fn entries(listed: &[u8]) -> BTreeMap<Vec<u8>, Entry> {
         Some((path.get(1..)?.to_vec(), Entry { mode, blob }))
     };
     listed.split(|byte| *byte == 0).filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_cannot_say_that_its_texts_are_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |arguments: &[&str]| {
+            let mut git = Command::new("git");
+            git.arg("-C").arg(folder.path()).args(["-c", "user.name=x", "-c", "user.email=x@x.invalid"]);
+            assert!(git.args(arguments).output().unwrap().status.success(), "{arguments:?}");
+        };
+        run(&["init", "--quiet"]);
+        run(&["commit", "--quiet", "--allow-empty", "--message=x"]);
+        let draft = Draft::over(folder.path()).unwrap();
+        let put = |path: &str, digest: &str| json!({ "op": "put", "path": path, "content": digest });
+        let (attributes, text) = ("a".repeat(64), "b".repeat(64));
+        let git: GitEffect = serde_json::from_value(json!({
+            "repository": "record", "branch": "main", "message": "x",
+            "base": draft.commit("HEAD").unwrap(),
+            "changes": [put(".gitattributes", &attributes), put("x.rs", &text)],
+        }))
+        .unwrap();
+        let stored = [(attributes, "* -diff\n"), (text, "evil();\n")].map(|(digest, text)| {
+            let blob = draft.git_with(&["hash-object", "-w", "--stdin"], text.as_bytes()).unwrap();
+            (Digest::new(&digest).unwrap(), String::from_utf8(blob).unwrap().trim().to_owned())
+        });
+        let shown = shown(&draft, &git, &stored.into()).unwrap();
+        assert!(shown.contains("+evil();") && shown.contains("+* -diff"), "{shown}");
+    }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::{
     connect::Context,
     exit::{Done, Failure},
-    output::{fields, hint, instant},
+    output::{fields, hint, instant, visible_line},
 };
 use chain::{Chain, Proof};
 
@@ -190,7 +190,9 @@ fn text(shown: &Shown) -> String {
         ),
         ("proof", proof.to_owned()),
     ];
-    format!("{path}:{}\n{}", stretches.join(","), fields(&rows))
+    // What agents and others wrote stands among them.
+    let rows = rows.map(|(name, value)| (name, visible_line(&value)));
+    format!("{}:{}\n{}", visible_line(path), stretches.join(","), fields(&rows))
 }
 
 #[cfg(test)]
@@ -226,6 +228,9 @@ mod tests {
             policy       3\n\
             proof        only the commit's own trailers; the ledger was not asked\n";
         assert_eq!(text(&shown), expected);
+        let bent = Shown { subject: "Fix\u{1b}[2K it\r".into(), ..shown };
+        assert!(!text(&bent).contains(['\u{1b}', '\r']), "a terminal would obey");
+        let shown = bent;
         let json = serde_json::to_value(&shown).unwrap();
         assert_eq!((&json["proof"], &json["agent"]), (&"claimed".into(), &"ada".into()));
     }

@@ -147,7 +147,7 @@ async fn former(client: &Client, mission: &Mission, present: u32) -> Result<Vec<
 fn human(reply: &ActivationReply) -> String {
     let Activation { activation, active, proposed } = &reply.activation;
     let active = active.as_ref().map_or_else(
-        || "none: an irreversible effect needs one approval".to_owned(),
+        || "none: an irreversible effect and every HTTP request need one approval".to_owned(),
         |active| format!("version {} since {}", active.version, instant(active.since_ms)),
     );
     let proposed = proposed.as_ref().map(|proposed| {
