@@ -110,6 +110,21 @@ impl Draft {
         run(&mut self.command(arguments), input)
     }
 
+    /// The same in a repository of our own, whose settings and attributes are git's defaults: what the
+    /// repository or a commit says about how its texts are to be shown is not heard.
+    pub(crate) fn git_apart(&self, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
+        let apart = self.scratch.path().join("apart");
+        if !apart.exists() {
+            let mut init = self.bare_command(&["init", "--quiet", "--bare", "--template="]);
+            run(init.arg(&apart), &[])?;
+            let info = apart.join("info");
+            fs::create_dir_all(&info)?;
+            // Stronger than any other file of attributes.
+            fs::write(info.join("attributes"), "* !diff\n")?;
+        }
+        run(self.command(arguments).env("GIT_DIR", apart), &[])
+    }
+
     /// What git prints, without the newline at its end.
     pub(crate) fn line(&self, arguments: &[&str]) -> Result<OsString, Failure> {
         Ok(OsString::from_vec(one_line(self.git(arguments)?)))

@@ -111,14 +111,7 @@ fn shown(draft: &Draft, git: &GitEffect, blobs: &Blobs) -> Result<String, Failur
     }
     gone.append(&mut come);
     draft.git_with(&["update-index", "-z", "--index-info"], &gone)?;
-    // As in a bare repository: elsewhere `.gitattributes`, even one that the commit itself brings, may say that
-    // a text is not to be shown.
-    let folder = draft.git(&["rev-parse", "--absolute-git-dir"])?;
-    let folder = format!("--git-dir={}", String::from_utf8_lossy(&folder).trim_end());
-    let diff = [
-        folder.as_str(),
-        "-c",
-        "core.bare=true",
+    let text = draft.git_apart(&[
         "diff-index",
         "--cached",
         "--patch-with-stat",
@@ -128,8 +121,8 @@ fn shown(draft: &Draft, git: &GitEffect, blobs: &Blobs) -> Result<String, Failur
         "--no-textconv",
         "--src-prefix=a/",
         "--dst-prefix=b/",
-    ];
-    let text = draft.git(&[&diff[..], &[git.base.as_str()]].concat())?;
+        git.base.as_str(),
+    ])?;
     Ok(lossy(std::os::unix::ffi::OsStrExt::from_bytes(text.as_slice())))
 }
 
