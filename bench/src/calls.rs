@@ -161,12 +161,7 @@ impl Subjects {
             let (js, entity) =
                 (js.clone(), format!("sv.fact.bench.intent.i{}", next.fetch_add(1, Ordering::Relaxed)));
             async move {
-                let mut headers = async_nats::HeaderMap::new();
-                headers.insert("Nats-Expected-Last-Subject-Sequence", "0");
-                headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", format!("{entity}.>").as_str());
-                let body = vec![b'x'; FACT_BYTES].into();
-                let ack = js.publish_with_headers(format!("{entity}.executing"), headers, body).await;
-                ack.expect("published").await.expect("an acknowledgement");
+                guarded(&js, &entity, "executing", 0).await;
             }
         };
         closed_loop(callers, seconds, operation).await
@@ -194,6 +189,16 @@ impl Subjects {
         };
         closed_loop(callers, seconds, operation).await
     }
+}
+
+/// Publishes a fact as a service would, if nothing came behind `expected`, and answers with its sequence.
+pub(crate) async fn guarded(js: &jetstream::Context, entity: &str, fact: &str, expected: u64) -> u64 {
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Expected-Last-Subject-Sequence", expected.to_string().as_str());
+    headers.insert("Nats-Expected-Last-Subject-Sequence-Subject", format!("{entity}.>").as_str());
+    let body = vec![b'x'; FACT_BYTES].into();
+    let ack = js.publish_with_headers(format!("{entity}.{fact}"), headers, body).await.expect("published");
+    ack.await.expect("an acknowledgement").sequence
 }
 
 async fn raw_responder(client: Nats) {

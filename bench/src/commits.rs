@@ -2,6 +2,8 @@
 //! trees, a commit and the branch's reference, on the same disk. Ours also writes the intent's reference,
 //! compares what was touched with the base, asks whether it may still act, and syncs all of it.
 
+mod bus;
+
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
@@ -19,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     load::{Sample, closed_loop},
-    report::{Series, head},
+    report::{Series, head, ratio},
 };
 
 /// Files of the repository, in folders of 100.
@@ -31,21 +33,34 @@ const MOST_AT_ONCE: usize = 32;
 
 pub(crate) async fn measure(seconds: f64, rounds: usize) {
     let folder = tempfile::tempdir_in(".").expect("a folder on the disk that is measured");
-    let mut series: [Series; 4] = Default::default();
+    let stage = bus::Stage::start().await;
+    let mut series: [Series; 7] = Default::default();
     for round in 0..rounds {
         let path = |name: &str| folder.path().join(format!("{name}-{round}.git"));
         series[0].push(raw(path("raw-lazy"), false, seconds).await);
         series[1].push(raw(path("raw"), true, seconds).await);
         series[2].push(ours(path("one"), 1, seconds).await);
         series[3].push(ours(path("many"), AGENTS, seconds).await);
+        series[4].push(stage.facts(seconds).await);
+        for (at, agents) in [(5, 1), (6, AGENTS)] {
+            let record = path(&format!("bus-{agents}"));
+            let base = seed(&record);
+            series[at].push(stage.commits(&record, base, agents, seconds).await);
+        }
     }
     head(&format!("Commits, {FILES} files"));
     series[0].print("libgit2, not synced, 1 caller");
     series[1].print("libgit2, synced, 1 caller");
     series[2].print("committer's core, synced, 1 caller");
     series[3].print(&format!("committer's core, synced, {AGENTS} callers on one branch"));
-    println!("\n- 1 caller, p50 / synced libgit2: {:.2}", series[2].p50_us() / series[1].p50_us());
-    println!("- {AGENTS} callers, commits a second: {:.0} (goal ≥ 70)", series[3].rate());
+    series[4].print(&format!("{} guarded facts, one after the other, synced", bus::FACTS));
+    series[5].print("proposed to committed over the bus, 1 agent");
+    series[6].print(&format!("proposed to committed over the bus, {AGENTS} agents on one branch"));
+    println!();
+    ratio("core, 1 caller, p50 / synced libgit2", series[2].p50_us() / series[1].p50_us(), "none");
+    let parts_us = series[4].p50_us() + series[1].p50_us();
+    ratio("proposed to committed p50 / (facts + synced libgit2)", series[5].p50_us() / parts_us, "<= 2.00");
+    println!("- commits a second of {AGENTS} agents over the bus: {:.0} (goal >= 70)", series[6].rate());
 }
 
 fn file(number: usize) -> String {
