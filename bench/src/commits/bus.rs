@@ -20,20 +20,24 @@ use selvedge_contracts::{
     call,
     id::{CommitHash, IntentId, RepositoryName},
     payload::{
-        intent::{Effect, FileChange, FileMode, GitEffect, Receipt, TreePath},
+        intent::{Effect, FileChange, FileMode, GitEffect, IntentShow, Receipt, TreePath},
         policy::{PolicyActivate, PolicyConfirm, PolicyDraft},
         repository::RepositorySet,
     },
     role::Role,
 };
-use selvedge_kit::{client::Client, service::Running, transfer};
+use selvedge_kit::{
+    client::{Client, Options as Asked},
+    service::Running,
+    transfer,
+};
 use selvedge_tests::{
     Options, artifacts,
     committer::{demo, once, start},
     fabric::{Fabric, Working, lasting_session},
     governance,
 };
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::{AGENTS, FILES, content, file};
 use crate::{
@@ -113,9 +117,9 @@ impl Stage {
                 let wanted = once(effect, &format!("{name} {caller} {version}"));
                 let started = Instant::now();
                 let proposed = governance::propose(client, &wanted).await.expect("proposed").intent;
-                landed.of(&proposed.id).notified().await;
+                let revision = landed.revision(&proposed.id).await;
                 let took = started.elapsed();
-                *base = commit(client, &proposed.id).await;
+                *base = commit(client, &proposed.id, revision).await;
                 took
             }
         };
@@ -161,23 +165,26 @@ async fn change(
     })
 }
 
-async fn commit(client: &Client, intent: &IntentId) -> CommitHash {
-    let receipt = governance::show(client, intent).await.expect("an intent").intent.receipt;
+async fn commit(client: &Client, intent: &IntentId, at_least: u64) -> CommitHash {
+    let (show, options) = (IntentShow { intent: intent.clone() }, Asked { at_least, ..Asked::default() });
+    let shown = client.call_with::<call::IntentShow>(&show, &options).await.expect("an intent");
+    let receipt = shown.reply.intent.receipt;
     let Some(Receipt::Git { commit, .. }) = receipt else { panic!("{receipt:?}") };
     commit
 }
 
-/// Intents that ended, by id.
+/// Intents that are committed, by id, with the revision of the fact that says so.
 #[derive(Clone, Default)]
-struct Landed(Arc<Mutex<HashMap<String, Arc<Notify>>>>);
+struct Landed(Arc<Mutex<HashMap<String, watch::Sender<u64>>>>);
 
 impl Landed {
-    fn of(&self, intent: &IntentId) -> Arc<Notify> {
-        self.named(intent.as_str())
+    async fn revision(&self, intent: &IntentId) -> u64 {
+        let mut revision = self.named(intent.as_str(), |told| told.subscribe());
+        *revision.wait_for(|revision| *revision > 0).await.expect("a fact")
     }
 
-    fn named(&self, intent: &str) -> Arc<Notify> {
-        Arc::clone(self.0.lock().expect("no panic").entry(intent.to_owned()).or_default())
+    fn named<T>(&self, intent: &str, take: impl FnOnce(&watch::Sender<u64>) -> T) -> T {
+        take(self.0.lock().expect("no panic").entry(intent.to_owned()).or_default())
     }
 
     async fn listen(&self, nats: async_nats::Client) {
@@ -188,7 +195,12 @@ impl Landed {
             while let Some(fact) = facts.next().await {
                 let mut tokens = fact.subject.rsplit('.');
                 match (tokens.next(), tokens.next()) {
-                    (Some("committed"), Some(intent)) => landed.named(intent).notify_one(),
+                    (Some("committed"), Some(intent)) => {
+                        let sequence = fact.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));
+                        let revision =
+                            sequence.and_then(|text| text.as_str().parse().ok()).expect("a sequence");
+                        landed.named(intent, |told| told.send_replace(revision));
+                    }
                     (Some("rejected" | "failed" | "unknown" | "expired"), _) => {
                         panic!("{}", String::from_utf8_lossy(&fact.payload))
                     }
