@@ -46,6 +46,7 @@ pub(crate) async fn measure(seconds: f64, rounds: usize) {
             let record = path(&format!("bus-{agents}"));
             let base = seed(&record);
             series[at].push(stage.commits(&record, base, agents, seconds).await);
+            println!("{agents} agents, after the fact before: {}", stage.steps());
         }
     }
     head(&format!("Commits, {FILES} files"));

@@ -2,13 +2,13 @@
 //! raw: as many guarded facts one after the other, and a commit of libgit2's, all synced.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use async_nats::jetstream;
@@ -74,6 +74,11 @@ impl Stage {
         let landed = Landed::default();
         landed.listen(fabric.bus.connect_as_root().await).await;
         Self { fabric, _services: services, agents: Arc::new(agents), landed, next: Arc::default() }
+    }
+
+    /// How long each fact of an intent came after the one before it, since this was asked last.
+    pub(super) fn steps(&self) -> String {
+        self.landed.steps.lock().expect("no panic").told()
     }
 
     /// Facts of as many kinds one after the other, each behind the one before.
@@ -175,7 +180,37 @@ async fn commit(client: &Client, intent: &IntentId, at_least: u64) -> CommitHash
 
 /// Intents that are committed, by id, with the revision of the fact that says so.
 #[derive(Clone, Default)]
-struct Landed(Arc<Mutex<HashMap<String, watch::Sender<u64>>>>);
+struct Landed {
+    intents: Arc<Mutex<HashMap<String, watch::Sender<u64>>>>,
+    steps: Arc<Mutex<Steps>>,
+}
+
+/// When the facts of an intent were heard, and how long each came after the one before.
+#[derive(Default)]
+struct Steps {
+    last: HashMap<String, Instant>,
+    took: BTreeMap<String, Vec<Duration>>,
+}
+
+impl Steps {
+    fn seen(&mut self, subject: &str) {
+        let now = Instant::now();
+        let Some((intent, fact)) = subject.rsplit_once('.') else { return };
+        if let Some(before) = self.last.insert(intent.to_owned(), now) {
+            self.took.entry(fact.to_owned()).or_default().push(now - before);
+        }
+    }
+
+    /// Medians, and forgets all.
+    fn told(&mut self) -> String {
+        let took = std::mem::take(self).took;
+        let median = |(fact, mut took): (String, Vec<Duration>)| {
+            took.sort_unstable();
+            format!("{fact} {:.1} ms", took[took.len() / 2].as_secs_f64() * 1e3)
+        };
+        took.into_iter().map(median).collect::<Vec<_>>().join(", ")
+    }
+}
 
 impl Landed {
     async fn revision(&self, intent: &IntentId) -> u64 {
@@ -184,7 +219,7 @@ impl Landed {
     }
 
     fn named<T>(&self, intent: &str, take: impl FnOnce(&watch::Sender<u64>) -> T) -> T {
-        take(self.0.lock().expect("no panic").entry(intent.to_owned()).or_default())
+        take(self.intents.lock().expect("no panic").entry(intent.to_owned()).or_default())
     }
 
     async fn listen(&self, nats: async_nats::Client) {
@@ -194,6 +229,7 @@ impl Landed {
         tokio::spawn(async move {
             while let Some(fact) = facts.next().await {
                 let mut tokens = fact.subject.rsplit('.');
+                landed.steps.lock().expect("no panic").seen(fact.subject.as_str());
                 match (tokens.next(), tokens.next()) {
                     (Some("committed"), Some(intent)) => {
                         let sequence = fact.headers.as_ref().and_then(|headers| headers.get("Nats-Sequence"));
