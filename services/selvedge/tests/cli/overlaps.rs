@@ -36,16 +36,17 @@ async fn what_looks_like_something_is_shown_decided_and_explained() {
 
     let listed = machine.run(&["overlap", "list", "--state", "asked", "-o", "jsonl"]).await.ok();
     assert!(listed.lines().count() == 1 && listed.contains(&id), "{listed}");
-    let hex = &id["creation_".len()..];
-    let shown = machine.run(&["overlap", "show", &hex[..10]]).await.ok();
+    let hex: String = id.chars().skip("creation_".len()).collect();
+    let short: String = hex.chars().take(10).collect();
+    let shown = machine.run(&["overlap", "show", &short]).await.ok();
     assert!(shown.contains("state     asked") && shown.contains("overlap decide"), "{shown}");
     assert_eq!(machine.run(&["overlap", "show", "ffffffffffff"]).await.code, 3);
-    let decide = ["overlap", "decide", &hex[..10], "--proceed", "--reason", "another form", "--as", "ada"];
+    let decide = ["overlap", "decide", &short, "--proceed", "--reason", "another form", "--as", "ada"];
     assert!(machine.run(&decide).await.ok().contains("another form"));
     machine.run(&decide).await.ok();
-    let other = ["overlap", "decide", &hex[..10], "--discard", "--as", "ada", "--output", "json"];
+    let other = ["overlap", "decide", &short, "--discard", "--as", "ada", "--output", "json"];
     assert_eq!(machine.run(&other).await.code, 0, "a thing of their own kind is ended by who made it");
-    assert_eq!(machine.run(&["overlap", "decide", hex]).await.code, 2, "an answer is needed");
+    assert_eq!(machine.run(&["overlap", "decide", &hex]).await.code, 2, "an answer is needed");
 
     let opposite = machine.run(&["overlap", "explain", "Enable the cache", "Disable the cache"]).await.ok();
     assert!(opposite.contains("opposite?") && opposite.contains("trigrams"), "{opposite}");
