@@ -201,7 +201,7 @@ pub(crate) async fn guarded(js: &jetstream::Context, entity: &str, fact: &str, e
     ack.await.expect("an acknowledgement").sequence
 }
 
-async fn raw_responder(client: Nats) {
+pub(crate) async fn raw_responder(client: Nats) {
     let mut requests = client.queue_subscribe("raw.echo", "raw".to_owned()).await.expect("subscribed");
     client.flush().await.expect("flushed");
     let body: bytes::Bytes = vec![b'x'; REPLY_BYTES].into();
