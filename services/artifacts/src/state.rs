@@ -86,7 +86,7 @@ impl Artifacts {
     ) -> Self {
         let (directory, versions) = (Directory::default(), Arc::<Versions>::default());
         let contracts = Arc::<View<Contract>>::default();
-        let intents = Arc::<Intents>::default();
+        let intents = Arc::new(Intents::new(config.grace_ms));
         let views = vec![
             Arc::clone(&directory.sessions) as Arc<dyn Apply>,
             Arc::clone(&directory.agents) as Arc<dyn Apply>,
