@@ -12,7 +12,7 @@ use selvedge_contracts::{
     },
     role::Service,
 };
-use selvedge_governance::Config;
+use selvedge_governance::{Config, IntentLimits};
 use selvedge_kit::{
     client::Client,
     credential::Login,
@@ -34,9 +34,14 @@ pub fn keys(bus: &Bus) -> PathBuf {
 
 /// A replica of the service.
 pub async fn start(bus: &Bus, instance: &str) -> Running {
+    start_with(bus, instance, IntentLimits::default()).await
+}
+
+/// A replica of the service under these bounds.
+pub async fn start_with(bus: &Bus, instance: &str, intents: IntentLimits) -> Running {
     let login = Login::held(bus.service_credential(Service::Governance, instance));
     let connection = connect_bus(bus, login).await;
-    let config = Config { account: bus.kluster().account(), keys: keys(bus) };
+    let config = Config { account: bus.kluster().account(), keys: keys(bus), intents };
     selvedge_governance::start(connection, &config, Limits::default(), &Metrics::default())
         .await
         .expect("the service governance starts")

@@ -128,6 +128,15 @@ pub struct Governance {
     /// Folder with the keys of approvals, if set here.
     #[serde(deserialize_with = "setting::path_or_none")]
     pub keys: Option<PathBuf>,
+    /// Most intents of one owner in a mission that are not over.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub open_intents_per_owner: usize,
+    /// Most intents in a mission that are not over.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub open_intents_per_mission: usize,
+    /// Most intents of one owner in a mission that came to nothing within an hour.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub vain_intents_per_owner: usize,
 }
 
 /// Effects.

@@ -44,6 +44,8 @@ pub(crate) struct Place {
     takeover_ms: u64,
     /// Bounds of spaces.
     spaces: selvedge_leases::SpaceLimits,
+    /// Bounds of intents.
+    intents: selvedge_governance::IntentLimits,
 }
 
 impl Place {
@@ -64,6 +66,7 @@ impl Place {
             metrics,
             artifacts: artifacts(context),
             spaces: spaces(&config.leases),
+            intents: intents(&config.governance),
             approval_keys: or_home(&config.governance.keys, context.home.approval_keys()),
             secrets: config.committer.secrets.clone(),
             copies: or_home(&config.committer.copies, context.home.repositories()),
@@ -124,7 +127,7 @@ impl Place {
                 let account = login.credential()?.claims()?.account().to_owned();
                 let bus = self.connect(service.name(), login).await?;
                 let keys = self.approval_keys.join(kluster.as_str()).with_extension("keys");
-                let config = selvedge_governance::Config { account, keys };
+                let config = selvedge_governance::Config { account, keys, intents: self.intents };
                 let started = selvedge_governance::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
@@ -155,6 +158,15 @@ fn spaces(settings: &selvedge_kit::config::Leases) -> selvedge_leases::SpaceLimi
         waiters: settings.waiters_per_space,
         waiters_per_holder: settings.waiters_per_holder,
         pools: settings.pools_per_space,
+    }
+}
+
+/// The bounds of intents, as the settings say.
+fn intents(settings: &selvedge_kit::config::Governance) -> selvedge_governance::IntentLimits {
+    selvedge_governance::IntentLimits {
+        open_per_owner: settings.open_intents_per_owner,
+        open_per_mission: settings.open_intents_per_mission,
+        vain_per_owner: settings.vain_intents_per_owner,
     }
 }
 

@@ -73,7 +73,11 @@ async fn main() {
                 .expect("a service")
         }
         Service::Governance => {
-            let config = selvedge_governance::Config { account, keys: folder().join("approvals.keys") };
+            let config = selvedge_governance::Config {
+                account,
+                keys: folder().join("approvals.keys"),
+                intents: selvedge_governance::IntentLimits::default(),
+            };
             selvedge_governance::start(bus, &config, limits, &metrics).await.expect("a service")
         }
         Service::Committer => {

@@ -15,6 +15,7 @@ use selvedge_contracts::{
     role::Role,
     subject::Entity,
 };
+use selvedge_governance::IntentLimits;
 use selvedge_kit::{
     client::Client,
     clock::Deadline,
@@ -49,10 +50,14 @@ impl Scene {
     }
 
     pub(crate) async fn start_with(replicas: usize) -> Self {
+        Self::start_under(replicas, IntentLimits::default()).await
+    }
+
+    pub(crate) async fn start_under(replicas: usize, intents: IntentLimits) -> Self {
         let fabric = Fabric::start().await;
         let mut running = Vec::new();
         for index in 0..replicas {
-            running.push(governance::start(&fabric.bus, &format!("g{index}")).await);
+            running.push(governance::start_with(&fabric.bus, &format!("g{index}"), intents).await);
         }
         let ada = member(&fabric, "ada", Role::Worker, "person:olga").await;
         let committer = governance::committer(&fabric.bus, "c1").await;

@@ -10,7 +10,10 @@ use selvedge_contracts::{
         Intent, IntentCancel, IntentList, IntentReply, IntentShow, IntentState, Intents, Propose, Waiting,
     },
 };
-use selvedge_kit::service::{Answer, Call, Recorded, Route, Routes};
+use selvedge_kit::{
+    rule::Verdict,
+    service::{Answer, Call, Recorded, Route, Routes},
+};
 
 use super::{page, proposal};
 use crate::{
@@ -34,11 +37,29 @@ pub(super) fn routes() -> Routes<Governance> {
 async fn propose(state: Arc<Governance>, call: Arc<Call>, request: Propose) -> Answer<IntentReply> {
     let wanted = proposal::single(&state, &call, request).await?;
     let entity = entity(call.mission(), &wanted.intent.id);
-    let decide = |current: Option<&Intent>| rule::propose(current, &wanted);
+    let decide = |current: Option<&Intent>| {
+        let verdict = rule::propose(current, &wanted)?;
+        has_room(&state, current, &verdict)?;
+        Ok(verdict)
+    };
     let proposed = call.writer.record(&state.intents, &entity, decide).await?;
     let verified = finish(&state, &call.writer.follow_up("verify"), proposed, call.deadline()).await?;
     call.writer.saw(verified.revision);
     Ok(reply(verified))
+}
+
+/// Refuses what would be one more that is not over, where there are enough of them.
+///
+/// # Errors
+/// Conflict that names the bound.
+fn has_room(state: &Governance, current: Option<&Intent>, verdict: &Verdict<Intent>) -> Answer<()> {
+    match verdict {
+        Verdict::Changed(change) if current.is_none_or(Intent::is_over_without_effect) => {
+            let Intent { mission, owner, proposed_at_ms, .. } = &change.state;
+            state.tally.room(mission, owner, 1, *proposed_at_ms)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn show(state: &Governance, call: &Call, request: IntentShow) -> Answer<IntentReply> {
