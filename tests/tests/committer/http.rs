@@ -26,8 +26,15 @@ use crate::{
 const ENDS: &[IntentState] = &[IntentState::Committed, IntentState::Failed, IntentState::Unknown];
 
 fn settlement(intent: &Intent, outcome: Settlement) -> Settle {
-    let executor = intent.execution.as_ref().unwrap().executor.clone();
-    Settle { intent: intent.id.clone(), outcome, note: "looked at the target".into(), executor }
+    let execution = intent.execution.clone().unwrap();
+    Settle {
+        intent: intent.id.clone(),
+        outcome,
+        note: "looked at the target".into(),
+        round: intent.round,
+        attempt: execution.attempt,
+        executor: execution.executor,
+    }
 }
 
 async fn settle(client: &Client, wanted: &Settle) -> Result<Intent, selvedge_contracts::fault::Fault> {
@@ -77,8 +84,13 @@ async fn an_outcome_that_nobody_knows_stops_until_a_person_settles_it() {
         let unknown = scene.reaches(&approved.intent.id, ENDS).await;
         assert_eq!(unknown.state, IntentState::Unknown, "{path}: {:?}", unknown.reasons);
         let wanted = settlement(&unknown, outcome);
-        let foreign = Settle { executor: "another".parse().unwrap(), ..wanted.clone() };
-        assert_eq!(settle(&scene.operator, &foreign).await.unwrap_err().code, Code::Conflict);
+        for outdated in [
+            Settle { executor: "another".parse().unwrap(), ..wanted.clone() },
+            Settle { attempt: wanted.attempt + 1, ..wanted.clone() },
+            Settle { round: wanted.round + 1, ..wanted.clone() },
+        ] {
+            assert_eq!(settle(&scene.operator, &outdated).await.unwrap_err().code, Code::Conflict);
+        }
         assert_eq!(settle(scene.ada.client(), &wanted).await.unwrap_err().code, Code::Denied);
         let settled = settle(&scene.operator, &wanted).await.unwrap();
         assert_eq!(settled.state, state, "{path}");

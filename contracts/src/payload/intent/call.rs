@@ -262,8 +262,11 @@ pub struct Settle {
     /// How that is known.
     #[schemars(length(min = 1, max = 1000))]
     pub note: String,
-    /// The instance whose attempt it was, as the intent's `execution` says: what was looked at is what is
-    /// settled.
+    /// The round, as the intent says: what was looked at is what is settled.
+    pub round: u32,
+    /// The attempt, as the intent's `execution` says.
+    pub attempt: u32,
+    /// The instance whose attempt it was, as the intent's `execution` says.
     pub executor: ScopeId,
 }
 
