@@ -56,6 +56,7 @@ pub(crate) fn intent() -> Intent {
         execution: None,
         receipt: None,
         undone: None,
+        denied: None,
         reasons: Vec::new(),
     }
 }

@@ -124,7 +124,9 @@ pub struct Approve {
     pub signature: String,
 }
 
-/// `governance.deny`: by whoever could approve. One denial ends the intent.
+/// `governance.deny`: by whoever could approve. One denial ends the intent for good: whoever proposes it again is
+/// answered that it was denied, until the denial is lifted. Another occurrence of it is another intent, which
+/// needs approvals of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deny {
@@ -132,6 +134,18 @@ pub struct Deny {
     pub intent: IntentId,
     /// The decision's `approval_digest`.
     pub digest: Digest,
+    /// Why.
+    #[schemars(length(min = 1, max = 1000))]
+    pub reason: String,
+}
+
+/// `governance.lift`: takes a denial back, by another agent of the owner who denied it, the same agent, or an
+/// operator. The intent stays rejected, and may be proposed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DenialLift {
+    /// The intent.
+    pub intent: IntentId,
     /// Why.
     #[schemars(length(min = 1, max = 1000))]
     pub reason: String,

@@ -119,6 +119,7 @@ pub(super) fn wanted(
         execution: None,
         receipt: None,
         undone: None,
+        denied: None,
         reasons: Vec::new(),
     };
     let life_ms = ttl_ms.or_else(|| verify::policy_ttl_ms(state, &intent)).unwrap_or(DEFAULT_INTENT_TTL_MS);
