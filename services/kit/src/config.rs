@@ -149,6 +149,12 @@ pub struct Committer {
     /// Folder for copies of remote repositories, if set here.
     #[serde(deserialize_with = "setting::path_or_none")]
     pub copies: Option<PathBuf>,
+    /// Ranges of addresses that are no public ones and may be asked by HTTP all the same.
+    #[serde(deserialize_with = "setting::texts")]
+    pub allowed_networks: Vec<String>,
+    /// Most bytes of contents that are held at once.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub memory_bytes: u64,
     /// How long an instance has for one effect before another may take it over, in milliseconds.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub takeover_ms: u64,

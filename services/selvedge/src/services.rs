@@ -42,6 +42,10 @@ pub(crate) struct Place {
     copies: PathBuf,
     /// How long a committer has for an effect before another one may take it over, in milliseconds.
     takeover_ms: u64,
+    /// Addresses that are not public and may be asked.
+    allowed_networks: Vec<String>,
+    /// Most bytes of contents that a committer holds.
+    memory_bytes: u64,
     /// Bounds of spaces.
     spaces: selvedge_leases::SpaceLimits,
     /// Bounds of intents.
@@ -71,6 +75,8 @@ impl Place {
             secrets: config.committer.secrets.clone(),
             copies: or_home(&config.committer.copies, context.home.repositories()),
             takeover_ms: config.committer.takeover_ms,
+            allowed_networks: config.committer.allowed_networks.clone(),
+            memory_bytes: config.committer.memory_bytes,
         }
     }
 
@@ -133,11 +139,16 @@ impl Place {
             }
             Service::Committer => {
                 let account = login.credential()?.claims()?.account().to_owned();
+                let networks = self.allowed_networks.iter().map(|network| network.parse());
+                let networks: Result<Vec<selvedge_committer::Network>, _> = networks.collect();
+                let allowed_networks = networks.context("the setting `committer.allowed_networks`")?;
                 let bus = self.connect(service.name(), login).await?;
                 let config = selvedge_committer::Config {
                     account,
                     secrets: self.secrets.clone(),
                     copies: self.copies.join(kluster.as_str()),
+                    allowed_networks,
+                    memory_bytes: self.memory_bytes,
                     takeover_ms: self.takeover_ms,
                     steps: selvedge_committer::Steps::default(),
                 };

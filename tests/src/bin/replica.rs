@@ -86,6 +86,8 @@ async fn main() {
                 account,
                 secrets: secrets.exists().then_some(secrets),
                 copies: folder().join("copies"),
+                allowed_networks: selvedge_tests::committer::loopback(),
+                memory_bytes: selvedge_tests::committer::MEMORY_BYTES,
                 takeover_ms: setting(TAKEOVER).parse().expect("milliseconds"),
                 steps: at_steps(),
             };
