@@ -15,6 +15,8 @@ mod agents;
 mod artifacts;
 #[path = "cli/contracts.rs"]
 mod contracts;
+#[path = "cli/effects.rs"]
+mod effects;
 #[path = "cli/hold.rs"]
 mod hold;
 #[path = "cli/hooks.rs"]
