@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     kind::Kind,
     payload::{
-        Nothing, agent, artifact, contract, history, intent, invite, lease, memory, mission, policy,
+        Nothing, agent, artifact, contract, history, intent, invite, lease, memory, mission, overlap, policy,
         repository, request, session,
     },
     role::{Role, Service},
@@ -161,6 +161,18 @@ const PROPOSERS: &[Role] =
     &[Role::Planner, Role::Worker, Role::Verifier, Role::Arbitrator, Role::Operator, Role::Dispatcher];
 const CONFIRMERS: &[Role] = &[Role::Approver, Role::Operator];
 const COMMITTER: &[Role] = &[Role::Committer];
+/// Whoever creates something, or asks for one who does.
+const CREATORS: &[Role] = &[
+    Role::Planner,
+    Role::Worker,
+    Role::Verifier,
+    Role::Arbitrator,
+    Role::Approver,
+    Role::Operator,
+    Role::Artifacts,
+    Role::Governance,
+    Role::Dispatcher,
+];
 const VOUCHED: &[Role] = &[Role::Governance, Role::Committer];
 
 macro_rules! attachment {
@@ -347,6 +359,28 @@ calls! {
     ScratchPut = Committer.scratch_put, Write, Optional, 5_000 ms, MEMBERS, memory::ScratchPut => memory::ScratchReply;
     /// Reads an entry of the caller's own scratchpad.
     ScratchGet = Committer.scratch_get, Read, Optional, 2_000 ms, MEMBERS, memory::ScratchGet => memory::ScratchReply;
+    /// What already exists that looks like this.
+    OverlapCheck = Overlap.check, Read, Optional, 5_000 ms, CREATORS, overlap::Check => overlap::Checked;
+    /// The same of several things, and which of them look like each other.
+    OverlapCheckAll = Overlap.check_all, Read, Optional, 20_000 ms, CREATORS, overlap::CheckAll => overlap::CheckAllReply;
+    /// Says what is to be created, before it is.
+    OverlapPropose = Overlap.propose, Write, Optional, 10_000 ms, CREATORS, overlap::Propose => overlap::ProposeReply;
+    /// Says what is to become of something that looks like something else.
+    OverlapDecide = Overlap.decide, Write, Optional, 5_000 ms, MEMBERS, overlap::Decide => overlap::CreationReply;
+    /// One creation.
+    OverlapShow = Overlap.show, Read, Optional, 5_000 ms, CREATORS, overlap::CreationShow => overlap::CreationReply;
+    /// Creations of the mission, in order of id.
+    OverlapList = Overlap.list, Read, Optional, 5_000 ms, MEMBERS, overlap::CreationList => overlap::Creations;
+    /// How two things are alike, and why.
+    OverlapExplain = Overlap.explain, Read, Optional, 5_000 ms, MEMBERS, overlap::Explain => overlap::Explained;
+    /// How large the index is, and how far.
+    OverlapStats = Overlap.stats, Read, Optional, 5_000 ms, MEMBERS, Nothing => overlap::Stats;
+    /// What was decided at which score, and the thresholds that follow.
+    OverlapCalibrate = Overlap.calibrate, Read, Optional, 10_000 ms, MEMBERS, overlap::Calibrate => overlap::Calibration;
+    /// Sets what counts as how much alike in the mission.
+    OverlapTune = Overlap.tune, Write, Optional, 5_000 ms, PLANNER, overlap::Tune => overlap::TuningReply;
+    /// Has every replica make its index anew.
+    OverlapReindex = Overlap.reindex, Write, Optional, 5_000 ms, OPERATOR, overlap::Reindex => overlap::ReindexReply;
 }
 
 /// The call `name` of `service`.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     kind::Kind,
     payload::{
-        Nothing, Recorded, agent, artifact, contract, intent, invite, lease, memory, mission, policy,
-        repository, request, session,
+        Nothing, Recorded, agent, artifact, contract, intent, invite, lease, memory, mission, overlap,
+        policy, repository, request, session,
     },
     role::Service,
     schema,
@@ -51,6 +51,10 @@ pub enum EntityName {
     Artifact,
     /// A place in which leases stand.
     Space,
+    /// What is to be created, and what looks like it.
+    Creation,
+    /// What counts as alike in a mission.
+    Tuning,
 }
 
 impl EntityName {
@@ -72,6 +76,8 @@ impl EntityName {
         Self::Lease,
         Self::Artifact,
         Self::Space,
+        Self::Creation,
+        Self::Tuning,
     ];
 
     /// The name, as it stands in subjects.
@@ -93,6 +99,8 @@ impl EntityName {
             Self::Lease => "lease",
             Self::Artifact => "artifact",
             Self::Space => "space",
+            Self::Creation => "creation",
+            Self::Tuning => "tuning",
         }
     }
 }
@@ -159,6 +167,12 @@ impl State for memory::Record {
 impl State for repository::Repository {
     const ENTITY: EntityName = EntityName::Repository;
 }
+impl State for overlap::Creation {
+    const ENTITY: EntityName = EntityName::Creation;
+}
+impl State for overlap::Tuning {
+    const ENTITY: EntityName = EntityName::Tuning;
+}
 
 impl fmt::Display for EntityName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,7 +183,7 @@ impl fmt::Display for EntityName {
 /// A name that is no entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact, space"
+    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact, space, creation, tuning"
 )]
 pub struct UnknownEntity(String);
 
@@ -340,6 +354,31 @@ pub const MEMORY_WRITTEN: FactType<memory::Written, memory::Record> =
 pub const REPOSITORY_SET: FactType<Nothing, repository::Repository> =
     FactType::of(Service::Committer, EntityName::Repository, "set");
 
+/// Something is to be created.
+pub const CREATION_PROPOSED: FactType<Nothing, overlap::Creation> =
+    FactType::of(Service::Overlap, EntityName::Creation, "proposed");
+/// What is to be created reads otherwise now.
+pub const CREATION_EDITED: FactType<Nothing, overlap::Creation> =
+    FactType::of(Service::Overlap, EntityName::Creation, "edited");
+/// What looks like it was recorded: an answer is waited for, or a check was completed later.
+pub const CREATION_CHECKED: FactType<overlap::Checked, overlap::Creation> =
+    FactType::of(Service::Overlap, EntityName::Creation, "checked");
+/// Somebody said what is to become of it.
+pub const CREATION_DECIDED: FactType<overlap::Decision, overlap::Creation> =
+    FactType::of(Service::Overlap, EntityName::Creation, "decided");
+/// It was neither answered nor created in time.
+pub const CREATION_EXPIRED: FactType<Nothing, overlap::Creation> =
+    FactType::of(Service::Overlap, EntityName::Creation, "expired");
+/// What it was merged into is gone.
+pub const CREATION_REOPENED: FactType<overlap::Reopened, overlap::Creation> =
+    FactType::of(Service::Overlap, EntityName::Creation, "reopened");
+/// What counts as alike in a mission was set.
+pub const TUNING_SET: FactType<Nothing, overlap::Tuning> =
+    FactType::of(Service::Overlap, EntityName::Tuning, "set");
+/// Every index is to be made anew.
+pub const TUNING_REINDEXED: FactType<Nothing, overlap::Tuning> =
+    FactType::of(Service::Overlap, EntityName::Tuning, "reindexed");
+
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[
     AGENT_REGISTERED.kind,
@@ -384,6 +423,14 @@ pub const FACTS: &[FactKind] = &[
     INTENT_STUCK.kind,
     MEMORY_WRITTEN.kind,
     REPOSITORY_SET.kind,
+    CREATION_PROPOSED.kind,
+    CREATION_EDITED.kind,
+    CREATION_CHECKED.kind,
+    CREATION_DECIDED.kind,
+    CREATION_EXPIRED.kind,
+    CREATION_REOPENED.kind,
+    TUNING_SET.kind,
+    TUNING_REINDEXED.kind,
 ];
 
 /// The facts that `service` alone may record.

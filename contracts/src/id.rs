@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 mod content;
+mod creation;
 mod effect;
 mod lease;
 mod party;
@@ -18,6 +19,7 @@ pub use content::{
     ArtifactName, ArtifactNameShape, ArtifactRef, ArtifactRefShape, ContractName, ContractNameShape, Digest,
     DigestShape, MediaType, MediaTypeShape, UploadId, UploadIdShape,
 };
+pub use creation::{CreationId, CreationIdShape, KindName, KindNameShape};
 pub use effect::{
     CommitHash, CommitHashShape, EffectorName, EffectorNameShape, IntentId, IntentIdShape, RecordKey,
     RecordKeyShape, RepositoryName, RepositoryNameShape, SagaId, SagaIdShape, SecretName, SecretNameShape,

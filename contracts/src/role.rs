@@ -43,6 +43,8 @@ pub enum Role {
     Leases,
     /// The service `artifacts`.
     Artifacts,
+    /// The service `overlap`.
+    Overlap,
 }
 
 impl Role {
@@ -63,6 +65,7 @@ impl Role {
         Self::Dispatcher,
         Self::Leases,
         Self::Artifacts,
+        Self::Overlap,
     ];
 
     /// Roles that take part in a mission, in sessions.
@@ -92,6 +95,7 @@ impl Role {
             Self::Dispatcher => "dispatcher",
             Self::Leases => "leases",
             Self::Artifacts => "artifacts",
+            Self::Overlap => "overlap",
         }
     }
 
@@ -139,12 +143,14 @@ pub enum Service {
     Leases,
     /// Content by its digest, and named versions of it.
     Artifacts,
+    /// What already exists that looks like what is to be created.
+    Overlap,
 }
 
 impl Service {
     /// Every service.
     pub const ALL: &'static [Self] =
-        &[Self::Registry, Self::Governance, Self::Committer, Self::Leases, Self::Artifacts];
+        &[Self::Registry, Self::Governance, Self::Committer, Self::Leases, Self::Artifacts, Self::Overlap];
 
     /// The service's name: its queue group, its subject token, its role.
     pub const fn name(self) -> &'static str {
@@ -159,6 +165,7 @@ impl Service {
             Self::Committer => Role::Committer,
             Self::Leases => Role::Leases,
             Self::Artifacts => Role::Artifacts,
+            Self::Overlap => Role::Overlap,
         }
     }
 }
@@ -179,7 +186,9 @@ impl FromStr for Service {
 
 /// A name that is no service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a service: expected one of registry, governance, committer, leases, artifacts")]
+#[error(
+    "{0:?} is not a service: expected one of registry, governance, committer, leases, artifacts, overlap"
+)]
 pub struct UnknownService(String);
 
 /// The credential that was used: a role, and the session, task, invite or service instance it is for.

@@ -3,9 +3,10 @@
 
 use crate::{
     fact::{
-        AGENT_JOINED, AGENT_RETIRED, AGENT_ROTATED, FactKind, INTENT_APPROVED, INTENT_CANCELLED,
-        INTENT_COMMITTED, INTENT_COMPENSATED, INTENT_EXPIRED, INTENT_FAILED, INTENT_PROPOSED,
-        INTENT_REJECTED, INTENT_STUCK, INTENT_UNKNOWN, INTENT_VERIFIED, INVITE_CREATED,
+        AGENT_JOINED, AGENT_RETIRED, AGENT_ROTATED, CREATION_DECIDED, CREATION_EXPIRED, FactKind,
+        INTENT_APPROVED, INTENT_CANCELLED, INTENT_COMMITTED, INTENT_COMPENSATED, INTENT_EXPIRED,
+        INTENT_FAILED, INTENT_PROPOSED, INTENT_REJECTED, INTENT_STUCK, INTENT_UNKNOWN, INTENT_VERIFIED,
+        INVITE_CREATED,
     },
     role::Service,
     subject,
@@ -141,6 +142,20 @@ pub const COMMITTER_INTENTS: Follower = Follower {
     ]),
 };
 
+/// Reopens what was merged into something that is gone.
+pub const OVERLAP_REOPENS: Follower = Follower {
+    service: Service::Overlap,
+    name: "reopens",
+    source: Source::Facts(&[
+        CREATION_DECIDED.kind,
+        CREATION_EXPIRED.kind,
+        INTENT_REJECTED.kind,
+        INTENT_EXPIRED.kind,
+        INTENT_CANCELLED.kind,
+        INTENT_FAILED.kind,
+    ]),
+};
+
 /// Every durable consumer.
 pub const FOLLOWERS: &[Follower] = &[
     REGISTRY_ENDS,
@@ -150,6 +165,7 @@ pub const FOLLOWERS: &[Follower] = &[
     GOVERNANCE_INTENTS,
     GOVERNANCE_DUE,
     COMMITTER_INTENTS,
+    OVERLAP_REOPENS,
 ];
 
 /// Services that keep timers.
@@ -161,7 +177,7 @@ pub fn buckets(service: Service) -> &'static [&'static str] {
         Service::Registry => &[PRESENCE],
         Service::Leases => &[LEASES],
         Service::Artifacts => &[PINS],
-        Service::Governance => &[],
+        Service::Governance | Service::Overlap => &[],
         Service::Committer => &[SCRATCH],
     }
 }

@@ -13,6 +13,7 @@ pub mod invite;
 pub mod lease;
 pub mod memory;
 pub mod mission;
+pub mod overlap;
 pub mod policy;
 pub mod repository;
 pub mod request;

@@ -155,6 +155,7 @@ impl Place {
                 let started = selvedge_committer::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
+            Service::Overlap => Err(anyhow::anyhow!("{service} is not in this build"))?,
         }
     }
 }

@@ -93,6 +93,7 @@ async fn main() {
             };
             selvedge_committer::start(bus, &config, limits, &metrics).await.expect("a service")
         }
+        Service::Overlap => panic!("it is not in this build"),
     };
     println!("{READY}");
     // The end of the input is what we wait for.
