@@ -27,6 +27,7 @@ use crate::{
         AgentId, Caller, Digest, EntityId, IntentId, LeaseId, Mission, Owner, PublicKey, RequestId, SagaId,
         ScopeId, SpaceId,
     },
+    payload::overlap::Clearance,
     role::Role,
 };
 
@@ -119,6 +120,9 @@ pub struct Intent {
     pub proposed_at_ms: u64,
     /// Unix time, in milliseconds, after which it is not executed any more.
     pub expires_at_ms: u64,
+    /// That nothing was in its way that looks like it, when it was proposed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Clearance>,
     /// Where it stands.
     pub state: IntentState,
     /// Why it may be done, once it is verified.

@@ -49,6 +49,7 @@ pub(crate) fn intent() -> Intent {
         tokens: Vec::new(),
         proposed_at_ms: NOW_MS,
         expires_at_ms: NOW_MS + LIFE_MS,
+        checked: None,
         state: IntentState::Proposed,
         decision: None,
         grants: Vec::new(),

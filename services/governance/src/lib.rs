@@ -17,6 +17,7 @@ mod follow;
 mod handlers;
 mod intent;
 mod keys;
+mod likeness;
 mod policy;
 mod saga;
 mod shape;

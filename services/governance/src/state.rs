@@ -16,6 +16,7 @@ use selvedge_contracts::{
 use selvedge_kit::{
     bus::Bus,
     client::Client,
+    creation::Asking,
     identity::Directory,
     ledger::Ledger,
     metrics::Metrics,
@@ -35,6 +36,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// How many intents there may be.
     pub intents: IntentLimits,
+    /// Whether it asks what looks like an intent before there is one.
+    pub overlap: Asking,
 }
 
 /// What the handlers share.
@@ -43,6 +46,8 @@ pub(crate) struct Governance {
     pub(crate) policies: Policies,
     pub(crate) intents: Arc<View<Intent>>,
     pub(crate) sagas: Arc<View<Saga>>,
+    /// Whether it asks what looks like an intent before there is one.
+    pub(crate) overlap: Asking,
     /// How many intents there are.
     pub(crate) tally: Arc<Tally>,
     pub(crate) keys: Keys,
@@ -72,6 +77,7 @@ impl Governance {
             policies,
             intents,
             sagas,
+            overlap: config.overlap,
             tally,
             keys: Keys::open(&config.keys)?,
             timers: Timers::new(bus.clone(), Service::Governance),

@@ -24,6 +24,8 @@ pub use error::Error;
 pub use setting::{LogFormat, SyncInterval};
 pub use target::{Origin, Target};
 
+use crate::creation::Asking;
+
 /// The commented file with every setting and its default, as `selvedge init` may print it.
 pub const DEFAULTS: &str = include_str!("../../../deploy/selvedge.toml");
 
@@ -119,6 +121,8 @@ pub struct Artifacts {
     /// Most bytes that the unfinished uploads of one caller may take.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub max_staged_bytes: u64,
+    /// Whether what looks like a new name is asked about first.
+    pub overlap: Asking,
 }
 
 /// Policies, intents and approvals.
@@ -137,6 +141,8 @@ pub struct Governance {
     /// Most intents of one owner in a mission that came to nothing within an hour.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub vain_intents_per_owner: usize,
+    /// Whether what looks like a new intent is asked about first.
+    pub overlap: Asking,
 }
 
 /// Effects.

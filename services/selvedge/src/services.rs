@@ -48,6 +48,8 @@ pub(crate) struct Place {
     memory_bytes: u64,
     /// Bounds of spaces.
     spaces: selvedge_leases::SpaceLimits,
+    /// Whether what looks like a new intent is asked about first.
+    intents_overlap: selvedge_kit::creation::Asking,
     /// Bounds of intents.
     intents: selvedge_governance::IntentLimits,
 }
@@ -70,6 +72,7 @@ impl Place {
             metrics,
             artifacts: artifacts(context),
             spaces: spaces(&config.leases),
+            intents_overlap: config.governance.overlap,
             intents: intents(&config.governance),
             approval_keys: or_home(&config.governance.keys, context.home.approval_keys()),
             secrets: config.committer.secrets.clone(),
@@ -133,7 +136,12 @@ impl Place {
                 let account = login.credential()?.claims()?.account().to_owned();
                 let bus = self.connect(service.name(), login).await?;
                 let keys = self.approval_keys.join(kluster.as_str()).with_extension("keys");
-                let config = selvedge_governance::Config { account, keys, intents: self.intents };
+                let config = selvedge_governance::Config {
+                    account,
+                    keys,
+                    intents: self.intents,
+                    overlap: self.intents_overlap,
+                };
                 let started = selvedge_governance::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
@@ -194,6 +202,7 @@ fn artifacts(context: &Context) -> selvedge_artifacts::Config {
         grace_ms: context.config.artifacts.grace_ms,
         pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
         max_staged_bytes: context.config.artifacts.max_staged_bytes,
+        overlap: context.config.artifacts.overlap,
     }
 }
 

@@ -65,6 +65,7 @@ async fn main() {
                 options: Vec::new(),
                 grace_ms: LONG_GRACE_MS,
                 pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
+                overlap: selvedge_kit::creation::Asking::Off,
                 max_staged_bytes: selvedge_contracts::payload::artifact::MAX_CONTENT_BYTES,
             };
             let kluster = KlusterName::new("main").expect("a name");
@@ -77,6 +78,7 @@ async fn main() {
                 account,
                 keys: folder().join("approvals.keys"),
                 intents: selvedge_governance::IntentLimits::default(),
+                overlap: selvedge_kit::creation::Asking::Off,
             };
             selvedge_governance::start(bus, &config, limits, &metrics).await.expect("a service")
         }

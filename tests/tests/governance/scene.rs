@@ -19,6 +19,7 @@ use selvedge_governance::IntentLimits;
 use selvedge_kit::{
     client::Client,
     clock::Deadline,
+    creation::Asking,
     credential::Login,
     ledger::{Ledger, NewFact},
     service::Running,
@@ -57,7 +58,8 @@ impl Scene {
         let fabric = Fabric::start().await;
         let mut running = Vec::new();
         for index in 0..replicas {
-            running.push(governance::start_with(&fabric.bus, &format!("g{index}"), intents).await);
+            running
+                .push(governance::start_with(&fabric.bus, &format!("g{index}"), intents, Asking::Off).await);
         }
         let ada = member(&fabric, "ada", Role::Worker, "person:olga").await;
         let committer = governance::committer(&fabric.bus, "c1").await;

@@ -7,7 +7,8 @@ use super::{ApprovalToken, Effect, FencingToken, Intent, IntentPrecondition, Int
 use crate::id::{ArtifactRef, Digest, IntentId, SagaId, ScopeId};
 
 /// `governance.propose`. The same content is the same intent, whoever asks and however often: it is answered
-/// as it stands. One that ended without being committed is taken up anew.
+/// as it stands. One that ended without being committed is taken up anew. Where something looks like it, it is
+/// asked about first (`overlap.decide`), and nothing is recorded until that is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Propose {

@@ -112,6 +112,7 @@ pub(super) fn wanted(
         tokens,
         proposed_at_ms: call.now_ms,
         expires_at_ms: call.now_ms,
+        checked: None,
         state: IntentState::Proposed,
         decision: None,
         grants: Vec::new(),

@@ -3,12 +3,7 @@
 use std::fs;
 
 use futures::StreamExt as _;
-use selvedge_tests::{
-    Credential, artifacts, committer,
-    fabric::Fabric,
-    governance,
-    wait::until,
-};
+use selvedge_tests::{Credential, artifacts, committer, fabric::Fabric, governance, wait::until};
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
@@ -59,7 +54,8 @@ async fn a_commit_is_bound_to_a_lease_to_what_it_rests_on_and_to_its_undo() {
     machine.git("work", "x", &["add", "src"]).await.ok();
     machine.git("work", "x", &["commit", "-q", "-m", "a page"]).await.ok();
     let propose = |token: &str| {
-        let fixed = ["intent", "propose", "git", "--repository", "record", "--branch", "main", "-m", "a page"];
+        let fixed =
+            ["intent", "propose", "git", "--repository", "record", "--branch", "main", "-m", "a page"];
         let bound = ["--commit", "HEAD", "--lease", token, "--input", &digest, "--undo", "undo.json"];
         let all = [&fixed[..], &bound[..], &["--as", "ada", "-o", "json"]].concat();
         machine.command_in("work", &all).output()
@@ -68,7 +64,10 @@ async fn a_commit_is_bound_to_a_lease_to_what_it_rests_on_and_to_its_undo() {
     let intent = ran.json()["intent"].clone();
     assert_eq!(intent["state"], "verified", "{intent}");
     assert_eq!((&intent["tokens"][0]["lease"], &intent["inputs"]), (&lease["id"], &json!([digest])));
-    assert_eq!((&intent["undo"]["key"], &intent["effect"]["changes"][0]["path"]), (&json!("undone"), &json!("src/page")));
+    assert_eq!(
+        (&intent["undo"]["key"], &intent["effect"]["changes"][0]["path"]),
+        (&json!("undone"), &json!("src/page"))
+    );
     assert_eq!(intent["effect"]["changes"].as_array().unwrap().len(), 1, "the commit, not the work tree");
     let other = crate::machine::ran(propose(&format!("{token}0")).await.unwrap());
     assert!(other.code == 10 && other.err.contains("held under another token"), "{other:?}");

@@ -68,6 +68,8 @@ impl Machine {
         let mut machine = Self { up: None, folder, url: None };
         let mut up = machine.command(&["up", "--port", "0", "-o", "jsonl"]);
         up.env("SELVEDGE_NATS_SERVER", nats_server_binary()).env("USER", "opal");
+        // What looks alike is told by tests of its own.
+        up.envs([("SELVEDGE_GOVERNANCE__OVERLAP", "off"), ("SELVEDGE_ARTIFACTS__OVERLAP", "off")]);
         let log = File::create(machine.path().join("up.log")).unwrap();
         let mut up = up.stderr(log).spawn().unwrap();
         let mut ready = BufReader::new(up.stdout.take().unwrap()).lines();
