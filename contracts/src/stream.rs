@@ -153,6 +153,7 @@ pub const OVERLAP_REOPENS: Follower = Follower {
         INTENT_EXPIRED.kind,
         INTENT_CANCELLED.kind,
         INTENT_FAILED.kind,
+        INTENT_COMPENSATED.kind,
     ]),
 };
 

@@ -18,6 +18,7 @@ pub mod committer;
 pub mod fabric;
 pub mod governance;
 mod guard;
+pub mod overlap;
 pub mod python;
 pub mod raw;
 pub mod replica;

@@ -51,6 +51,11 @@ impl Replica {
         Self::spawn(&mut Self::command(binary, bus, url, service, instance))
     }
 
+    /// Starts a service that kills itself at a step, and waits until it serves.
+    pub fn dying_service(service: Service, binary: &str, bus: &Bus, instance: &str, step: &str) -> Self {
+        Self::spawn(Self::command(binary, bus, &bus.url(), service, instance).env(CRASH, step))
+    }
+
     /// Starts a service of artifacts, and waits until it serves.
     pub fn artifacts(binary: &str, bus: &Bus, url: &str, instance: &str, config: &Config) -> Self {
         let mut command = Self::command(binary, bus, url, Service::Artifacts, instance);

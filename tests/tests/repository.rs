@@ -52,7 +52,7 @@ fn dependencies_point_down() {
         ("services/artifacts", &["selvedge-contracts", "selvedge-kit"]),
         ("services/governance", &["selvedge-contracts", "selvedge-kit"]),
         ("services/committer", &["selvedge-contracts", "selvedge-kit"]),
-        ("services/overlap", &[]),
+        ("services/overlap", &["selvedge-contracts", "selvedge-kit"]),
         (
             "services/selvedge",
             &[
@@ -62,6 +62,7 @@ fn dependencies_point_down() {
                 "selvedge-governance",
                 "selvedge-kit",
                 "selvedge-leases",
+                "selvedge-overlap",
                 "selvedge-registry",
             ],
         ),

@@ -58,6 +58,8 @@ pub const MAX_CANDIDATES: usize = 48;
 pub const DEFAULT_CANDIDATES: usize = 10;
 /// Most texts that are checked at once, and against each other.
 pub const MAX_TEXTS: usize = 200;
+/// Most pairs of texts that one answer names.
+pub const MAX_PAIRS: usize = 500;
 
 /// Something that is to be created, or was: entity `creation`, in its mission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -47,6 +47,8 @@ pub struct Config {
     pub committer: Committer,
     /// Bounds of the service `leases`.
     pub leases: Leases,
+    /// What already exists that looks like what is to be created.
+    pub overlap: Overlap,
     /// Logs, metrics, probes.
     pub telemetry: Telemetry,
 }
@@ -191,6 +193,27 @@ pub struct Leases {
     /// Most pools of a space.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub pools_per_space: usize,
+}
+
+/// What already exists that looks like what is to be created.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlap {
+    /// Longest wait until everything before a proposal has been taken in, in milliseconds.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub barrier_ms: u64,
+    /// How long a creation waits for an answer, or for its thing, in milliseconds.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub pending_ttl_ms: u64,
+    /// After how long a check that nobody recorded is completed, in milliseconds.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub complete_ms: u64,
+    /// Folder or URL for snapshots of the index, if set here.
+    #[serde(deserialize_with = "setting::text_or_none")]
+    pub snapshots: Option<String>,
+    /// Facts after which a snapshot is written.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub snapshot_facts: u64,
 }
 
 /// Logs, metrics, probes.

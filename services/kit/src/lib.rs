@@ -21,6 +21,7 @@ mod jetstream;
 pub mod ledger;
 pub mod metrics;
 pub mod mirror;
+pub mod order;
 pub mod pipeline;
 pub mod probe;
 pub mod provision;

@@ -16,10 +16,12 @@ use selvedge_contracts::{fact::EntityName, role::Service};
 mod call;
 mod entity;
 mod lease;
+mod overlap;
 
 pub use call::{CallMetrics, InFlight, Snapshot};
 pub use entity::{Append, EntityMetrics};
 pub use lease::{LeaseEnd, LeaseMetrics, LeaseRefusal};
+pub use overlap::OverlapMetrics;
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -59,6 +61,9 @@ struct Families {
     lease_waiters: Gauge,
     spaces_owned: Gauge,
     effects: Family<Labels<1>, Counter>,
+    overlap_verdicts: Family<Labels<1>, Counter>,
+    overlap_items: Gauge,
+    overlap_sequence: Gauge,
 }
 
 impl Default for Families {
@@ -79,6 +84,9 @@ impl Default for Families {
             lease_waiters: Gauge::default(),
             spaces_owned: Gauge::default(),
             effects: Family::default(),
+            overlap_verdicts: Family::default(),
+            overlap_items: Gauge::default(),
+            overlap_sequence: Gauge::default(),
         }
     }
 }
@@ -101,6 +109,9 @@ impl Families {
         registry.register("lease_waiters", "Requests that wait for a lease in the spaces owned here", self.lease_waiters.clone());
         registry.register("spaces_owned", "Spaces of leases owned here", self.spaces_owned.clone());
         registry.register("effects", "Effects that came to an end, by what became of the intent", self.effects.clone());
+        registry.register("overlap_verdicts", "Proposals answered, by verdict", self.overlap_verdicts.clone());
+        registry.register("overlap_items", "Things in the index of what exists and is on its way", self.overlap_items.clone());
+        registry.register("overlap_sequence", "Ledger sequence up to which that index has followed", self.overlap_sequence.clone());
     }
 }
 
@@ -135,6 +146,11 @@ impl Metrics {
     /// The handle for leases.
     pub fn leases(&self) -> LeaseMetrics {
         LeaseMetrics::new(&self.families)
+    }
+
+    /// The handle for overlap.
+    pub fn overlap(&self) -> OverlapMetrics {
+        OverlapMetrics::new(&self.families)
     }
 
     /// The counter of the effects that came to this end, such as `stuck`: one word of few. It exists from

@@ -194,6 +194,23 @@ impl Index {
         })
     }
 
+    /// What it has taken in: the last sequence that was applied, the hash over everything that was, and the hash of
+    /// the model and of the settings. What a check says of itself, without one.
+    pub fn basis(&self) -> (u64, String, String) {
+        let (sequence, chain) = self.read(|corpus| (corpus.sequence, corpus.chain));
+        (sequence, blake3::Hash::from_bytes(chain).to_hex().as_str().to_owned(), self.model_hash.clone())
+    }
+
+    /// Items that are there.
+    pub fn len(&self) -> usize {
+        self.read(Corpus::len)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Writes all of it. Changes wait meanwhile, checks do not.
     ///
     /// # Errors

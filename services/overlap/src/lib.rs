@@ -27,6 +27,7 @@ mod profile;
 mod reasons;
 mod rules;
 mod search;
+pub mod service;
 mod settings;
 mod snapshot;
 mod top;

@@ -10,6 +10,7 @@
 //! | `agents/<kluster>/<agent>/<mission>.door.creds` | its right to start sessions | `agent register` |
 //! | `agents/<kluster>/<agent>/<mission>.creds` | its session's credential | `agent register`, `agent creds` |
 //! | `artifacts/<kluster>/` | content, unless the settings name another store | the service `artifacts` |
+//! | `overlap/<kluster>/` | snapshots of the index, unless the settings name another place | the service `overlap` |
 //! | `nats/` | the child nats-server's configuration, store, log | `up` |
 //! | `lock` | held by the running `up` | `up` |
 //! | `up.json` | where the running `up` listens | `up` |
@@ -104,6 +105,11 @@ impl Home {
     /// Content of artifacts, unless the settings name another store.
     pub fn artifacts(&self) -> PathBuf {
         self.0.join("artifacts")
+    }
+
+    /// Snapshots of the index of what exists, unless the settings name another place.
+    pub fn overlap(&self) -> PathBuf {
+        self.0.join("overlap")
     }
 
     /// Keys that approvals are sealed with, a file for each kluster.

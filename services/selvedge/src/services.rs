@@ -18,8 +18,14 @@ use selvedge_kit::{
 use crate::{connect::Context, exit::Failure};
 
 /// Services that this build can run.
-pub(crate) const BUILT: &[Service] =
-    &[Service::Registry, Service::Leases, Service::Artifacts, Service::Governance, Service::Committer];
+pub(crate) const BUILT: &[Service] = &[
+    Service::Registry,
+    Service::Leases,
+    Service::Artifacts,
+    Service::Overlap,
+    Service::Governance,
+    Service::Committer,
+];
 
 /// Where services run, and under which bounds.
 #[derive(Debug, Clone)]
@@ -52,6 +58,16 @@ pub(crate) struct Place {
     intents_overlap: selvedge_kit::creation::Asking,
     /// Bounds of intents.
     intents: selvedge_governance::IntentLimits,
+    /// How overlap waits, and where it keeps snapshots.
+    overlap: Overlap,
+}
+
+/// How overlap waits, and where it keeps snapshots; what is not of a kluster.
+#[derive(Debug, Clone)]
+struct Overlap {
+    snapshots: String,
+    options: Vec<(String, String)>,
+    settings: selvedge_kit::config::Overlap,
 }
 
 impl Place {
@@ -74,6 +90,7 @@ impl Place {
             spaces: spaces(&config.leases),
             intents_overlap: config.governance.overlap,
             intents: intents(&config.governance),
+            overlap: overlap(context),
             approval_keys: or_home(&config.governance.keys, context.home.approval_keys()),
             secrets: config.committer.secrets.clone(),
             copies: or_home(&config.committer.copies, context.home.repositories()),
@@ -163,7 +180,14 @@ impl Place {
                 let started = selvedge_committer::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
-            Service::Overlap => Err(anyhow::anyhow!("{service} is not in this build"))?,
+            Service::Overlap => {
+                let account = login.credential()?.claims()?.account().to_owned();
+                let bus = self.connect(service.name(), login).await?;
+                let config = self.overlap.config(account, kluster);
+                let started =
+                    selvedge_overlap::service::start(bus, &config, self.limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
+            }
         }
     }
 }
@@ -190,15 +214,44 @@ fn intents(settings: &selvedge_kit::config::Governance) -> selvedge_governance::
     }
 }
 
-/// Where artifacts are kept, as the settings and the environment say.
-fn artifacts(context: &Context) -> selvedge_artifacts::Config {
+impl Overlap {
+    /// What the service of one kluster runs with.
+    fn config(&self, account: String, kluster: &KlusterName) -> selvedge_overlap::service::Config {
+        selvedge_overlap::service::Config {
+            account,
+            kluster: kluster.clone(),
+            snapshots: self.snapshots.clone(),
+            options: self.options.clone(),
+            snapshot_facts: self.settings.snapshot_facts,
+            barrier_ms: self.settings.barrier_ms,
+            pending_ttl_ms: self.settings.pending_ttl_ms,
+            complete_ms: self.settings.complete_ms,
+            steps: selvedge_overlap::service::Steps::default(),
+        }
+    }
+}
+
+fn overlap(context: &Context) -> Overlap {
+    let settings = context.config.overlap.clone();
+    let default = || context.home.overlap().display().to_string();
+    let snapshots = settings.snapshots.clone().unwrap_or_else(default);
+    Overlap { snapshots, options: of_stores(context), settings }
+}
+
+/// What the environment says of object stores.
+fn of_stores(context: &Context) -> Vec<(String, String)> {
     const OF_STORES: [&str; 3] = ["AWS_", "GOOGLE_", "AZURE_"];
-    let default = || context.home.artifacts().display().to_string();
     let is_option = |name: &str| OF_STORES.iter().any(|prefix| name.to_ascii_uppercase().starts_with(prefix));
     let options = context.environment.iter().filter(|(name, _)| is_option(name));
+    options.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Where artifacts are kept, as the settings and the environment say.
+fn artifacts(context: &Context) -> selvedge_artifacts::Config {
+    let default = || context.home.artifacts().display().to_string();
     selvedge_artifacts::Config {
         url: context.config.artifacts.url.clone().unwrap_or_else(default),
-        options: options.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        options: of_stores(context),
         grace_ms: context.config.artifacts.grace_ms,
         pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
         max_staged_bytes: context.config.artifacts.max_staged_bytes,

@@ -41,6 +41,16 @@ fn at_steps() -> selvedge_committer::Steps {
     })
 }
 
+/// Ends this process, as kill -9 would, when a step is reached.
+fn of_overlap() -> selvedge_overlap::service::Steps {
+    let crash = std::env::var(CRASH).ok();
+    selvedge_overlap::service::Steps::new(move |reached| {
+        if crash.as_deref() == Some(reached) {
+            let _ = raise(Signal::SIGKILL);
+        }
+    })
+}
+
 #[tokio::main]
 async fn main() {
     let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
@@ -95,7 +105,11 @@ async fn main() {
             };
             selvedge_committer::start(bus, &config, limits, &metrics).await.expect("a service")
         }
-        Service::Overlap => panic!("it is not in this build"),
+        Service::Overlap => {
+            let config = selvedge_tests::overlap::config(account, &folder().join("overlap"));
+            let config = selvedge_overlap::service::Config { steps: of_overlap(), ..config };
+            selvedge_overlap::service::start(bus, &config, limits, &metrics).await.expect("a service")
+        }
     };
     println!("{READY}");
     // The end of the input is what we wait for.

@@ -17,7 +17,7 @@ use selvedge_contracts::{
     subject::Entity,
 };
 use serde::{Deserialize, de::IgnoredAny};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::{
     draft::{Draft, payload_of},
@@ -30,7 +30,7 @@ use crate::{
     metrics::Append,
     rule::{Change, Verdict},
     telemetry::trace_context,
-    view::{Entry, Feed, View},
+    view::{Apply as _, Entry, Feed, View},
 };
 
 /// An entity as a call left it.
@@ -132,9 +132,25 @@ impl Writer {
             if self.deadline.has_passed() {
                 break;
             }
-            self.refresh(entity).await?;
+            self.read_anew(view, entity).await?;
         }
         Err(self.gave_up(entity))
+    }
+
+    /// Takes what the ledger's leader knows of the entity into `view`, whether or not the feed keeps that up: a
+    /// service with too many entities for a view has one made for a single call.
+    ///
+    /// # Errors
+    /// `unavailable` if the leader does not answer within the deadline.
+    pub async fn read_anew<S: State>(&self, view: &Arc<View<S>>, entity: &Entity) -> Result<(), Fault> {
+        let mut known = view.revision_of(entity);
+        while let Some(fact) = self.ledger.next(entity, known, self.deadline).await.map_err(unreadable)? {
+            known = fact.revision;
+            if let Err(error) = view.apply(&fact) {
+                warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload");
+            }
+        }
+        Ok(())
     }
 
     /// Records several facts, all or none. `decide` drafts them from the views; `first` is the entity

@@ -1,0 +1,278 @@
+//! The book: what every creation is, as one function of the facts in their order. A record holds what is needed to
+//! show, decide and end it; its text stands in the index, and its whole state in the ledger.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use selvedge_contracts::{
+    fact::{CREATION_DECIDED, CREATION_EDITED, CREATION_PROPOSED, CREATION_REOPENED},
+    id::CreationId,
+    payload::overlap::{Answer, Creation, CreationState, Tuning},
+};
+
+use super::{
+    content::Kept,
+    names::Names,
+    owners::{Said, Thing},
+};
+use crate::{Change, Decision, State};
+
+mod chain;
+mod kept;
+
+pub(crate) use chain::Root;
+
+/// Most decisions that are remembered for calibration; the oldest are forgotten.
+const DECISIONS: usize = 262_144;
+
+/// What is known of one creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Numbers of names.
+    pub(crate) mission: u32,
+    pub(crate) what: u32,
+    pub(crate) agent: u32,
+    pub(crate) owner: Option<u32>,
+    /// What the thing is called.
+    pub(crate) id: Box<str>,
+    /// Where it stands, the facts of its thing taken into account.
+    pub(crate) state: CreationState,
+    /// The sequence of the fact that says that its thing is there; 0: it is not.
+    pub(crate) there: u64,
+    /// Its place in the order.
+    pub(crate) place: u64,
+    /// When it got its place, by the clock of whoever recorded that: Unix time in milliseconds.
+    pub(crate) placed_at_ms: u64,
+    /// Sequence of its last own fact; 0: there is none.
+    pub(crate) revision: u64,
+    pub(crate) expires_at_ms: u64,
+    /// What it was merged into.
+    pub(crate) into: Option<u128>,
+}
+
+/// What every creation is.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    /// The last sequence that was looked at.
+    pub(crate) sequence: u64,
+    pub(crate) names: Names,
+    pub(crate) records: BTreeMap<u128, Record>,
+    pub(crate) tunings: BTreeMap<u32, Tuning>,
+    /// Mission, and the score of what was decided about with what came of it; the oldest first.
+    pub(crate) decisions: VecDeque<(u32, Decision)>,
+    // What follows from the records.
+    counts: BTreeMap<CreationState, u64>,
+    open: BTreeSet<(u64, u128)>,
+    pending: BTreeSet<(u64, u128)>,
+    children: BTreeMap<u128, Vec<u128>>,
+}
+
+/// An id as the index has it: of fixed width, so that ties are broken as ids sort.
+pub(crate) fn index_id(number: u128) -> String {
+    format!("{number:032x}")
+}
+
+/// The number of an id of the index.
+pub(crate) fn number_of(index_id: &str) -> u128 {
+    u128::from_str_radix(index_id, 16).unwrap_or_default()
+}
+
+/// As the index has it.
+const fn index_state(state: CreationState) -> State {
+    if matches!(state, CreationState::Existing) { State::Existing } else { State::Pending }
+}
+
+impl Book {
+    /// The creation of a number, if it is known.
+    pub(crate) fn get(&self, number: u128) -> Option<&Record> {
+        self.records.get(&number)
+    }
+
+    /// How many stand where.
+    pub(crate) fn counts(&self) -> &BTreeMap<CreationState, u64> {
+        &self.counts
+    }
+
+    /// What is in force in a mission.
+    pub(crate) fn tuning(&self, mission: &str) -> Tuning {
+        let found = self.names.find(mission).and_then(|number| self.tunings.get(&number));
+        found.cloned().unwrap_or_default()
+    }
+
+    /// Open ones whose time is over.
+    pub(crate) fn due(&self, now_ms: u64) -> Vec<u128> {
+        self.open.iter().take_while(|(at_ms, _)| *at_ms <= now_ms).map(|(_, number)| *number).collect()
+    }
+
+    /// Pending ones that got their place before then.
+    pub(crate) fn unjudged(&self, before_ms: u64, most: usize) -> Vec<u128> {
+        let old = self.pending.iter().take_while(|(at_ms, _)| *at_ms < before_ms);
+        old.map(|(_, number)| *number).take(most).collect()
+    }
+
+    /// Takes in a fact about a creation; answers with what the index has to take in.
+    pub(crate) fn own(&mut self, sequence: u64, kind: &str, at_ms: u64, after: &Creation) -> Option<Change> {
+        let number = after.creation.number();
+        let has_text =
+            [CREATION_PROPOSED.kind, CREATION_EDITED.kind, CREATION_REOPENED.kind].map(|kind| kind.name);
+        let has_text = has_text.contains(&kind);
+        if kind == CREATION_DECIDED.kind.name {
+            self.remember(after);
+        }
+        let before = self.take_out(number);
+        let there = match after.state {
+            CreationState::Merged | CreationState::Discarded => 0,
+            CreationState::Existing => sequence,
+            _ => before.as_ref().map_or(0, |record| record.there),
+        };
+        let state = if there > 0 { CreationState::Existing } else { after.state };
+        let (place, placed_at_ms) = match &before {
+            Some(before) if !has_text => (before.place, before.placed_at_ms),
+            _ => (sequence, at_ms),
+        };
+        let into = match after.decision.as_ref().map(|decision| &decision.answer) {
+            Some(Answer::Merge(into)) if state == CreationState::Merged => Some(into.number()),
+            _ => None,
+        };
+        let record = Record {
+            mission: self.names.number(after.mission.as_str()),
+            what: self.names.number(after.what.as_str()),
+            agent: self.names.number(after.proposer.agent.as_str()),
+            owner: Some(self.names.number(after.proposer.owner.as_str())),
+            id: after.id.as_str().into(),
+            state,
+            there,
+            place,
+            placed_at_ms,
+            revision: sequence,
+            expires_at_ms: after.expires_at_ms,
+            into,
+        };
+        self.put_in(number, record);
+        let item = || Kept::of(after).into_item(index_id(number), after.mission.as_str(), index_state(state));
+        change(before.as_ref(), state, number, has_text, item)
+    }
+
+    /// Takes in what the owner of a thing says; answers with what the index has to take in.
+    pub(crate) fn owner(&mut self, sequence: u64, at_ms: u64, said: Said) -> Option<Change> {
+        match said {
+            Said::There(thing) => self.there(sequence, at_ms, *thing),
+            Said::Ended(number) => self.ended(number),
+        }
+    }
+
+    fn there(&mut self, sequence: u64, at_ms: u64, thing: Thing) -> Option<Change> {
+        let (number, state) = (thing.number, CreationState::Existing);
+        let before = self.take_out(number);
+        let record = match before.clone() {
+            Some(before) if before.state.is_alive() => Record { state, there: sequence, ..before },
+            Some(before) => {
+                let (place, placed_at_ms) = (sequence, at_ms);
+                Record { state, there: sequence, place, placed_at_ms, into: None, ..before }
+            }
+            None => Record {
+                mission: self.names.number(&thing.mission),
+                what: self.names.number(thing.what.as_str()),
+                agent: self.names.number(&thing.agent),
+                owner: thing.owner.as_deref().map(|owner| self.names.number(owner)),
+                id: thing.id.as_str().into(),
+                state,
+                there: sequence,
+                place: sequence,
+                placed_at_ms: thing.at_ms,
+                revision: 0,
+                expires_at_ms: 0,
+                into: None,
+            },
+        };
+        self.put_in(number, record);
+        let item = || thing.kept.into_item(index_id(number), &thing.mission, State::Existing);
+        change(before.as_ref(), state, number, false, item)
+    }
+
+    fn ended(&mut self, number: u128) -> Option<Change> {
+        let before = self.take_out(number)?;
+        let is_over = !before.state.is_alive();
+        let state = if is_over { before.state } else { CreationState::Removed };
+        self.put_in(number, Record { state, there: 0, ..before.clone() });
+        change(Some(&before), state, number, false, Default::default)
+    }
+
+    /// Takes in what counts as alike in a mission.
+    pub(crate) fn tuned(&mut self, mission: &str, tuning: Tuning) {
+        let mission = self.names.number(mission);
+        self.tunings.insert(mission, tuning);
+    }
+
+    /// Remembers at which score it was decided how: that of what it was merged into, else the best shown.
+    fn remember(&mut self, after: &Creation) {
+        let (Some(checked), Some(decision)) = (&after.checked, &after.decision) else {
+            return;
+        };
+        let candidate = match &decision.answer {
+            Answer::Merge(into) => checked.candidates.iter().find(|found| found.creation == *into),
+            Answer::Proceed | Answer::Discard => checked.candidates.first(),
+        };
+        let Some(candidate) = candidate else { return };
+        let merged = !matches!(decision.answer, Answer::Proceed);
+        let mission = self.names.number(after.mission.as_str());
+        if self.decisions.len() == DECISIONS {
+            self.decisions.pop_front();
+        }
+        self.decisions.push_back((mission, Decision { score: candidate.score, merged }));
+    }
+
+    fn take_out(&mut self, number: u128) -> Option<Record> {
+        let record = self.records.remove(&number)?;
+        if let Some(count) = self.counts.get_mut(&record.state) {
+            *count = count.saturating_sub(1);
+        }
+        self.open.remove(&(record.expires_at_ms, number));
+        self.pending.remove(&(record.placed_at_ms, number));
+        if let Some(children) = record.into.and_then(|into| self.children.get_mut(&into)) {
+            children.retain(|child| *child != number);
+        }
+        Some(record)
+    }
+
+    fn put_in(&mut self, number: u128, record: Record) {
+        *self.counts.entry(record.state).or_default() += 1;
+        if record.state.is_open() {
+            self.open.insert((record.expires_at_ms, number));
+        }
+        if record.state == CreationState::Pending {
+            self.pending.insert((record.placed_at_ms, number));
+        }
+        if let Some(into) = record.into {
+            self.children.entry(into).or_default().push(number);
+        }
+        self.records.insert(number, record);
+    }
+
+    /// The creation's id.
+    pub(crate) fn id(number: u128) -> CreationId {
+        CreationId::from_number(number)
+    }
+}
+
+/// What the index has to take in, if a creation came from one state into another.
+fn change(
+    before: Option<&Record>,
+    state: CreationState,
+    number: u128,
+    has_text: bool,
+    item: impl FnOnce() -> crate::Item,
+) -> Option<Change> {
+    let before = before.map(|record| record.state).filter(|state| state.is_alive());
+    match (before, state.is_alive()) {
+        (None, true) => Some(Change::Insert(item())),
+        (Some(_), false) => Some(Change::Remove { id: index_id(number) }),
+        (Some(_), true) if has_text => Some(Change::Edit(item())),
+        (Some(before), true) if index_state(before) != index_state(state) => {
+            Some(Change::State { id: index_id(number), state: index_state(state) })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

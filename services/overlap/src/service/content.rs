@@ -1,0 +1,142 @@
+//! What a creation says of its thing: what is kept of it, and what it is known by.
+
+use selvedge_contracts::{
+    fault::Fault,
+    id::{CreationId, Digest, Mission},
+    payload::overlap::{
+        Creation, CreationState, KEPT_DESCRIPTION_BYTES, KEPT_NAME_BYTES, KEPT_NAMES, KEPT_TITLE_BYTES,
+        Propose, Proposer,
+    },
+};
+
+use crate::{Item, State, item::front};
+
+/// What is kept of a text: its front, of as many paths and names as are looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) paths: Vec<String>,
+    pub(crate) artifacts: Vec<String>,
+}
+
+impl Kept {
+    pub(crate) fn new(title: &str, description: &str, paths: &[String], artifacts: &[String]) -> Self {
+        let names = |names: &[String]| -> Vec<String> {
+            names.iter().take(KEPT_NAMES).map(|name| front(name, KEPT_NAME_BYTES).to_owned()).collect()
+        };
+        Self {
+            title: front(title, KEPT_TITLE_BYTES).to_owned(),
+            description: front(description, KEPT_DESCRIPTION_BYTES).to_owned(),
+            paths: names(paths),
+            artifacts: names(artifacts),
+        }
+    }
+
+    pub(crate) fn of(creation: &Creation) -> Self {
+        Self::new(&creation.title, &creation.description, &creation.paths, &creation.artifacts)
+    }
+
+    /// As the index takes it.
+    pub(crate) fn into_item(self, id: String, mission: &str, state: State) -> Item {
+        let Self { title, description, paths, artifacts } = self;
+        Item { id, title, description, paths, artifacts, scope: mission.to_owned(), state }
+    }
+}
+
+/// blake3 over all that was said, each part with its length before it.
+pub(crate) fn digest(title: &str, description: &str, paths: &[String], artifacts: &[String]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes()).update(bytes);
+    };
+    add(title.as_bytes());
+    add(description.as_bytes());
+    for names in [paths, artifacts] {
+        add(&(names.len() as u64).to_be_bytes());
+        names.iter().for_each(|name| add(name.as_bytes()));
+    }
+    (&hasher.finalize()).into()
+}
+
+/// Refuses a title that says nothing.
+///
+/// # Errors
+/// `invalid`.
+pub(crate) fn says_something(title: &str, at: &str) -> Result<(), Fault> {
+    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}' || c == '\u{200b}';
+    if !title.chars().all(is_blank) {
+        return Ok(());
+    }
+    let message = "it says nothing: expected a line with at least one character that can be seen";
+    Err(Fault::invalid("the title is empty").at(at, message))
+}
+
+/// The creation that is asked for.
+///
+/// # Errors
+/// `invalid` if its title or id says nothing.
+pub(crate) fn wanted(
+    mission: &Mission,
+    request: &Propose,
+    proposer: Proposer,
+    now_ms: u64,
+    ttl_ms: u64,
+) -> Result<Creation, Fault> {
+    says_something(&request.title, "/title")?;
+    says_something(&request.id, "/id")?;
+    let Propose { what, id, title, description, paths, artifacts, on_behalf: _ } = request;
+    let kept = Kept::new(title, description, paths, artifacts);
+    Ok(Creation {
+        creation: CreationId::of(mission, what, id),
+        mission: mission.clone(),
+        what: what.clone(),
+        id: id.clone(),
+        content: digest(title, description, paths, artifacts),
+        title: kept.title,
+        description: kept.description,
+        paths: kept.paths,
+        artifacts: kept.artifacts,
+        proposer,
+        place: 0,
+        state: CreationState::Pending,
+        checked: None,
+        decision: None,
+        proposed_at_ms: now_ms,
+        expires_at_ms: now_ms.saturating_add(ttl_ms),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_that_says_nothing_is_refused_with_its_place() {
+        for blank in ["", " ", "\t\n", "\u{feff}", "\0\u{1}", "\u{3000}"] {
+            let fault = says_something(blank, "/title").expect_err(blank);
+            assert_eq!(fault.details[0].at, "/title");
+        }
+        for text in ["a", "🚀", "שלום", "}"] {
+            assert_eq!(says_something(text, "/title"), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_part_counts_also_where_it_is_not_kept() {
+        let long = "x".repeat(KEPT_DESCRIPTION_BYTES);
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let all = [
+            digest("a", &long, &[], &[]),
+            digest("a", &format!("{long}y"), &[], &[]),
+            digest("a", "", &names(&["p"]), &[]),
+            digest("a", "", &[], &names(&["p"])),
+            digest("a", "", &names(&["p", "q"]), &[]),
+            digest("a", "", &names(&["p"]), &names(&["q"])),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        let kept = Kept::new("ä".repeat(400).as_str(), &format!("{long}y"), &[], &[]);
+        assert_eq!((kept.title.len(), kept.description.len()), (512, KEPT_DESCRIPTION_BYTES));
+    }
+}

@@ -1,0 +1,169 @@
+//! Looking at creations.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+use selvedge_contracts::{
+    call,
+    fault::Fault,
+    id::{CreationId, Mission},
+    payload::{
+        DEFAULT_PAGE, MAX_PAGE,
+        overlap::{Candidate, Creation, CreationList, CreationReply, CreationShow, CreationState, Creations},
+    },
+};
+use selvedge_kit::{
+    clock::Deadline,
+    service::{Answer, Call, Recorded, Route, Routes},
+    view::View,
+};
+
+use super::mission;
+use crate::{
+    Readable,
+    service::{
+        book::{Book, Root, index_id},
+        shown,
+        state::{Overlap, entity},
+    },
+};
+
+/// Which handler serves which call.
+pub(super) fn routes() -> Routes<Overlap> {
+    vec![Route::wait::<call::OverlapShow, _>(show), Route::wait::<call::OverlapList, _>(list)]
+}
+
+/// Titles that are read from the ledger at once: those of creations that are over stand nowhere else.
+const READ_AT_ONCE: usize = 16;
+
+/// Whether what belongs to a mission may be read.
+pub(super) fn may_read(readable: &Readable, mission: &str) -> bool {
+    match readable {
+        Readable::All => true,
+        Readable::Scopes(scopes) => scopes.contains(mission),
+    }
+}
+
+/// The mission of a creation that the caller may read.
+///
+/// # Errors
+/// `not_found` if there is none, or the caller may not read it: both look the same.
+pub(super) fn find(state: &Overlap, call: &Call, id: &CreationId) -> Answer<Mission> {
+    let readable = state.readable(call);
+    let mission = state.replica.read(|held| {
+        let record = held.book.get(id.number())?;
+        let mission = held.book.names.name(record.mission);
+        may_read(&readable, mission).then(|| Mission::new(mission).ok())?
+    });
+    mission.ok_or_else(|| {
+        Fault::not_found(format!("there is no {id} that you may read; overlap.list shows those there are"))
+    })
+}
+
+/// The creation as its last fact left it, by the ledger's leader.
+///
+/// # Errors
+/// `not_found` if it has no fact of its own; `unavailable` if the leader does not answer.
+pub(super) async fn read(
+    state: &Overlap,
+    call: &Call,
+    mission: &Mission,
+    id: &CreationId,
+) -> Answer<Recorded<Creation>> {
+    let (view, entity) = (Arc::<View<Creation>>::default(), entity(mission, id));
+    call.writer.read_anew(&view, &entity).await?;
+    let entry = view.get(mission, &id.into());
+    let entry = entry.ok_or_else(|| {
+        Fault::not_found(format!("{id} was never proposed: its thing was created without asking overlap"))
+    });
+    let _ = state;
+    entry.map(|entry| Recorded { revision: entry.revision, state: entry.state })
+}
+
+async fn show(state: Arc<Overlap>, call: Arc<Call>, request: CreationShow) -> Answer<CreationReply> {
+    let id = &request.creation;
+    let mission = find(&state, &call, id)?;
+    let recorded = read(&state, &call, &mission, id).await?;
+    Ok(reply(&state, recorded))
+}
+
+/// A creation, where it stands, and what it was merged into.
+pub(super) fn reply(state: &Overlap, recorded: Recorded<Creation>) -> CreationReply {
+    let number = recorded.state.creation.number();
+    let (known, root) = state.replica.read(|held| {
+        let record = held.book.get(number).filter(|record| record.revision >= recorded.revision);
+        let root = match held.book.root(number) {
+            Root::Alive(root) | Root::Gone(root, _) if root != number => Some(Book::id(root)),
+            _ => None,
+        };
+        (record.map(|record| record.state), root)
+    });
+    let decided = recorded.state.decision.as_ref().and_then(|decision| decision.root.clone());
+    let stands = known.unwrap_or(recorded.state.state);
+    let root = root.or(decided).filter(|_| stands == CreationState::Merged);
+    CreationReply {
+        state: stands,
+        root,
+        revision: recorded.revision,
+        creation: recorded.state.as_ref().clone(),
+    }
+}
+
+async fn list(state: Arc<Overlap>, call: Arc<Call>, request: CreationList) -> Answer<Creations> {
+    let mission = mission(&call)?.clone();
+    let size = request.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE) as usize;
+    let (asker, wanted) = (call.subject.caller.to_string(), mission.to_string());
+    let (found, more) = state
+        .compute(move |replica| replica.read(|held| page(held, &request, &wanted, &asker, size)))
+        .await?;
+    let deadline = call.deadline();
+    let titled = found.into_iter().map(|found| titled(&state, found, deadline));
+    let creations = stream::iter(titled).buffered(READ_AT_ONCE).collect().await;
+    Ok(Creations { creations, more })
+}
+
+fn page(
+    held: &crate::service::replica::Held,
+    request: &CreationList,
+    mission: &str,
+    asker: &str,
+    size: usize,
+) -> (Vec<Candidate>, bool) {
+    use std::ops::Bound;
+    let names = &held.book.names;
+    let Some(mission) = names.find(mission) else {
+        return (Vec::new(), false);
+    };
+    let start = request.after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(after.number()));
+    let keep = |record: &crate::service::book::Record| {
+        record.mission == mission
+            && request.state.is_none_or(|state| state == record.state)
+            && request.what.as_ref().is_none_or(|what| what.as_str() == names.name(record.what))
+            && (!request.mine || names.name(record.agent) == asker)
+    };
+    let records = held.book.records.range((start, Bound::Unbounded));
+    let mut kept = records.filter(|(_, record)| keep(record));
+    let found = kept.by_ref().take(size).filter_map(|(number, record)| {
+        let title = held.index.item(&index_id(*number)).map(|item| item.title);
+        shown::record(&held.book, *number, record, title.unwrap_or_default())
+    });
+    let found: Vec<_> = found.collect();
+    (found, kept.next().is_some())
+}
+
+/// With its title, which the index does not hold of what is over.
+async fn titled(state: &Overlap, found: Candidate, deadline: Deadline) -> Candidate {
+    if !found.title.is_empty() {
+        return found;
+    }
+    #[derive(serde::Deserialize)]
+    struct After {
+        state: Creation,
+    }
+    let latest = state.ledger.latest(&entity(&found.mission, &found.creation), deadline).await;
+    let title = latest.ok().flatten().and_then(|fact| {
+        let after = serde_json::from_slice::<After>(&fact.envelope.payload).ok()?;
+        Some(after.state.title)
+    });
+    Candidate { title: title.unwrap_or_default(), ..found }
+}

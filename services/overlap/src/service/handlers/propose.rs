@@ -1,0 +1,252 @@
+//! `overlap.propose`: a place in the order first, then the check of everything before it.
+
+use std::sync::Arc;
+
+use selvedge_contracts::{
+    call,
+    fault::Fault,
+    id::Caller,
+    payload::overlap::{
+        Candidate, Checked, Creation, CreationState, Level, Propose, ProposeReply, Proposer, Verdict,
+    },
+    role::Role,
+};
+use selvedge_kit::service::{Answer, Call, Recorded, Route, Routes};
+
+use super::mission;
+use crate::{
+    Readable,
+    service::{
+        book::Root,
+        content,
+        judge::{self, Judgement, Say},
+        rule::{self, Standing},
+        shown,
+        state::Overlap,
+    },
+};
+
+/// Which handler serves which call.
+pub(super) fn routes() -> Routes<Overlap> {
+    vec![Route::wait::<call::OverlapPropose, _>(propose)]
+}
+
+async fn propose(state: Arc<Overlap>, call: Arc<Call>, request: Propose) -> Answer<ProposeReply> {
+    let mission = mission(&call)?;
+    let proposer = proposer(&call, &request)?;
+    let readable = state.readable_by(proposer.agent.as_str(), proposer.role, mission);
+    let wanted = content::wanted(mission, &request, proposer, call.now_ms, state.config.pending_ttl_ms)?;
+    let reply = match there_unproposed(&state, &wanted) {
+        Some(reply) => reply,
+        None => place(&state, &call, &wanted, readable).await?,
+    };
+    call.writer.saw(reply.revision);
+    state.metrics.answered(word(&reply.verdict));
+    Ok(reply)
+}
+
+const fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Clear => "clear",
+        Verdict::Asked => "asked",
+        Verdict::Pending => "pending",
+        Verdict::Merged { .. } => "merged",
+        Verdict::Discarded { .. } => "discarded",
+        Verdict::Taken => "taken",
+    }
+}
+
+/// Who wants it: the caller, or whom a service asks for.
+fn proposer(call: &Call, request: &Propose) -> Answer<Proposer> {
+    let owns = match call.role() {
+        Role::Artifacts => Some("artifact"),
+        Role::Governance => Some("intent"),
+        Role::Dispatcher => Some("task"),
+        _ => None,
+    };
+    let what = request.what.as_str();
+    if request.what.is_of_the_fabric() && owns != Some(what) {
+        return Err(Fault::denied(format!(
+            "{what}s are proposed by the service that creates them, when it is asked to: use overlap.check to look \
+             first, or propose a kind of your own"
+        )));
+    }
+    match (&request.on_behalf, owns) {
+        (Some(behalf), Some(_)) => {
+            let behalf = behalf.clone();
+            Ok(Proposer {
+                agent: Caller::new(behalf.agent.as_str())
+                    .map_err(|error| Fault::invalid(error.to_string()))?,
+                role: behalf.role,
+                owner: behalf.owner,
+                session: behalf.session,
+                task: behalf.task,
+                request: behalf.request,
+            })
+        }
+        (Some(_), None) => Err(Fault::denied("only a service proposes for others: leave out /on_behalf")
+            .at("/on_behalf", "not allowed")),
+        (None, Some(_)) => {
+            Err(Fault::invalid("a service says for whom it proposes").at("/on_behalf", "expected an agent"))
+        }
+        (None, None) => {
+            let session = call.session()?;
+            Ok(Proposer {
+                agent: call.subject.caller.clone(),
+                role: call.role(),
+                owner: session.owner.clone(),
+                session: call.subject.scope.id.clone(),
+                task: session.task.clone(),
+                request: session.request.clone(),
+            })
+        }
+    }
+}
+
+/// The answer for a thing that is there already and that nobody proposed here: it was made before, or elsewhere.
+fn there_unproposed(state: &Overlap, wanted: &Creation) -> Option<ProposeReply> {
+    let place = state.replica.read(|held| {
+        let record = held.book.get(wanted.creation.number())?;
+        (record.revision == 0 && record.state == CreationState::Existing).then_some(record.place)
+    })?;
+    let checked = state.unchecked();
+    Some(ProposeReply {
+        creation: wanted.creation.clone(),
+        verdict: Verdict::Clear,
+        place,
+        checked,
+        revision: place,
+    })
+}
+
+async fn place(
+    state: &Arc<Overlap>,
+    call: &Call,
+    wanted: &Creation,
+    readable: Readable,
+) -> Answer<ProposeReply> {
+    let id = &wanted.creation;
+    let decide = |standing: Option<Standing<'_>>| Ok(rule::propose(standing, wanted));
+    let recorded = state.record(&call.writer, &wanted.mission, id, decide).await?;
+    state.config.steps.reached("proposed");
+    let patience = call.deadline().at_most_ms(state.config.barrier_ms);
+    if !state.order.reaches(recorded.revision, patience).await {
+        return pending(state, &recorded, wanted, &readable).await;
+    }
+    answer(state, call, recorded, wanted, readable).await
+}
+
+/// What is known so far; the rest is looked for meanwhile.
+async fn pending(
+    state: &Arc<Overlap>,
+    recorded: &Recorded<Creation>,
+    wanted: &Creation,
+    readable: &Readable,
+) -> Answer<ProposeReply> {
+    judge::complete_later(state, wanted.creation.number(), recorded.revision);
+    let (wanted, readable, place) = (wanted.clone(), readable.clone(), place_of(recorded));
+    let id = wanted.creation.clone();
+    let checked = state.compute(move |replica| replica.look(&wanted, place, &readable)).await?;
+    Ok(ProposeReply { creation: id, verdict: Verdict::Pending, place, checked, revision: recorded.revision })
+}
+
+fn place_of(recorded: &Recorded<Creation>) -> u64 {
+    if recorded.state.place == 0 { recorded.revision } else { recorded.state.place }
+}
+
+/// How a creation stands whose place everything before has been taken in for.
+struct Known {
+    state: CreationState,
+    place: u64,
+    there: u64,
+    revision: u64,
+}
+
+async fn answer(
+    state: &Arc<Overlap>,
+    call: &Call,
+    recorded: Recorded<Creation>,
+    wanted: &Creation,
+    readable: Readable,
+) -> Answer<ProposeReply> {
+    let number = wanted.creation.number();
+    let known = state.replica.read(|held| {
+        let record = held.book.get(number)?;
+        let &crate::service::book::Record { state, place, there, revision, .. } = record;
+        Some(Known { state, place, there, revision })
+    });
+    let known = known.ok_or_else(|| Fault::internal("the index does not hold what was proposed"))?;
+    let standing =
+        Standing { creation: &recorded.state, revision: recorded.revision, known: Some(known.state) };
+    let reply = |verdict, checked: Checked, revision: u64| ProposeReply {
+        creation: wanted.creation.clone(),
+        verdict,
+        place: known.place,
+        checked,
+        revision: revision.max(known.revision),
+    };
+    if rule::is_taken(standing, wanted) {
+        let checked = state.replica.read(|held| {
+            let candidate = held
+                .book
+                .get(number)
+                .and_then(|record| shown::record(&held.book, number, record, recorded.state.title.clone()));
+            let same = |found| Candidate { score: 1_000, level: Some(Level::Strong), ..found };
+            candidate.map(same).into_iter().collect()
+        });
+        return Ok(reply(Verdict::Taken, Checked { candidates: checked, ..state.unchecked() }, 0));
+    }
+    // A thing that is there and was edited since is checked as any other.
+    let is_edited = known.there > 0
+        && known.place > known.there
+        && recorded.revision == known.revision
+        && recorded.state.state == CreationState::Pending;
+    if known.state == CreationState::Pending || is_edited {
+        let writer = call.writer.follow_up(&format!("checked:{}", known.place));
+        let (mission, id) = (&wanted.mission, &wanted.creation);
+        return match judge::judge(state, &writer, mission, id, readable, Say::Asked).await? {
+            Judgement::Clear(found, revision) => Ok(reply(Verdict::Clear, found, revision)),
+            Judgement::Asked(found, revision) => Ok(reply(Verdict::Asked, found, revision)),
+            Judgement::Moved => Err(Fault::busy("it was decided about at this moment; ask again")),
+        };
+    }
+    let recorded = newest(state, call, recorded, wanted, known.revision).await?;
+    let checked = recorded.state.checked.clone().unwrap_or_else(|| state.unchecked());
+    let decision = recorded.state.decision.as_ref();
+    let verdict = match known.state {
+        CreationState::Asked => Verdict::Asked,
+        CreationState::Cleared | CreationState::Existing => Verdict::Clear,
+        CreationState::Merged => merged(state, number),
+        CreationState::Discarded => {
+            Verdict::Discarded { reason: decision.and_then(|decision| decision.reason.clone()) }
+        }
+        _ => return Err(Fault::busy("its time ran out at this moment; ask again")),
+    };
+    Ok(reply(verdict, checked, recorded.revision))
+}
+
+/// The creation as its last fact left it: what was recorded by this request may be older.
+async fn newest(
+    state: &Overlap,
+    call: &Call,
+    recorded: Recorded<Creation>,
+    wanted: &Creation,
+    revision: u64,
+) -> Answer<Recorded<Creation>> {
+    if recorded.revision >= revision {
+        return Ok(recorded);
+    }
+    super::creation::read(state, call, &wanted.mission, &wanted.creation).await
+}
+
+fn merged(state: &Overlap, number: u128) -> Verdict {
+    use crate::service::book::Book;
+    state.replica.read(|held| {
+        let into = held.book.get(number).and_then(|record| record.into).unwrap_or(number);
+        let root = match held.book.root(number) {
+            Root::Alive(root) | Root::Gone(root, _) => root,
+            Root::Ring => into,
+        };
+        Verdict::Merged { into: Book::id(into), root: Book::id(root) }
+    })
+}

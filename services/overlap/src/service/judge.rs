@@ -1,0 +1,124 @@
+//! Completing a check: what is found for a creation at its place, recorded where it must be said.
+
+use selvedge_contracts::{
+    fault::Fault,
+    id::{CreationId, Mission},
+    payload::overlap::{Checked, CreationState},
+    role::Role,
+};
+use selvedge_kit::{
+    clock::Deadline,
+    service::{Answer, Writer},
+};
+
+use super::{
+    book::Book,
+    rule::{self, Asks},
+    state::Overlap,
+};
+use crate::Readable;
+
+/// What came of a check.
+#[derive(Debug)]
+pub(crate) enum Judgement {
+    /// Nothing stands in its way.
+    Clear(Checked, u64),
+    /// Something is asked about.
+    Asked(Checked, u64),
+    /// It is not pending at this place any more.
+    Moved,
+}
+
+/// Whether "nothing was found" is recorded too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Say {
+    /// Always: somebody waits to be told.
+    All,
+    /// Only what is asked about: the owner's own fact says the rest.
+    Asked,
+}
+
+/// Longest work on one check that no call waits for, in milliseconds.
+const WORK_MS: u64 = 10_000;
+
+/// Checks a pending creation at its place. Everything before that has been taken in.
+///
+/// # Errors
+/// As the ledger answers.
+pub(crate) async fn judge(
+    state: &Overlap,
+    writer: &Writer,
+    mission: &Mission,
+    id: &CreationId,
+    readable: Readable,
+    say: Say,
+) -> Answer<Judgement> {
+    let number = id.number();
+    let Some(judged) = state.compute(move |replica| replica.judge(number, &readable)).await? else {
+        return Ok(Judgement::Moved);
+    };
+    state.config.steps.reached("checked");
+    let what_is_own =
+        |creation: &selvedge_contracts::payload::overlap::Creation| !creation.what.is_of_the_fabric();
+    let is_own_kind = state.replica.read(|held| {
+        let record = held.book.get(number);
+        let what = record.map(|record| held.book.names.name(record.what).to_owned());
+        what.and_then(|what| selvedge_contracts::id::KindName::new(&what).ok())
+            .is_some_and(|what| !what.is_of_the_fabric())
+    });
+    if judged.asks == Asks::No && say == Say::Asked && !is_own_kind {
+        return Ok(Judgement::Clear(judged.found, 0));
+    }
+    let recorded = state
+        .record(writer, mission, id, |standing| {
+            let standing = standing.ok_or_else(|| Fault::not_found("there is no such creation"))?;
+            Ok(rule::checked(standing, judged.place, &judged.found, judged.asks))
+        })
+        .await?;
+    let found = recorded.state.checked.clone();
+    Ok(match (recorded.state.state, found) {
+        (CreationState::Asked, Some(found)) => Judgement::Asked(found, recorded.revision),
+        (CreationState::Cleared, found) => Judgement::Clear(found.unwrap_or(judged.found), recorded.revision),
+        (CreationState::Existing, found) if what_is_own(&recorded.state) => {
+            Judgement::Clear(found.unwrap_or(judged.found), recorded.revision)
+        }
+        _ => Judgement::Moved,
+    })
+}
+
+/// Completes the check of a creation for which no call waits any more, if it is still pending.
+///
+/// # Errors
+/// As the ledger answers; it is tried again then.
+pub(crate) async fn complete(state: &Overlap, number: u128) -> Answer<()> {
+    let known = state.replica.read(|held| {
+        let record = held.book.get(number).filter(|record| record.state == CreationState::Pending)?;
+        let agent = held.book.names.name(record.agent).to_owned();
+        let mission = Mission::new(held.book.names.name(record.mission)).ok()?;
+        Some((mission, agent, record.place))
+    });
+    let Some((mission, agent, place)) = known else {
+        return Ok(());
+    };
+    let readable = state.readable_by(&agent, Role::Worker, &mission);
+    let id = Book::id(number);
+    let writer = state.writer(&mission, &format!("complete:{id}:{place}"), Deadline::in_ms(WORK_MS));
+    judge(state, &writer, &mission, &id, readable, Say::All).await.map(drop)
+}
+
+/// Completes it as soon as everything before it has been taken in: whoever asked was told that it is pending.
+pub(crate) fn complete_later(state: &std::sync::Arc<Overlap>, number: u128, revision: u64) {
+    let later = std::sync::Arc::clone(state);
+    let stop = state.stop.clone();
+    state.tasks.spawn(async move {
+        let work = async {
+            let deadline = Deadline::in_ms(later.config.pending_ttl_ms);
+            if later.order.reaches(revision, deadline).await
+                && let Err(fault) = complete(&later, number).await
+            {
+                tracing::warn!(error = %fault, "a check is completed later");
+            }
+        };
+        let _ = stop.run_until_cancelled(work).await;
+    });
+}

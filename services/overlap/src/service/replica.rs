@@ -1,0 +1,215 @@
+//! What one replica holds: the book and the index, one after the other made from every fact in its order. What is
+//! answered is read from both at once, so that it is of one instant.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use selvedge_contracts::{
+    fact::{EntityName, TUNING_REINDEXED},
+    id::Mission,
+    payload::overlap::{self, Checked, Creation, CreationState, Thresholds, Tuning},
+};
+use selvedge_kit::{ledger::FactRecord, metrics::OverlapMetrics, order::Take};
+use serde::Deserialize;
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use super::{
+    book::{Book, index_id},
+    owners,
+    rule::Asks,
+    shown,
+    steps::Steps,
+};
+use crate::{ApplyError, Embedder, Index, Query, Readable, Settings};
+
+/// The book and the index, after the same facts.
+pub(crate) struct Held {
+    pub(crate) book: Book,
+    pub(crate) index: Index,
+    /// How often the index was to be made anew when this one was begun.
+    pub(crate) generation: u32,
+}
+
+/// What one replica holds.
+pub(crate) struct Replica {
+    held: RwLock<Held>,
+    /// The generation that the ledger asks for.
+    asked: watch::Sender<u32>,
+    steps: Steps,
+    metrics: OverlapMetrics,
+}
+
+/// What was found for a creation.
+pub(crate) struct Judged {
+    /// The place for which it was checked.
+    pub(crate) place: u64,
+    pub(crate) found: Checked,
+    pub(crate) asks: Asks,
+}
+
+impl Held {
+    /// With nothing in it.
+    pub(crate) fn empty(embedder: Arc<dyn Embedder>, generation: u32) -> Self {
+        let index = Index::new(embedder, Settings::default());
+        Self { book: Book::default(), index, generation }
+    }
+
+    /// Takes in the next fact; one that it has, it knows.
+    pub(crate) fn take(&mut self, fact: &FactRecord) {
+        if fact.revision <= self.book.sequence {
+            return;
+        }
+        self.book.sequence = fact.revision;
+        match self.change(fact) {
+            Ok(Some(change)) => match self.index.apply(fact.revision, &change) {
+                Ok(()) => {}
+                Err(full @ ApplyError::Full(_)) => warn!(revision = fact.revision, %full, "not compared"),
+                Err(error) => error!(revision = fact.revision, %error, "the index does not follow the book"),
+            },
+            Ok(None) => {}
+            Err(error) => warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload"),
+        }
+    }
+
+    fn change(&mut self, fact: &FactRecord) -> Result<Option<crate::Change>, serde_json::Error> {
+        let (revision, at_ms) = (fact.revision, fact.envelope.sent_at_ms);
+        match fact.fact.entity.name {
+            EntityName::Creation => {
+                let after: After<Creation> = serde_json::from_slice(&fact.envelope.payload)?;
+                Ok(self.book.own(revision, &fact.fact.kind, at_ms, &after.state))
+            }
+            EntityName::Tuning => {
+                let after: After<Tuning> = serde_json::from_slice(&fact.envelope.payload)?;
+                self.book.tuned(fact.fact.entity.mission.as_str(), after.state);
+                Ok(None)
+            }
+            _ => Ok(owners::said(fact)?.and_then(|said| self.book.owner(revision, at_ms, said))),
+        }
+    }
+
+    /// What the kluster's own tuning asks for.
+    pub(crate) fn asked_generation(&self) -> u32 {
+        self.book.tuning(Mission::kluster().as_str()).generation
+    }
+
+    /// What is found for a text.
+    pub(crate) fn search(
+        &self,
+        query: &Query,
+        readable: &Readable,
+        limit: usize,
+        keep: impl Fn(&overlap::Candidate) -> bool,
+    ) -> Checked {
+        let found = self.index.check(query, readable, overlap::MAX_CANDIDATES);
+        shown::checked(&self.book, found, limit, keep)
+    }
+}
+
+#[derive(Deserialize)]
+struct After<S> {
+    state: S,
+}
+
+impl Replica {
+    pub(crate) fn new(held: Held, steps: Steps, metrics: OverlapMetrics) -> Self {
+        let asked = watch::Sender::new(held.asked_generation());
+        Self { held: RwLock::new(held), asked, steps, metrics }
+    }
+
+    /// Reads what is held. Nothing is taken in meanwhile.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Held) -> T) -> T {
+        read(&self.held.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Holds something else from now on.
+    pub(crate) fn replace(&self, held: Held) {
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    /// What is held was made from the whole ledger just now: of the generation that it asks for.
+    pub(crate) fn is_new(&self) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.generation = held.asked_generation();
+    }
+
+    /// Told when the ledger asks for another generation.
+    pub(crate) fn asked(&self) -> watch::Receiver<u32> {
+        self.asked.subscribe()
+    }
+
+    /// Where a creation stands, and the last own fact that says so.
+    pub(crate) fn state_of(&self, number: u128) -> Option<(CreationState, u64)> {
+        self.read(|held| held.book.get(number).map(|record| (record.state, record.revision)))
+    }
+
+    /// What is found by now for a creation that this replica need not have heard of.
+    pub(crate) fn look(&self, wanted: &Creation, place: u64, readable: &Readable) -> Checked {
+        self.read(|held| {
+            let scope = wanted.mission.to_string();
+            let tuning = held.book.tuning(&scope);
+            let query = Query {
+                title: wanted.title.clone(),
+                description: wanted.description.clone(),
+                paths: wanted.paths.clone(),
+                artifacts: wanted.artifacts.clone(),
+                scope,
+                before: Some(place),
+                except: Some(index_id(wanted.creation.number())),
+                thresholds: thresholds(&tuning.thresholds),
+            };
+            held.search(&query, readable, overlap::DEFAULT_CANDIDATES, |found| found.level.is_some())
+        })
+    }
+
+    /// What is found for a creation at its place; nothing if it is not compared any more.
+    pub(crate) fn judge(&self, number: u128, readable: &Readable) -> Option<Judged> {
+        self.read(|held| {
+            let record = held.book.get(number)?;
+            let item = held.index.item(&index_id(number))?;
+            let tuning = held.book.tuning(&item.scope);
+            let query = Query {
+                title: item.title,
+                description: item.description,
+                paths: item.paths,
+                artifacts: item.artifacts,
+                scope: item.scope,
+                before: Some(record.place),
+                except: Some(index_id(number)),
+                thresholds: thresholds(&tuning.thresholds),
+            };
+            let found =
+                held.search(&query, readable, overlap::DEFAULT_CANDIDATES, |found| found.level.is_some());
+            let alarms = |found: &overlap::Candidate| {
+                found.level.is_some_and(|level| tuning.alert.is_raised_by(level))
+            };
+            let asks = if found.candidates.iter().any(alarms) { Asks::Yes } else { Asks::No };
+            Some(Judged { place: record.place, found, asks })
+        })
+    }
+}
+
+/// As the index takes them.
+pub(crate) fn thresholds(thresholds: &Thresholds) -> crate::Thresholds {
+    let Thresholds { strong, likely, similar } = *thresholds;
+    crate::Thresholds { strong, likely, similar }
+}
+
+impl Take for Replica {
+    fn wants(&self, entity: EntityName) -> bool {
+        matches!(entity, EntityName::Creation | EntityName::Tuning) || owners::ENTITIES.contains(&entity)
+    }
+
+    fn take(&self, fact: &FactRecord) {
+        self.steps.reached("take");
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        held.take(fact);
+        self.metrics.took(fact.revision, held.index.len());
+        let is_reindex =
+            fact.fact.entity.name == EntityName::Tuning && fact.fact.kind == TUNING_REINDEXED.kind.name;
+        let asked = is_reindex.then(|| held.asked_generation());
+        drop(held);
+        if let Some(asked) = asked {
+            self.asked.send_replace(asked);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The book and the index as one file, and back. A line of text says what it is; then come the length of the book
+//! and its blake3, the book as JSON, and the index as it writes itself (which checks itself).
+
+use std::{
+    io::{BufReader, BufWriter, Read, Write},
+    sync::Arc,
+    time::Duration,
+};
+
+use selvedge_contracts::payload::overlap::SnapshotState;
+use selvedge_kit::{bus::error_chain, clock::now_ms};
+use tracing::{info, warn};
+
+use super::{
+    book::Book,
+    replica::Held,
+    state::Overlap,
+    store::{Store, StoreError},
+};
+use crate::{Embedder, Index, Settings, SnapshotError};
+
+/// First line: another format, another number.
+const HEAD: &[u8; 20] = b"selvedge overlap 1\n\n";
+/// Largest book that is read: more than the largest index can fill.
+const MAX_BOOK_BYTES: u64 = 8 << 30;
+/// How often it is looked whether a snapshot is due.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Why a snapshot is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// It cannot be kept or fetched.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index's part.
+    #[error(transparent)]
+    Index(#[from] SnapshotError),
+    /// It cannot be written or read.
+    #[error("cannot write or read it")]
+    File(#[from] std::io::Error),
+    /// The book's part.
+    #[error("its book is damaged: {0}")]
+    Book(&'static str),
+}
+
+/// Writes what is held.
+pub(crate) fn write(held: &Held, out: &mut dyn Write) -> Result<(), Unusable> {
+    let book = serde_json::to_vec(&held.book).map_err(|_| Unusable::Book("it cannot be written"))?;
+    out.write_all(HEAD)?;
+    out.write_all(&held.generation.to_le_bytes())?;
+    out.write_all(&(book.len() as u64).to_le_bytes())?;
+    out.write_all(blake3::hash(&book).as_bytes())?;
+    out.write_all(&book)?;
+    held.index.snapshot(out)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Reads what was held.
+pub(crate) fn read(embedder: Arc<dyn Embedder>, from: &mut dyn Read) -> Result<Held, Unusable> {
+    let mut head = [0; HEAD.len()];
+    from.read_exact(&mut head)?;
+    if head != *HEAD {
+        return Err(Unusable::Book("it is of another format"));
+    }
+    let (mut generation, mut length, mut hash) = ([0; 4], [0; 8], [0; 32]);
+    from.read_exact(&mut generation)?;
+    from.read_exact(&mut length)?;
+    from.read_exact(&mut hash)?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_BOOK_BYTES {
+        return Err(Unusable::Book("its length is none"));
+    }
+    let mut book = Vec::new();
+    from.take(length).read_to_end(&mut book)?;
+    if *blake3::hash(&book).as_bytes() != hash {
+        return Err(Unusable::Book("its bytes are not those that were written"));
+    }
+    let book: Book = serde_json::from_slice(&book).map_err(|_| Unusable::Book("it cannot be read"))?;
+    let index = Index::restore(embedder, Settings::default(), from)?;
+    Ok(Held { book, index, generation: u32::from_le_bytes(generation) })
+}
+
+/// What was held last, from the newest snapshot that can be used; nothing if none can: the ledger is read from its
+/// start then.
+pub(crate) async fn restore(store: &Store, embedder: &Arc<dyn Embedder>) -> Option<(Held, SnapshotState)> {
+    let kept = match store.list().await {
+        Ok(kept) => kept,
+        Err(error) => {
+            warn!(
+                error = error_chain(&error),
+                "cannot list the snapshots: the ledger is read from its start"
+            );
+            return None;
+        }
+    };
+    for snapshot in kept {
+        let fetched = store.get(&snapshot).await.map_err(Unusable::from);
+        let embedder = Arc::clone(embedder);
+        let held = match fetched {
+            Ok(file) => tokio::task::spawn_blocking(move || {
+                read(embedder, &mut BufReader::with_capacity(1 << 20, file.into_file()))
+            })
+            .await
+            .unwrap_or(Err(Unusable::Book("reading it broke off"))),
+            Err(error) => Err(error),
+        };
+        match held {
+            Ok(held) => {
+                let (sequence, size_bytes) = (held.book.sequence, snapshot.size_bytes);
+                info!(sequence, size_bytes, items = held.index.len(), "went on from a snapshot");
+                return Some((held, SnapshotState { sequence, size_bytes, at_ms: now_ms() }));
+            }
+            Err(error) => warn!(
+                sequence = snapshot.sequence,
+                error = error_chain(&error),
+                "a snapshot is of no use: an older one, or the ledger from its start, is read"
+            ),
+        }
+    }
+    None
+}
+
+/// Writes a snapshot whenever enough facts were taken in, until the service stops.
+pub(crate) async fn keep(state: Arc<Overlap>) {
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        if state.stop.run_until_cancelled(look.tick()).await.is_none() {
+            return;
+        }
+        let at = state.replica.read(|held| held.book.sequence);
+        let last = state.last_snapshot().map_or(0, |snapshot| snapshot.sequence);
+        if at.saturating_sub(last) < state.config.snapshot_facts {
+            continue;
+        }
+        if let Err(error) = save(&state).await {
+            warn!(error = error_chain(&error), "no snapshot was written");
+        }
+    }
+}
+
+/// Writes a snapshot now. Nothing is taken in while it is written to a file of this machine; it is sent from there.
+pub(crate) async fn save(state: &Overlap) -> Result<(), Unusable> {
+    let replica = Arc::clone(&state.replica);
+    let written = tokio::task::spawn_blocking(move || {
+        let mut file = tempfile::NamedTempFile::new()?;
+        let sequence = replica.read(|held| {
+            write(held, &mut BufWriter::with_capacity(1 << 20, file.as_file_mut()))?;
+            Ok::<_, Unusable>(held.book.sequence)
+        })?;
+        Ok::<_, Unusable>((sequence, file))
+    });
+    let (sequence, mut file) = written.await.unwrap_or(Err(Unusable::Book("writing it broke off")))?;
+    let size_bytes = state.store.put(sequence, &mut file).await?;
+    let saved = SnapshotState { sequence, size_bytes, at_ms: now_ms() };
+    *state.snapshot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(saved);
+    Ok(())
+}

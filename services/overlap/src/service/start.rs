@@ -1,0 +1,112 @@
+//! Starting the service.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+};
+
+use selvedge_contracts::role::Service;
+use selvedge_kit::{
+    bus::Bus,
+    identity::Directory,
+    ledger::Ledger,
+    metrics::Metrics,
+    order::{Order, Take},
+    service::{self, Limits, Running, Setup},
+    view::{Apply, Feed},
+};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    error::OverlapError,
+    handlers,
+    reindex::{self, Progress},
+    reopen,
+    replica::{Held, Replica},
+    snapshot,
+    state::{Config, Overlap},
+    store::Store,
+    sweep,
+};
+use crate::{Embedder, StaticModel};
+
+/// Starts the service over its own connection. It answers once its index holds all that is in the ledger.
+///
+/// # Errors
+/// [`OverlapError`] if the model is not the one that was published, the place for snapshots cannot be used, the
+/// ledger not read, or the bus refuses it.
+pub async fn start(
+    bus: Bus,
+    config: &Config,
+    limits: Limits,
+    metrics: &Metrics,
+) -> Result<Running, OverlapError> {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let state = Arc::new(open(&bus, config, metrics, &tasks, &stop).await?);
+    state.order.start(&tasks, stop.clone()).await?;
+    if state.last_snapshot().is_none() {
+        state.replica.is_new();
+    }
+    let ledger = Ledger::new(bus);
+    let setup = Setup {
+        instance: None,
+        service: Service::Overlap,
+        routes: handlers::routes(),
+        ledger: ledger.clone(),
+        feed: state.feed.clone(),
+        directory: state.directory.clone(),
+        account: config.account.clone(),
+        limits,
+        metrics: metrics.clone(),
+        state: Arc::clone(&state),
+    };
+    let running = service::start(setup, tasks.clone(), stop.clone()).await?;
+    reopen::start(&state, &ledger);
+    tasks.spawn(sweep::run(Arc::clone(&state)));
+    tasks.spawn(snapshot::keep(Arc::clone(&state)));
+    tasks.spawn(reindex::follow(Arc::clone(&state), state.replica.asked()));
+    Ok(running)
+}
+
+async fn open(
+    bus: &Bus,
+    config: &Config,
+    metrics: &Metrics,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Overlap, OverlapError> {
+    let embedder: Arc<dyn Embedder> = Arc::new(StaticModel::embedded()?);
+    let store = Store::open(config)?;
+    let restored = snapshot::restore(&store, &embedder).await;
+    let (held, last) = match restored {
+        Some((held, last)) => (held, Some(last)),
+        None => (Held::empty(Arc::clone(&embedder), 0), None),
+    };
+    let (from, metrics_of) = (held.book.sequence, metrics.overlap());
+    let replica = Arc::new(Replica::new(held, config.steps.clone(), metrics_of.clone()));
+    let order = Order::new(bus, Arc::clone(&replica) as Arc<dyn Take>, from);
+    let directory = Directory::default();
+    let views = vec![
+        Arc::clone(&directory.sessions) as Arc<dyn Apply>,
+        Arc::clone(&directory.agents) as Arc<dyn Apply>,
+    ];
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Ok(Overlap {
+        config: config.clone(),
+        instance: bus.me().scope.id.to_string(),
+        feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
+        ledger: Ledger::new(bus.clone()),
+        directory,
+        replica,
+        order,
+        embedder,
+        store,
+        snapshot: Mutex::new(last),
+        reindex: Progress::default(),
+        metrics: metrics_of,
+        room: Semaphore::new(processors),
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    })
+}

@@ -1,0 +1,81 @@
+//! The index is behind: the answer says so, and the check is completed later.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use selvedge_contracts::payload::overlap::{CreationState, Verdict};
+use selvedge_overlap::service::{Config, Steps};
+use selvedge_tests::overlap::{propose, replica_with, task};
+
+use crate::scene::{Scene, found};
+
+/// Holds facts up while it is set.
+fn holding(held: &Arc<AtomicBool>) -> Steps {
+    let held = Arc::clone(held);
+    Steps::new(move |step| {
+        while step == "take" && held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn past_the_deadline_the_answer_says_up_to_where_and_the_check_is_completed() {
+    let held = Arc::new(AtomicBool::new(false));
+    let scene = Scene::start_with(0, |config| config).await;
+    let bus = &scene.fabric.bus;
+    let _replica = replica_with(bus, &bus.url(), "o1", |config| Config {
+        steps: holding(&held),
+        barrier_ms: 50,
+        ..config
+    })
+    .await;
+    let first = scene.task("ada-00000001", "t1", "Mend the north fence").await;
+    assert_eq!(first.verdict, Verdict::Clear);
+    held.store(true, Ordering::SeqCst);
+    let second = scene.task("bob-00000002", "t2", "mend the north fence").await;
+    let other = scene.task("cy-00000003", "t3", "Order stamps and envelopes").await;
+    for answer in [&second, &other] {
+        assert_eq!(answer.verdict, Verdict::Pending, "{answer:#?}");
+        assert!(answer.checked.basis.up_to_sequence < answer.place, "{answer:#?}");
+    }
+    assert_eq!(found(&second.checked), [&first.creation], "what is known so far is shown");
+    // Asked again meanwhile, it is the same creation at the same place.
+    let again = scene.task("bob-00000002", "t2", "mend the north fence").await;
+    assert_eq!((again.verdict, again.place), (Verdict::Pending, second.place));
+    held.store(false, Ordering::SeqCst);
+    scene.comes_to(&second.creation, CreationState::Asked).await;
+    scene.comes_to(&other.creation, CreationState::Cleared).await;
+    assert_eq!(scene.count("checked").await, 2, "both were told");
+    let answer = scene.task("bob-00000002", "t2", "mend the north fence").await;
+    assert_eq!((answer.verdict, found(&answer.checked)), (Verdict::Asked, vec![&first.creation]));
+    assert_eq!(scene.task("cy-00000003", "t3", "Order stamps and envelopes").await.verdict, Verdict::Clear);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_replica_that_is_behind_delays_only_itself() {
+    let held = Arc::new(AtomicBool::new(false));
+    let scene = Scene::start().await;
+    let bus = &scene.fabric.bus;
+    let _behind = replica_with(bus, &bus.url(), "behind", |config| Config {
+        steps: holding(&held),
+        barrier_ms: 50,
+        ..config
+    })
+    .await;
+    held.store(true, Ordering::SeqCst);
+    let mut verdicts = Vec::new();
+    for at in 0..12 {
+        let wanted =
+            task("ada-00000001", &format!("t{at}"), &format!("{} the bell tower", ["Ring", "Paint"][at % 2]));
+        verdicts.push(propose(&scene.dispatcher, &wanted).await.unwrap().verdict);
+    }
+    held.store(false, Ordering::SeqCst);
+    // Which of the two answered which is chance; none of the later ones may be clear.
+    assert!(verdicts.iter().skip(2).all(|verdict| *verdict != Verdict::Clear), "{verdicts:?}");
+}

@@ -1,0 +1,176 @@
+//! Replicas that agree, and what is left when one goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use selvedge_contracts::payload::overlap::Verdict;
+use selvedge_tests::{
+    overlap::{note, propose, replica, replica_with, stats},
+    wait::until,
+};
+
+use crate::scene::{Scene, check, found};
+
+/// What each replica says of its index, once every one of them has answered and they are as far.
+async fn bases(scene: &Scene, replicas: usize) -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    until("every replica to answer as far as the others", async || {
+        let stats = stats(scene.ada.client()).await.unwrap();
+        seen.insert(stats.instance, serde_json::to_string(&stats.basis).unwrap());
+        let bases: BTreeSet<_> = seen.values().collect();
+        if seen.len() == replicas && bases.len() == 1 { Ok(seen.clone()) } else { Err(seen.clone()) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_give_the_same_answer_to_the_byte() {
+    let mut scene = Scene::start().await;
+    for at in 0..30 {
+        let title =
+            format!("Migrate the {} table to partition {}", ["users", "orders", "events"][at % 3], at / 3);
+        scene.task("ada-00000001", &format!("t{at}"), &title).await;
+    }
+    // One that was there, and one that read all of it from the ledger.
+    scene.replicas.push(replica(&scene.fabric.bus, "late").await);
+    assert_eq!(bases(&scene, 2).await.len(), 2);
+    for title in ["migrate users table", "Migrate the orders table to partition 7", "partition"] {
+        let mut answers = BTreeSet::new();
+        let mut instances = BTreeSet::new();
+        for _ in 0..24 {
+            answers.insert(serde_json::to_string(&check(scene.ada.client(), title).await).unwrap());
+            instances.insert(stats(scene.ada.client()).await.unwrap().instance);
+        }
+        assert_eq!((answers.len(), instances.len()), (1, 2), "{answers:#?}");
+        assert!(answers.iter().all(|answer| answer.contains("creation_")), "{answers:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_starts_from_a_snapshot_and_the_facts_behind_it() {
+    let mut scene =
+        Scene::start_with(1, |config| selvedge_overlap::service::Config { snapshot_facts: 10, ..config })
+            .await;
+    let ada = scene.ada.client().clone();
+    for at in 0..8 {
+        propose(&ada, &note(&format!("n{at}"), &format!("Write down lesson {at} about herons")))
+            .await
+            .unwrap();
+    }
+    let written = until("a snapshot", async || {
+        let stats = stats(&ada).await.unwrap();
+        stats.snapshot.clone().ok_or(stats)
+    })
+    .await;
+    propose(&ada, &note("behind", "Paint the boathouse green")).await.unwrap();
+    let before = (stats(&ada).await.unwrap().basis, check(&ada, "paint the boathouse").await);
+    assert_eq!(before.1.candidates[0].id, "behind");
+    scene.replicas.pop().unwrap().drain().await;
+    scene.replicas.push(replica(&scene.fabric.bus, "again").await);
+    let stats_again = stats(&ada).await.unwrap();
+    let started_from = stats_again.snapshot.clone().expect("it started from a snapshot");
+    assert!(started_from.sequence >= written.sequence, "{started_from:?} {written:?}");
+    assert_eq!((stats_again.basis, check(&ada, "paint the boathouse").await), before);
+    assert_eq!(stats_again.items, 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_snapshot_is_of_no_use_and_does_no_harm() {
+    let mut scene =
+        Scene::start_with(1, |config| selvedge_overlap::service::Config { snapshot_facts: 5, ..config })
+            .await;
+    let ada = scene.ada.client().clone();
+    for at in 0..6 {
+        propose(&ada, &note(&format!("n{at}"), &format!("Prune apple tree number {at}"))).await.unwrap();
+    }
+    until("a snapshot", async || stats(&ada).await.unwrap().snapshot.ok_or("none")).await;
+    let before = stats(&ada).await.unwrap();
+    scene.replicas.pop().unwrap().drain().await;
+    let folder = scene.fabric.bus.path().join("overlap/main");
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for (at, file) in files.iter().enumerate() {
+        let mut bytes = std::fs::read(file).unwrap();
+        match at % 2 {
+            0 => {
+                let middle = bytes.len() * 3 / 4;
+                bytes[middle] ^= 1;
+            }
+            _ => bytes.truncate(bytes.len() / 2),
+        }
+        std::fs::write(file, bytes).unwrap();
+    }
+    std::fs::write(folder.join("00000000000000999999.snapshot"), "nothing of the kind").unwrap();
+    scene.replicas.push(replica(&scene.fabric.bus, "again").await);
+    let after = stats(&ada).await.unwrap();
+    assert_eq!((after.snapshot, after.basis, after.items), (None, before.basis, before.items));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_for_snapshots_that_cannot_be_used_is_named_at_the_start() {
+    use selvedge_kit::{credential::Login, metrics::Metrics, service::Limits};
+    let bus = selvedge_tests::Bus::start().await;
+    for place in ["nosuch://bucket/x", "/proc/nothing/here"] {
+        let login = Login::held(bus.service_credential(selvedge_contracts::role::Service::Overlap, "o1"));
+        let connection = selvedge_tests::fabric::connect_bus(&bus, login).await;
+        let config = selvedge_tests::overlap::config(bus.kluster().account(), std::path::Path::new(place));
+        let refused =
+            selvedge_overlap::service::start(connection, &config, Limits::default(), &Metrics::default());
+        let error = refused.await.err().expect("a refusal").to_string();
+        assert!(error.contains("overlap.snapshots") && error.contains(place), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_made_anew_under_load_loses_nothing() {
+    let scene = Scene::start_with(2, |config| config).await;
+    let operator = scene.fabric.operator.clone();
+    for at in 0..40 {
+        scene.task("ada-00000001", &format!("t{at}"), &format!("Label crate {at} in hall {}", at % 7)).await;
+    }
+    let reindex = selvedge_contracts::payload::overlap::Reindex { look: false };
+    let load = async {
+        for at in 40..120 {
+            scene
+                .task("ada-00000001", &format!("t{at}"), &format!("Label crate {at} in hall {}", at % 7))
+                .await;
+        }
+    };
+    let asked = async {
+        let asked = operator.call::<selvedge_contracts::call::OverlapReindex>(&reindex).await;
+        assert_eq!(asked.unwrap().reply.generation, 1);
+    };
+    tokio::join!(load, asked);
+    let look = selvedge_contracts::payload::overlap::Reindex { look: true };
+    let mut done = BTreeSet::new();
+    until("both replicas to use the new index", async || {
+        let reply = operator.call::<selvedge_contracts::call::OverlapReindex>(&look).await.unwrap().reply;
+        if reply.in_use == 1 {
+            done.insert(reply.instance);
+        }
+        if done.len() == 2 { Ok(()) } else { Err(done.clone()) }
+    })
+    .await;
+    bases(&scene, 2).await;
+    assert_eq!(stats(scene.ada.client()).await.unwrap().items, 120);
+    let answer = scene.task("bob-00000002", "again", "Label crate 3 in hall 3").await;
+    assert_eq!(answer.verdict, Verdict::Asked);
+    assert!(!found(&answer.checked).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_every_step_is_told() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(BTreeSet::new()));
+    let scene = Scene::start_with(0, |config| config).await;
+    let told = std::sync::Arc::clone(&seen);
+    let bus = &scene.fabric.bus;
+    let _replica = replica_with(bus, &bus.url(), "o1", |config| {
+        let steps = selvedge_overlap::service::Steps::new(move |step| {
+            told.lock().unwrap().insert(step);
+        });
+        selvedge_overlap::service::Config { steps, ..config }
+    })
+    .await;
+    scene.task("ada-00000001", "t1", "Sweep the yard").await;
+    let expected: BTreeSet<_> = selvedge_overlap::service::STEPS.iter().copied().collect();
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
