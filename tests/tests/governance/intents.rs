@@ -11,7 +11,7 @@ use selvedge_contracts::{
     role::Role,
 };
 use selvedge_governance::IntentLimits;
-use selvedge_kit::client::Client;
+use selvedge_kit::{client::Client, creation::Asking};
 use selvedge_tests::{
     governance::{approve, external, memory, propose, redeem, show, wanting},
     wait,
@@ -45,7 +45,7 @@ async fn what_needs_no_approval_is_verified_in_the_same_call_and_redeemed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_has_more_open_intents_than_they_may_nor_more_that_came_to_nothing() {
     let limits = IntentLimits { open_per_owner: 2, open_per_mission: 3, vain_per_owner: 2 };
-    let scene = Scene::start_under(1, limits).await;
+    let scene = Scene::start_under(1, limits, Asking::Off).await;
     let bob = scene.member("bob", Role::Planner, "person:bob").await;
     let wanted = |key: &str| wanting(memory(key, json!(1)));
     let first = scene.ada.propose(&wanted("a")).await;
