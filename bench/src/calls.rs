@@ -196,7 +196,7 @@ impl Subjects {
     }
 }
 
-async fn raw_responder(client: Nats) {
+pub(crate) async fn raw_responder(client: Nats) {
     let mut requests = client.queue_subscribe("raw.echo", "raw".to_owned()).await.expect("subscribed");
     client.flush().await.expect("flushed");
     let body: bytes::Bytes = vec![b'x'; REPLY_BYTES].into();

@@ -16,6 +16,7 @@ mod follow;
 mod guards;
 mod leases;
 mod load;
+mod overlap;
 mod policy;
 mod report;
 mod up;
@@ -40,6 +41,9 @@ struct Arguments {
     /// lease-pairs, lease-contended.
     #[arg(long)]
     profile: Option<String>,
+    /// Things that are checked against, in the section overlap.
+    #[arg(long, default_value_t = 5_000)]
+    items: u64,
     /// Only sections whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -86,6 +90,9 @@ async fn run(arguments: &Arguments) {
     }
     if wants("commits") {
         commits::measure(arguments.seconds, arguments.rounds).await;
+    }
+    if wants("overlap") {
+        overlap::measure(arguments.items, arguments.seconds, arguments.rounds).await;
     }
     if wants("policy") {
         policy::measure(arguments.seconds);

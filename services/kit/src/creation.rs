@@ -104,7 +104,8 @@ fn propose(what: KindName, wanted: Wanted, on_behalf: OnBehalf) -> Propose {
 }
 
 fn cut(text: &str, most_bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(most_bytes)).unwrap_or_default()
+    let end = (0..=most_bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 fn unanswered(fault: Fault) -> Fault {

@@ -13,8 +13,8 @@ use selvedge_kit::{
 use crate::{
     commands::{
         agent, approval, artifact, blame, call, completion, contract, doctor, hook, init, intent, kluster,
-        lease, log, memory, mission, policy, repository, request, saga, scratch, serve, session, status, tap,
-        up,
+        lease, log, memory, mission, overlap, policy, repository, request, saga, scratch, serve, session,
+        status, tap, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -65,6 +65,8 @@ enum Command {
     #[command(subcommand)]
     Lease(lease::Lease),
     #[command(subcommand)]
+    Overlap(overlap::Overlap),
+    #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
     Hook(hook::Hook),
@@ -102,6 +104,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Contract(verb) => verb.run(&context).await,
         Command::Artifact(verb) => verb.run(&context).await,
         Command::Lease(verb) => verb.run(&context).await,
+        Command::Overlap(verb) => verb.run(&context).await,
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
         Command::Blame(verb) => verb.run(&context).await,

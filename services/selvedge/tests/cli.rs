@@ -11,6 +11,8 @@
 
 #[path = "cli/agents.rs"]
 mod agents;
+#[path = "cli/alike.rs"]
+mod alike;
 #[path = "cli/artifacts.rs"]
 mod artifacts;
 #[path = "cli/contracts.rs"]
@@ -29,6 +31,8 @@ mod leases;
 mod machine;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/overlaps.rs"]
+mod overlaps;
 #[path = "cli/policies.rs"]
 mod policies;
 #[path = "cli/revoking.rs"]

@@ -4,10 +4,7 @@ use selvedge_contracts::{
     call,
     fault::{Code, Fault},
     id::Digest,
-    payload::{
-        artifact::VersionReply,
-        overlap::Answer,
-    },
+    payload::{artifact::VersionReply, overlap::Answer},
     role::Role,
 };
 use selvedge_kit::{

@@ -64,7 +64,7 @@ async fn of_racers_one_stands_alone_also_when_a_replica_is_killed_among_them() {
     let scene = Scene::start().await;
     let bus = &scene.fabric.bus;
     let first = rand::random_range(0..1_000_000);
-    for seed in first..first + 12 {
+    for seed in first..first + 6 {
         let victim =
             Replica::start_service(Service::Overlap, REPLICA, bus, &bus.url(), &format!("victim{seed}"));
         let racing = crate::racing::race(&scene, seed, 2 + (seed % 4) as usize);

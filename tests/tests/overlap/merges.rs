@@ -29,8 +29,9 @@ async fn what_was_merged_into_something_discarded_is_open_again_and_its_proposer
     let again = propose(&scene.dispatcher, &wanted).await.unwrap();
     let (into, root) = (first.creation.clone(), first.creation.clone());
     assert_eq!(again.verdict, Verdict::Merged { into, root });
-    let mut told = ada.bus().client().subscribe("sv.live.demo.creation.*.reopened").await.unwrap();
-    ada.bus().client().flush().await.unwrap();
+    let hearing = scene.fabric.bus.connect_as(&scene.ada.working.credential).await;
+    let mut told = hearing.subscribe("sv.live.demo.creation.*.reopened").await.unwrap();
+    hearing.flush().await.unwrap();
     decide(ada, &first.creation, Answer::Discard).await.unwrap();
     let fact = tokio::time::timeout(selvedge_tests::wait::PATIENCE, futures::StreamExt::next(&mut told));
     let fact = fact.await.unwrap().unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use rand::{Rng as _, SeedableRng as _, rngs::SmallRng, seq::IndexedRandom as _};
+use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng, seq::IndexedRandom as _};
 use selvedge_contracts::{
     id::CreationId,
     payload::overlap::{ProposeReply, Verdict},
@@ -82,7 +82,7 @@ const WORDS: [&str; 64] = [
 /// One topic, said in as many ways as there are racers.
 fn titles(seed: u64, racers: usize) -> Vec<String> {
     let mut random = SmallRng::seed_from_u64(seed);
-    let words: Vec<_> = WORDS.choose_multiple(&mut random, 5).copied().collect();
+    let words: Vec<_> = WORDS.sample(&mut random, 5).copied().collect();
     let topic = words.join(" ");
     let ways = [
         format!("Repair the {topic}"),

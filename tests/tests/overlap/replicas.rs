@@ -33,7 +33,9 @@ async fn replicas_give_the_same_answer_to_the_byte() {
     // One that was there, and one that read all of it from the ledger.
     scene.replicas.push(replica(&scene.fabric.bus, "late").await);
     assert_eq!(bases(&scene, 2).await.len(), 2);
-    for title in ["migrate users table", "Migrate the orders table to partition 7", "partition"] {
+    for title in
+        ["migrate users table", "Migrate the orders table to partition 7", "migrate the events table"]
+    {
         let mut answers = BTreeSet::new();
         let mut instances = BTreeSet::new();
         for _ in 0..24 {
@@ -113,8 +115,8 @@ async fn a_place_for_snapshots_that_cannot_be_used_is_named_at_the_start() {
         let login = Login::held(bus.service_credential(selvedge_contracts::role::Service::Overlap, "o1"));
         let connection = selvedge_tests::fabric::connect_bus(&bus, login).await;
         let config = selvedge_tests::overlap::config(bus.kluster().account(), std::path::Path::new(place));
-        let refused =
-            selvedge_overlap::service::start(connection, &config, Limits::default(), &Metrics::default());
+        let metrics = Metrics::default();
+        let refused = selvedge_overlap::service::start(connection, &config, Limits::default(), &metrics);
         let error = refused.await.err().expect("a refusal").to_string();
         assert!(error.contains("overlap.snapshots") && error.contains(place), "{error}");
     }

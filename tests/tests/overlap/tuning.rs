@@ -35,8 +35,8 @@ async fn thresholds_are_a_missions_own() {
     let reply = propose(ada, &note("n3", "trim the ivy")).await.unwrap();
     assert_eq!((reply.verdict, reply.checked.candidates.len()), (Verdict::Clear, 0));
     let upside_down = Thresholds { strong: 1, likely: 2, similar: 3 };
-    let refusal =
-        planner.client().call::<call::OverlapTune>(&Tune { thresholds: Some(upside_down), alert: None });
+    let wrong = Tune { thresholds: Some(upside_down), alert: None };
+    let refusal = planner.client().call::<call::OverlapTune>(&wrong);
     refused(refusal.await, Code::Invalid, "/thresholds");
     assert_eq!(stats(ada).await.unwrap().tuning.thresholds, high);
 }

@@ -58,15 +58,7 @@ pub(crate) async fn judge(
         return Ok(Judgement::Moved);
     };
     state.config.steps.reached("checked");
-    let what_is_own =
-        |creation: &selvedge_contracts::payload::overlap::Creation| !creation.what.is_of_the_fabric();
-    let is_own_kind = state.replica.read(|held| {
-        let record = held.book.get(number);
-        let what = record.map(|record| held.book.names.name(record.what).to_owned());
-        what.and_then(|what| selvedge_contracts::id::KindName::new(&what).ok())
-            .is_some_and(|what| !what.is_of_the_fabric())
-    });
-    if judged.asks == Asks::No && say == Say::Asked && !is_own_kind {
+    if judged.asks == Asks::No && say == Say::Asked && judged.is_of_the_fabric {
         return Ok(Judgement::Clear(judged.found, 0));
     }
     let recorded = state
@@ -76,10 +68,9 @@ pub(crate) async fn judge(
         })
         .await?;
     let found = recorded.state.checked.clone();
-    Ok(match (recorded.state.state, found) {
-        (CreationState::Asked, Some(found)) => Judgement::Asked(found, recorded.revision),
-        (CreationState::Cleared, found) => Judgement::Clear(found.unwrap_or(judged.found), recorded.revision),
-        (CreationState::Existing, found) if what_is_own(&recorded.state) => {
+    Ok(match recorded.state.state {
+        CreationState::Asked => Judgement::Asked(found.unwrap_or(judged.found), recorded.revision),
+        CreationState::Cleared | CreationState::Existing => {
             Judgement::Clear(found.unwrap_or(judged.found), recorded.revision)
         }
         _ => Judgement::Moved,

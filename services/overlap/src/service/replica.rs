@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use selvedge_contracts::{
     fact::{EntityName, TUNING_REINDEXED},
-    id::Mission,
+    id::{KindName, Mission},
     payload::overlap::{self, Checked, Creation, CreationState, Thresholds, Tuning},
 };
 use selvedge_kit::{ledger::FactRecord, metrics::OverlapMetrics, order::Take};
@@ -21,6 +21,9 @@ use super::{
     steps::Steps,
 };
 use crate::{ApplyError, Embedder, Index, Query, Readable, Settings};
+
+/// Candidates that a creation is shown.
+const MOST: usize = overlap::DEFAULT_CANDIDATES;
 
 /// The book and the index, after the same facts.
 pub(crate) struct Held {
@@ -45,6 +48,8 @@ pub(crate) struct Judged {
     pub(crate) place: u64,
     pub(crate) found: Checked,
     pub(crate) asks: Asks,
+    /// Whether the owner of its thing will say that it is there.
+    pub(crate) is_of_the_fabric: bool,
 }
 
 impl Held {
@@ -92,16 +97,15 @@ impl Held {
         self.book.tuning(Mission::kluster().as_str()).generation
     }
 
-    /// What is found for a text.
+    /// What is found for a text: at most `limit` candidates that `keep` wants, of the best `of`.
     pub(crate) fn search(
         &self,
         query: &Query,
         readable: &Readable,
-        limit: usize,
+        (limit, of): (usize, usize),
         keep: impl Fn(&overlap::Candidate) -> bool,
     ) -> Checked {
-        let found = self.index.check(query, readable, overlap::MAX_CANDIDATES);
-        shown::checked(&self.book, found, limit, keep)
+        shown::checked(&self.book, self.index.check(query, readable, of), limit, keep)
     }
 }
 
@@ -157,7 +161,7 @@ impl Replica {
                 except: Some(index_id(wanted.creation.number())),
                 thresholds: thresholds(&tuning.thresholds),
             };
-            held.search(&query, readable, overlap::DEFAULT_CANDIDATES, |found| found.level.is_some())
+            held.search(&query, readable, (MOST, MOST), |found| found.level.is_some())
         })
     }
 
@@ -177,13 +181,14 @@ impl Replica {
                 except: Some(index_id(number)),
                 thresholds: thresholds(&tuning.thresholds),
             };
-            let found =
-                held.search(&query, readable, overlap::DEFAULT_CANDIDATES, |found| found.level.is_some());
+            let found = held.search(&query, readable, (MOST, MOST), |found| found.level.is_some());
             let alarms = |found: &overlap::Candidate| {
                 found.level.is_some_and(|level| tuning.alert.is_raised_by(level))
             };
             let asks = if found.candidates.iter().any(alarms) { Asks::Yes } else { Asks::No };
-            Some(Judged { place: record.place, found, asks })
+            let what = KindName::new(held.book.names.name(record.what));
+            let is_of_the_fabric = what.is_ok_and(|what| what.is_of_the_fabric());
+            Some(Judged { place: record.place, found, asks, is_of_the_fabric })
         })
     }
 }

@@ -56,9 +56,9 @@ fn names_its_content(creation: &Creation) -> bool {
 
 /// Whether what stands there is another agent's, so that this one cannot have it.
 pub(crate) fn is_taken(standing: Standing<'_>, wanted: &Creation) -> bool {
-    standing.state().is_open()
-        && standing.creation.proposer.agent != wanted.proposer.agent
-        && !names_its_content(wanted)
+    let is_own_kind = !standing.creation.what.is_of_the_fabric();
+    let stands = standing.state().is_open() || is_own_kind && standing.state() == CreationState::Existing;
+    stands && standing.creation.proposer.agent != wanted.proposer.agent && !names_its_content(wanted)
 }
 
 /// Something is to be created.

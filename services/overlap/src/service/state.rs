@@ -119,6 +119,22 @@ impl Overlap {
         self.readable_by(call.subject.caller.as_str(), call.role(), call.mission())
     }
 
+    /// Waits until all that the ledger's leader holds now has been taken in.
+    ///
+    /// # Errors
+    /// `unavailable` if that takes longer than a proposal waits.
+    pub(crate) async fn catch_up(&self, deadline: Deadline) -> Answer<()> {
+        let last = self.feed.last_revision(deadline).await;
+        let last = last.map_err(|error| Fault::unavailable(format!("cannot ask the ledger: {error}")))?;
+        if self.order.reaches(last, deadline.at_most_ms(self.config.barrier_ms)).await {
+            return Ok(());
+        }
+        Err(Fault::unavailable(format!(
+            "this replica has taken in everything up to {} of {last}; try again",
+            self.order.watermark()
+        )))
+    }
+
     /// Records what `decide` makes of a creation. It is read from the ledger's leader if the book knows it, or if
     /// another one was first: no state is kept in memory.
     ///

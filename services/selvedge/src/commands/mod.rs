@@ -17,6 +17,7 @@ pub(crate) mod lease;
 pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod mission;
+pub(crate) mod overlap;
 pub(crate) mod policy;
 pub(crate) mod repository;
 pub(crate) mod request;

@@ -49,7 +49,10 @@ async fn check(state: Arc<Overlap>, call: Arc<Call>, request: Check) -> Answer<C
                     found.score >= least && what.as_ref().is_none_or(|what| *what == found.what)
                 };
                 let text = Text { title, description, paths, artifacts };
-                held.search(&query(text, scope, &tuning), &readable, most(limit), keep)
+                let most = most(limit);
+                // The best ones may be of other kinds.
+                let of = if what.is_some() { overlap::MAX_CANDIDATES } else { most };
+                held.search(&query(text, scope, &tuning), &readable, (most, of), keep)
             })
         })
         .await
@@ -77,7 +80,7 @@ fn all(held: &Held, request: CheckAll, scope: &str, readable: &Readable) -> Chec
     let pairs = pairs(held, &texts, scope, &tuning, least);
     let one = |text: Text| {
         let query = query(text, scope.to_owned(), &tuning);
-        held.search(&query, readable, most(limit), |found| found.score >= least)
+        held.search(&query, readable, (most(limit), most(limit)), |found| found.score >= least)
     };
     CheckAllReply { checked: texts.into_iter().map(one).collect(), pairs }
 }

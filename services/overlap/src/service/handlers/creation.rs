@@ -47,16 +47,27 @@ pub(super) fn may_read(readable: &Readable, mission: &str) -> bool {
 /// The mission of a creation that the caller may read.
 ///
 /// # Errors
-/// `not_found` if there is none, or the caller may not read it: both look the same.
-pub(super) fn find(state: &Overlap, call: &Call, id: &CreationId) -> Answer<Mission> {
+/// `not_found` if there is none, or the caller may not read it: both look the same; `unavailable` if this replica
+/// is behind, and may not have heard of it.
+pub(super) async fn find(state: &Overlap, call: &Call, id: &CreationId) -> Answer<Mission> {
+    let mission = mission_of(state, id);
+    let mission = match mission {
+        Some(mission) => Some(mission),
+        None => {
+            state.catch_up(call.deadline()).await?;
+            mission_of(state, id)
+        }
+    };
     let readable = state.readable(call);
-    let mission = state.replica.read(|held| {
-        let record = held.book.get(id.number())?;
-        let mission = held.book.names.name(record.mission);
-        may_read(&readable, mission).then(|| Mission::new(mission).ok())?
-    });
-    mission.ok_or_else(|| {
+    mission.filter(|mission| may_read(&readable, mission.as_str())).ok_or_else(|| {
         Fault::not_found(format!("there is no {id} that you may read; overlap.list shows those there are"))
+    })
+}
+
+fn mission_of(state: &Overlap, id: &CreationId) -> Option<Mission> {
+    state.replica.read(|held| {
+        let record = held.book.get(id.number())?;
+        Mission::new(held.book.names.name(record.mission)).ok()
     })
 }
 
@@ -64,26 +75,20 @@ pub(super) fn find(state: &Overlap, call: &Call, id: &CreationId) -> Answer<Miss
 ///
 /// # Errors
 /// `not_found` if it has no fact of its own; `unavailable` if the leader does not answer.
-pub(super) async fn read(
-    state: &Overlap,
-    call: &Call,
-    mission: &Mission,
-    id: &CreationId,
-) -> Answer<Recorded<Creation>> {
+pub(super) async fn read(call: &Call, mission: &Mission, id: &CreationId) -> Answer<Recorded<Creation>> {
     let (view, entity) = (Arc::<View<Creation>>::default(), entity(mission, id));
     call.writer.read_anew(&view, &entity).await?;
     let entry = view.get(mission, &id.into());
     let entry = entry.ok_or_else(|| {
         Fault::not_found(format!("{id} was never proposed: its thing was created without asking overlap"))
     });
-    let _ = state;
     entry.map(|entry| Recorded { revision: entry.revision, state: entry.state })
 }
 
 async fn show(state: Arc<Overlap>, call: Arc<Call>, request: CreationShow) -> Answer<CreationReply> {
     let id = &request.creation;
-    let mission = find(&state, &call, id)?;
-    let recorded = read(&state, &call, &mission, id).await?;
+    let mission = find(&state, &call, id).await?;
+    let recorded = read(&call, &mission, id).await?;
     Ok(reply(&state, recorded))
 }
 

@@ -70,11 +70,9 @@ async fn root_of(state: &Overlap, call: &Call, id: &CreationId, into: &CreationI
     if id == into {
         return Err(Fault::invalid("a creation cannot be merged into itself").at("/answer/merge", "itself"));
     }
-    // It may have been proposed a moment ago, by way of another replica.
-    if let Ok(last) = state.feed.last_revision(call.deadline()).await {
-        state.order.reaches(last, call.deadline().at_most_ms(SEEN_MS)).await;
-    }
-    creation::find(state, call, into)?;
+    // What it was merged into itself may have been decided a moment ago, by way of another replica.
+    state.catch_up(call.deadline()).await?;
+    creation::find(state, call, into).await?;
     let root = state.replica.read(|held| held.book.root(into.number()));
     match root {
         Root::Alive(root) if root == id.number() => Err(Fault::conflict(format!(

@@ -55,12 +55,12 @@ async fn item(state: &Overlap, call: &Call, side: &Side, at: &str) -> Answer<Ite
             Ok(item_of(text, call.mission().as_str()))
         }
         Side::Creation(id) => {
-            let mission = creation::find(state, call, id)?;
+            let mission = creation::find(state, call, id).await?;
             let held = state.replica.read(|held| held.index.item(&index_id(id.number())));
             if let Some(item) = held {
                 return Ok(item);
             }
-            let recorded = creation::read(state, call, &mission, id).await?;
+            let recorded = creation::read(call, &mission, id).await?;
             Ok(Kept::of(&recorded.state).into_item(index_id(id.number()), mission.as_str(), State::Pending))
         }
     }

@@ -162,6 +162,14 @@ struct Known {
     revision: u64,
 }
 
+impl Known {
+    /// Where it stands for whoever wants it: a thing that is there and was edited since is checked as any other.
+    fn stands(&self, recorded: &Recorded<Creation>) -> CreationState {
+        let was_edited = self.there > 0 && self.place > self.there;
+        if was_edited { recorded.state.state } else { self.state }
+    }
+}
+
 async fn answer(
     state: &Arc<Overlap>,
     call: &Call,
@@ -169,65 +177,65 @@ async fn answer(
     wanted: &Creation,
     readable: Readable,
 ) -> Answer<ProposeReply> {
-    let number = wanted.creation.number();
+    let id = &wanted.creation;
     let known = state.replica.read(|held| {
-        let record = held.book.get(number)?;
-        let &crate::service::book::Record { state, place, there, revision, .. } = record;
-        Some(Known { state, place, there, revision })
+        let record = held.book.get(id.number())?;
+        Some(Known {
+            state: record.state,
+            place: record.place,
+            there: record.there,
+            revision: record.revision,
+        })
     });
     let known = known.ok_or_else(|| Fault::internal("the index does not hold what was proposed"))?;
+    let recorded = newest(call, recorded, wanted, known.revision).await?;
     let standing =
         Standing { creation: &recorded.state, revision: recorded.revision, known: Some(known.state) };
-    let reply = |verdict, checked: Checked, revision: u64| ProposeReply {
-        creation: wanted.creation.clone(),
-        verdict,
-        place: known.place,
-        checked,
-        revision: revision.max(known.revision),
+    let reply = |verdict, checked: Checked, revision| {
+        let creation = id.clone();
+        Ok(ProposeReply { creation, verdict, place: known.place, checked, revision })
     };
     if rule::is_taken(standing, wanted) {
-        let checked = state.replica.read(|held| {
-            let candidate = held
-                .book
-                .get(number)
-                .and_then(|record| shown::record(&held.book, number, record, recorded.state.title.clone()));
-            let same = |found| Candidate { score: 1_000, level: Some(Level::Strong), ..found };
-            candidate.map(same).into_iter().collect()
-        });
-        return Ok(reply(Verdict::Taken, Checked { candidates: checked, ..state.unchecked() }, 0));
+        return reply(Verdict::Taken, its_owner(state, &recorded), recorded.revision);
     }
-    // A thing that is there and was edited since is checked as any other.
-    let is_edited = known.there > 0
-        && known.place > known.there
-        && recorded.revision == known.revision
-        && recorded.state.state == CreationState::Pending;
-    if known.state == CreationState::Pending || is_edited {
-        let writer = call.writer.follow_up(&format!("checked:{}", known.place));
-        let (mission, id) = (&wanted.mission, &wanted.creation);
-        return match judge::judge(state, &writer, mission, id, readable, Say::Asked).await? {
-            Judgement::Clear(found, revision) => Ok(reply(Verdict::Clear, found, revision)),
-            Judgement::Asked(found, revision) => Ok(reply(Verdict::Asked, found, revision)),
-            Judgement::Moved => Err(Fault::busy("it was decided about at this moment; ask again")),
-        };
-    }
-    let recorded = newest(state, call, recorded, wanted, known.revision).await?;
-    let checked = recorded.state.checked.clone().unwrap_or_else(|| state.unchecked());
     let decision = recorded.state.decision.as_ref();
-    let verdict = match known.state {
+    let verdict = match known.stands(&recorded) {
+        CreationState::Pending => {
+            let writer = call.writer.follow_up(&format!("checked:{}", known.place));
+            let judged = judge::judge(state, &writer, &wanted.mission, id, readable, Say::Asked);
+            return match judged.await? {
+                Judgement::Clear(found, at) => reply(Verdict::Clear, found, at.max(recorded.revision)),
+                Judgement::Asked(found, at) => reply(Verdict::Asked, found, at.max(recorded.revision)),
+                Judgement::Moved => Err(Fault::busy("it was decided about at this moment; ask again")),
+            };
+        }
         CreationState::Asked => Verdict::Asked,
         CreationState::Cleared | CreationState::Existing => Verdict::Clear,
-        CreationState::Merged => merged(state, number),
+        CreationState::Merged => merged(state, id.number()),
         CreationState::Discarded => {
             Verdict::Discarded { reason: decision.and_then(|decision| decision.reason.clone()) }
         }
-        _ => return Err(Fault::busy("its time ran out at this moment; ask again")),
+        CreationState::Expired | CreationState::Removed => {
+            return Err(Fault::busy("its time ran out at this moment; ask again"));
+        }
     };
-    Ok(reply(verdict, checked, recorded.revision))
+    let checked = recorded.state.checked.clone().unwrap_or_else(|| state.unchecked());
+    reply(verdict, checked, recorded.revision)
+}
+
+/// The creation itself as the only candidate: another agent's.
+fn its_owner(state: &Overlap, recorded: &Recorded<Creation>) -> Checked {
+    let number = recorded.state.creation.number();
+    let candidate = state.replica.read(|held| {
+        let record = held.book.get(number)?;
+        shown::record(&held.book, number, record, recorded.state.title.clone())
+    });
+    let same = |found| Candidate { score: 1_000, level: Some(Level::Strong), ..found };
+    Checked { candidates: candidate.map(same).into_iter().collect(), ..state.unchecked() }
 }
 
 /// The creation as its last fact left it: what was recorded by this request may be older.
 async fn newest(
-    state: &Overlap,
     call: &Call,
     recorded: Recorded<Creation>,
     wanted: &Creation,
@@ -236,7 +244,7 @@ async fn newest(
     if recorded.revision >= revision {
         return Ok(recorded);
     }
-    super::creation::read(state, call, &wanted.mission, &wanted.creation).await
+    super::creation::read(call, &wanted.mission, &wanted.creation).await
 }
 
 fn merged(state: &Overlap, number: u128) -> Verdict {

@@ -106,6 +106,9 @@ fn another_agent_cannot_take_what_one_is_about_to_create() {
     assert!(!is_taken(there, &wanted("task", "bob-00000002", "x")), "the owner of the thing decides");
     let intent = after(propose(None, &wanted("intent", "ada-00000001", "Add a cache")));
     assert!(!is_taken(at(&intent, 5), &wanted("intent", "bob-00000002", "Add it")), "it names its content");
+    let note = Creation { state: CreationState::Existing, ..wanted("note", "ada-00000001", "Add a cache") };
+    assert!(is_taken(at(&note, 5), &wanted("note", "bob-00000002", "x")), "nobody else decides");
+    assert!(!is_taken(at(&note, 5), &note));
     let expired = after(expire(at(&own, 5), 9_999));
     let taken_up = after(propose(Some(at(&expired, 6)), &wanted("task", "bob-00000002", "Add a cache")));
     assert_eq!(taken_up.proposer.agent.as_str(), "bob-00000002");
