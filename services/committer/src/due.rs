@@ -140,7 +140,7 @@ mod tests {
         due.changed(&b, None, &until(IntentState::Executing, 200));
         assert_eq!(due.next_at_ms(), Some(100));
         due.changed(&a, None, &until(IntentState::Executing, 300)); // the next attempt
-        assert_eq!(due.take(299), [b.clone()]);
+        assert_eq!(due.take(299), std::slice::from_ref(&b));
         assert_eq!(due.take(299), []);
         due.changed(&a, None, &until(IntentState::Committed, 300));
         assert_eq!((due.take(u64::MAX), due.next_at_ms()), (Vec::new(), None));

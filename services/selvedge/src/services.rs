@@ -100,6 +100,25 @@ impl Place {
         }
     }
 
+    /// What the committer of one kluster runs with.
+    fn committer(
+        &self,
+        account: String,
+        kluster: &KlusterName,
+    ) -> Result<selvedge_committer::Config, Failure> {
+        let networks = self.allowed_networks.iter().map(|network| network.parse());
+        let networks: Result<Vec<selvedge_committer::Network>, _> = networks.collect();
+        Ok(selvedge_committer::Config {
+            account,
+            secrets: self.secrets.clone(),
+            copies: self.copies.join(kluster.as_str()),
+            allowed_networks: networks.context("the setting `committer.allowed_networks`")?,
+            memory_bytes: self.memory_bytes,
+            takeover_ms: self.takeover_ms,
+            steps: selvedge_committer::Steps::default(),
+        })
+    }
+
     /// Connects as `login`, under a name that the server lists.
     ///
     /// # Errors
@@ -164,19 +183,8 @@ impl Place {
             }
             Service::Committer => {
                 let account = login.credential()?.claims()?.account().to_owned();
-                let networks = self.allowed_networks.iter().map(|network| network.parse());
-                let networks: Result<Vec<selvedge_committer::Network>, _> = networks.collect();
-                let allowed_networks = networks.context("the setting `committer.allowed_networks`")?;
                 let bus = self.connect(service.name(), login).await?;
-                let config = selvedge_committer::Config {
-                    account,
-                    secrets: self.secrets.clone(),
-                    copies: self.copies.join(kluster.as_str()),
-                    allowed_networks,
-                    memory_bytes: self.memory_bytes,
-                    takeover_ms: self.takeover_ms,
-                    steps: selvedge_committer::Steps::default(),
-                };
+                let config = self.committer(account, kluster)?;
                 let started = selvedge_committer::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }

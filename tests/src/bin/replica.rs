@@ -51,6 +51,15 @@ fn of_overlap() -> selvedge_overlap::service::Steps {
     })
 }
 
+fn governance(account: String) -> selvedge_governance::Config {
+    selvedge_governance::Config {
+        account,
+        keys: folder().join("approvals.keys"),
+        intents: selvedge_governance::IntentLimits::default(),
+        overlap: selvedge_kit::creation::Asking::Off,
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
@@ -84,12 +93,7 @@ async fn main() {
                 .expect("a service")
         }
         Service::Governance => {
-            let config = selvedge_governance::Config {
-                account,
-                keys: folder().join("approvals.keys"),
-                intents: selvedge_governance::IntentLimits::default(),
-                overlap: selvedge_kit::creation::Asking::Off,
-            };
+            let config = governance(account);
             selvedge_governance::start(bus, &config, limits, &metrics).await.expect("a service")
         }
         Service::Committer => {
