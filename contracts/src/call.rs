@@ -335,6 +335,8 @@ calls! {
     IntentApprove = Governance.approve, Write, Optional, 5_000 ms, MEMBERS, intent::Approve => intent::IntentReply;
     /// Refuses an intent for good.
     IntentDeny = Governance.deny, Write, Optional, 5_000 ms, MEMBERS, intent::Deny => intent::IntentReply;
+    /// Takes a denial back: the intent may be proposed again.
+    DenialLift = Governance.lift, Write, Optional, 5_000 ms, MEMBERS, intent::DenialLift => intent::IntentReply;
     /// Whether an intent may be executed at this moment.
     IntentRedeem = Governance.redeem, Write, Optional, 20_000 ms, COMMITTER, intent::Redeem => intent::Redeemed;
     /// Proposes several intents that are done in order, and undone in reverse if one fails.

@@ -314,6 +314,9 @@ pub const INTENT_GRANTED: FactType<intent::Granted, intent::Intent> =
 /// The last approval was given.
 pub const INTENT_APPROVED: FactType<intent::Granted, intent::Intent> =
     FactType::of(Service::Governance, EntityName::Intent, "approved");
+/// A denial was taken back.
+pub const INTENT_LIFTED: FactType<intent::Lifted, intent::Intent> =
+    FactType::of(Service::Governance, EntityName::Intent, "lifted");
 /// An intent's time ran out.
 pub const INTENT_EXPIRED: FactType<Nothing, intent::Intent> =
     FactType::of(Service::Governance, EntityName::Intent, "expired");
@@ -407,6 +410,7 @@ pub const FACTS: &[FactKind] = &[
     INTENT_REJECTED.kind,
     INTENT_GRANTED.kind,
     INTENT_APPROVED.kind,
+    INTENT_LIFTED.kind,
     INTENT_EXPIRED.kind,
     INTENT_CANCELLED.kind,
     SAGA_PROPOSED.kind,

@@ -39,7 +39,8 @@ acquire() {
     lease=$(field "$folder/work/$me.lease" id)
     held="$(field "$folder/work/$me.lease" space):$lease=$(field "$folder/work/$me.lease" token)"
 }
-propose() { act intent propose git --repository record --branch main "$@"; }
+# What they want looks alike, and they know: each proceeds.
+propose() { act intent propose git --repository record --branch main --overlap proceed "$@"; }
 
 # Pia plans: writes a document, which nobody has to approve.
 pia() {
@@ -80,11 +81,11 @@ wim() {
 sol() {
     clone
     printf '# mine now\n' >>deploy/selvedge.toml
-    must_end 10 intent propose git --repository record --branch main -m 'Settings as I like them' --wait 1m
+    must_end 10 intent propose git --repository record --branch main --overlap proceed -m 'Settings as I like them' --wait 1m
     git checkout -q -- deploy
     await wim-is-done
     printf '\nSol did not look what the others did.\n' >>README.md
-    must_end 13 intent propose git --repository record --branch main --base "$base" -m 'The front page, as of yesterday' --wait 2m
+    must_end 13 intent propose git --repository record --branch main --overlap proceed --base "$base" -m 'The front page, as of yesterday' --wait 2m
     git checkout -q -- README.md
     git pull -q
     printf '\nSol looked, then wrote.\n' >>README.md

@@ -10,6 +10,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     client::{Client, Options},
+    creation::Asking,
     credential::Login,
     metrics::Metrics,
     service::{Limits, Running},
@@ -31,6 +32,7 @@ pub fn in_folder(bus: &Bus) -> Config {
         options: Vec::new(),
         grace_ms: LONG_GRACE_MS,
         pin_margin_ms: SHORT_MARGIN_MS,
+        overlap: Asking::Off,
         max_staged_bytes: selvedge_contracts::payload::artifact::MAX_CONTENT_BYTES,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use nkeys::KeyPair;
+use selvedge_committer::Network;
 use selvedge_contracts::{
     fact::EntityName,
     id::{IntentId, Mission},
@@ -163,13 +164,28 @@ impl Scene {
     }
 }
 
+/// Where the targets of tests are.
+pub fn loopback() -> Vec<Network> {
+    vec!["127.0.0.1".parse().expect("an address")]
+}
+
+/// Bytes of contents that a committer holds at once: as few as there may be.
+pub const MEMORY_BYTES: u64 = 64 << 20;
+
 /// A committer in this process, which has as long for an effect as one of a fabric.
 pub async fn start(bus: &Bus, instance: &str) -> Running {
+    start_reaching(bus, instance, loopback()).await
+}
+
+/// The same, which may ask these addresses beside public ones.
+pub async fn start_reaching(bus: &Bus, instance: &str, allowed_networks: Vec<Network>) -> Running {
     let login = Login::held(bus.service_credential(Service::Committer, instance));
     let config = selvedge_committer::Config {
         account: bus.kluster().account(),
         secrets: None,
         copies: bus.path().join("copies"),
+        allowed_networks,
+        memory_bytes: MEMORY_BYTES,
         takeover_ms: 10_000,
         steps: selvedge_committer::Steps::default(),
     };

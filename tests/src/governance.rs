@@ -12,9 +12,10 @@ use selvedge_contracts::{
     },
     role::Service,
 };
-use selvedge_governance::Config;
+use selvedge_governance::{Config, IntentLimits};
 use selvedge_kit::{
     client::Client,
+    creation::Asking,
     credential::Login,
     metrics::Metrics,
     service::{Limits, Running},
@@ -34,9 +35,14 @@ pub fn keys(bus: &Bus) -> PathBuf {
 
 /// A replica of the service.
 pub async fn start(bus: &Bus, instance: &str) -> Running {
+    start_with(bus, instance, IntentLimits::default(), Asking::Off).await
+}
+
+/// A replica of the service under these bounds, which asks `overlap` or does not.
+pub async fn start_with(bus: &Bus, instance: &str, intents: IntentLimits, overlap: Asking) -> Running {
     let login = Login::held(bus.service_credential(Service::Governance, instance));
     let connection = connect_bus(bus, login).await;
-    let config = Config { account: bus.kluster().account(), keys: keys(bus) };
+    let config = Config { account: bus.kluster().account(), keys: keys(bus), intents, overlap };
     selvedge_governance::start(connection, &config, Limits::default(), &Metrics::default())
         .await
         .expect("the service governance starts")

@@ -20,6 +20,8 @@ mod gc;
 mod large;
 #[path = "artifacts/names.rs"]
 mod names;
+#[path = "artifacts/overlap.rs"]
+mod overlap;
 #[path = "artifacts/scene.rs"]
 mod scene;
 #[path = "artifacts/stores.rs"]

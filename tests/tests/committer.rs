@@ -15,6 +15,10 @@ mod crashes;
 mod effector;
 #[path = "committer/external.rs"]
 mod external;
+#[path = "committer/fairness.rs"]
+mod fairness;
+#[path = "committer/forgery.rs"]
+mod forgery;
 #[path = "committer/git.rs"]
 mod git;
 #[path = "committer/http.rs"]

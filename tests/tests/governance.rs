@@ -16,6 +16,8 @@ mod approvals;
 mod content;
 #[path = "governance/intents.rs"]
 mod intents;
+#[path = "governance/overlap.rs"]
+mod overlap;
 #[path = "governance/policy.rs"]
 mod policy;
 #[path = "governance/replicas.rs"]

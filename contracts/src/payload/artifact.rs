@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::contract::ContractVersion;
+use super::{contract::ContractVersion, overlap::Clearance};
 use crate::id::{
     ArtifactName, ArtifactRef, Caller, ContractName, Digest, MediaType, Mission, RequestId, ScopeId,
 };
@@ -70,6 +70,9 @@ pub struct Version {
     /// What it was made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<Source>,
+    /// That nothing was in the way of its name that looks like it; of a first version alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Clearance>,
     /// Who may read it.
     pub state: VersionState,
     /// Unix time of its publication, in milliseconds.
@@ -118,7 +121,8 @@ pub struct Judged {
 }
 
 /// `artifacts.publish`: the next version of a name. The content must be stored, and the caller must be
-/// allowed to read it. The newest version again, with the same content and provenance, is that version.
+/// allowed to read it. The newest version again, with the same content and provenance, is that version. The first
+/// version of a name is asked about first, where something looks like it (`overlap.decide`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Publish {

@@ -3,7 +3,8 @@
 //!
 //! | from | to | by |
 //! |---|---|---|
-//! | nothing, rejected, expired, cancelled, failed | proposed | governance |
+//! | nothing, rejected (not denied), expired, cancelled, failed | proposed | governance |
+//! | rejected (denied) | rejected (the denial is lifted) | governance |
 //! | proposed, verified, approved | proposed (its proposer binds it to something else: a new round) | governance |
 //! | proposed | verified, rejected, expired, cancelled | governance |
 //! | verified | approved (with the last approval), rejected, expired, cancelled | governance |
@@ -26,6 +27,7 @@ use crate::{
         AgentId, Caller, Digest, EntityId, IntentId, LeaseId, Mission, Owner, PublicKey, RequestId, SagaId,
         ScopeId, SpaceId,
     },
+    payload::overlap::Clearance,
     role::Role,
 };
 
@@ -39,8 +41,8 @@ pub use binding::{
     token_bytes,
 };
 pub use call::{
-    Approve, Deny, IntentCancel, IntentList, IntentReply, IntentShow, Intents, Propose, Redeem, Redeemed,
-    SagaPropose, SagaReply, SagaShow, SagaStatus, SagaStepWanted, Settle, Settlement, Waiting,
+    Approve, DenialLift, Deny, IntentCancel, IntentList, IntentReply, IntentShow, Intents, Propose, Redeem,
+    Redeemed, SagaPropose, SagaReply, SagaShow, SagaStatus, SagaStepWanted, Settle, Settlement, Waiting,
 };
 pub use effect::{
     DEFAULT_EFFECT_MS, Effect, ExternalEffect, FileChange, FileMode, GitEffect, HttpEffect, MAX_CHANGES,
@@ -118,6 +120,9 @@ pub struct Intent {
     pub proposed_at_ms: u64,
     /// Unix time, in milliseconds, after which it is not executed any more.
     pub expires_at_ms: u64,
+    /// That nothing was in its way that looks like it, when it was proposed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Clearance>,
     /// Where it stands.
     pub state: IntentState,
     /// Why it may be done, once it is verified.
@@ -138,6 +143,9 @@ pub struct Intent {
     /// What its undo left in the world.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<Receipt>,
+    /// Who denied it: until that is lifted, it is not proposed anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<Denial>,
     /// Why it was rejected, cancelled, failed or is stuck: every reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Detail>,
@@ -155,7 +163,7 @@ impl Intent {
         }
     }
 
-    /// Whether it ended without being committed, so that it may be proposed again.
+    /// Whether it ended without being committed, so that it may be proposed again, unless it was denied.
     pub fn is_over_without_effect(&self) -> bool {
         matches!(
             self.state,
@@ -364,6 +372,27 @@ pub struct Granted {
     pub approver: AgentId,
     /// Who answers for the approver.
     pub owner: Owner,
+}
+
+/// A denial by somebody who could have approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Denial {
+    /// Who denied it.
+    pub by: AgentId,
+    /// Who answers for them.
+    pub owner: Owner,
+    /// Unix time, in milliseconds.
+    pub at_ms: u64,
+}
+
+/// A denial was lifted: the intent may be proposed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lifted {
+    /// By whom.
+    pub by: Caller,
+    /// Why.
+    pub reason: String,
 }
 
 /// Why an intent went no further.

@@ -29,6 +29,7 @@ pub(crate) fn version(number: u32, content: &str) -> Version {
         request: None,
         sources: Vec::new(),
         state: VersionState::Valid,
+        checked: None,
         published_at_ms: 1,
     }
 }

@@ -1,9 +1,9 @@
 //! What intents name, followed from the ledger: the content that they would put into the world and that they
-//! rest on, and the answers that came back. It stays as long as the intent is known, and intents are known
-//! for ever.
+//! rest on, and the answers that came back. It stays as long as the intent may be carried out or was; of one that
+//! came to nothing it stays for the grace period after its end, like other content that nothing names.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{
         PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -18,6 +18,7 @@ use selvedge_contracts::{
     subject::Entity,
 };
 use selvedge_kit::{
+    clock::now_ms,
     ledger::{FactRecord, RequestDigest},
     view::Apply,
 };
@@ -25,18 +26,32 @@ use serde::Deserialize;
 
 use crate::{access::Asker, names::Names};
 
-/// All content that any intent names, or named in a former round.
-#[derive(Default)]
+/// All content that intents name.
 pub(crate) struct Intents {
+    /// How long content stays that an intent named which came to nothing, in milliseconds from its end.
+    grace_ms: u64,
     named: RwLock<Named>,
     /// A fact could not be read: something that is named may not be known to be.
     is_incomplete: AtomicBool,
 }
 
+type Key = (Mission, EntityId);
+
 #[derive(Default)]
 struct Named {
-    digests: HashMap<Digest, HashSet<Reader>>,
-    revisions: HashMap<(Mission, EntityId), u64>,
+    /// Which intents name a content.
+    by_digest: HashMap<Digest, HashSet<Key>>,
+    by_intent: HashMap<Key, Naming>,
+    /// Those that came to nothing, by when what they name is let go (Unix time in milliseconds).
+    ended: BTreeSet<(u64, Key)>,
+    revisions: HashMap<Key, u64>,
+}
+
+/// What one intent names.
+struct Naming {
+    digests: Vec<Digest>,
+    readers: HashSet<Reader>,
+    until_ms: Option<u64>,
 }
 
 /// Who may read what an intent names.
@@ -62,30 +77,85 @@ impl Reader {
     }
 }
 
+impl Naming {
+    fn stands(&self, now_ms: u64) -> bool {
+        self.until_ms.is_none_or(|until_ms| now_ms < until_ms)
+    }
+}
+
 impl Named {
-    fn take(&mut self, entity: &Entity, intent: &Intent, revision: u64) {
-        for digest in intent.digests() {
-            self.digests.entry(digest.clone()).or_default().extend(Reader::of(intent));
+    fn take(&mut self, entity: &Entity, intent: &Intent, revision: u64, until_ms: Option<u64>) {
+        let key = (entity.mission.clone(), entity.id.clone());
+        // Who could read it in a former round may go on.
+        let before = self.forget(&key);
+        let mut digests: Vec<Digest> = intent.digests().cloned().collect();
+        digests.sort();
+        digests.dedup();
+        for digest in &digests {
+            self.by_digest.entry(digest.clone()).or_default().insert(key.clone());
         }
-        self.revisions.insert((entity.mission.clone(), entity.id.clone()), revision);
+        self.ended.extend(until_ms.map(|until_ms| (until_ms, key.clone())));
+        let readers = before.map(|naming| naming.readers).unwrap_or_default();
+        let readers = readers.into_iter().chain(Reader::of(intent)).collect();
+        self.by_intent.insert(key.clone(), Naming { digests, readers, until_ms });
+        self.revisions.insert(key, revision);
+    }
+
+    fn forget(&mut self, key: &Key) -> Option<Naming> {
+        let naming = self.by_intent.remove(key)?;
+        self.ended.remove(&(naming.until_ms.unwrap_or(0), key.clone()));
+        for digest in &naming.digests {
+            if let Some(by) = self.by_digest.get_mut(digest) {
+                by.remove(key);
+                if by.is_empty() {
+                    self.by_digest.remove(digest);
+                }
+            }
+        }
+        Some(naming)
+    }
+
+    /// Forgets what is let go by now.
+    fn let_go(&mut self, now_ms: u64) {
+        while let Some((_, key)) = self.ended.first().filter(|(until_ms, _)| *until_ms <= now_ms).cloned() {
+            self.forget(&key);
+        }
+    }
+
+    fn naming(&self, digest: &Digest, now_ms: u64) -> impl Iterator<Item = &Naming> {
+        let by = self.by_digest.get(digest).into_iter().flatten();
+        by.filter_map(|key| self.by_intent.get(key)).filter(move |naming| naming.stands(now_ms))
     }
 }
 
 impl Intents {
+    pub(crate) fn new(grace_ms: u64) -> Self {
+        Self { grace_ms, named: RwLock::default(), is_incomplete: AtomicBool::default() }
+    }
+
     /// Whether an intent opens this content to the asker.
     pub(crate) fn may_read(&self, asker: Asker<'_>, digest: &Digest) -> bool {
         let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
         let (mission, caller) = (asker.mission.clone(), asker.caller.clone());
-        named.digests.get(digest).is_some_and(|readers| {
-            readers.contains(&Reader::Approver(mission.clone(), asker.role))
-                || readers.contains(&Reader::Proposer(mission, caller))
-        })
+        let (approver, proposer) =
+            (Reader::Approver(mission.clone(), asker.role), Reader::Proposer(mission, caller));
+        named
+            .naming(digest, now_ms())
+            .any(|naming| naming.readers.contains(&approver) || naming.readers.contains(&proposer))
+    }
+
+    fn take(&self, entity: &Entity, intent: &Intent, revision: u64, at_ms: u64) {
+        let until_ms = intent.is_over_without_effect().then(|| at_ms.saturating_add(self.grace_ms));
+        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
+        named.take(entity, intent, revision, until_ms);
+        named.let_go(now_ms());
     }
 }
 
 impl Names for Intents {
     fn names(&self, digest: &Digest) -> bool {
-        self.named.read().unwrap_or_else(PoisonError::into_inner).digests.contains_key(digest)
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        named.naming(digest, now_ms()).next().is_some()
     }
 
     fn is_complete(&self) -> bool {
@@ -105,8 +175,7 @@ impl Apply for Intents {
         }
         let read = serde_json::from_slice::<After>(&fact.envelope.payload);
         let After { state } = read.inspect_err(|_| self.is_incomplete.store(true, Ordering::Relaxed))?;
-        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
-        named.take(&fact.fact.entity, &state, fact.revision);
+        self.take(&fact.fact.entity, &state, fact.revision, fact.at_ms);
         Ok(())
     }
 
@@ -123,12 +192,12 @@ impl Apply for Intents {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_contracts::payload::intent::IntentState;
     use serde_json::json;
 
     use super::*;
 
-    #[test]
-    fn what_a_verified_intent_names_is_open_to_its_proposer_and_to_those_who_may_approve_it() {
+    fn intent() -> (Entity, Intent) {
         let intent: Intent = serde_json::from_value(json!({
             "id": format!("intent_{}", "0".repeat(64)),
             "mission": "demo",
@@ -150,12 +219,17 @@ mod tests {
             }
         }))
         .unwrap();
-        let intents = Intents::default();
-        let mission = intent.mission.clone();
         let id = EntityId::from(&intent.id);
-        let entity = Entity { mission: mission.clone(), name: EntityName::Intent, id };
+        (Entity { mission: intent.mission.clone(), name: EntityName::Intent, id }, intent)
+    }
+
+    #[test]
+    fn what_a_verified_intent_names_is_open_to_its_proposer_and_to_those_who_may_approve_it() {
+        let (entity, intent) = intent();
+        let mission = intent.mission.clone();
+        let intents = Intents::new(1_000);
         let unverified = Intent { decision: None, ..intent.clone() };
-        intents.named.write().unwrap().take(&entity, &unverified, 1);
+        intents.take(&entity, &unverified, 1, now_ms());
         let (digest, other) = (Digest::new(&"a".repeat(64)).unwrap(), Mission::new("other").unwrap());
         let may = |mission: &Mission, caller: &str, role| {
             let caller = Caller::new(caller).unwrap();
@@ -164,7 +238,7 @@ mod tests {
         for (caller, role) in [("olga-1a2b3c4d", Role::Approver), ("ada-1a2b3c4d", Role::Worker)] {
             assert!(!may(&mission, caller, role), "naming it is no way to read it");
         }
-        intents.named.write().unwrap().take(&entity, &intent, 2);
+        intents.take(&entity, &intent, 2, now_ms());
         assert!(may(&mission, "olga-1a2b3c4d", Role::Approver));
         assert!(may(&mission, "vera-1a2b3c4d", Role::Verifier), "the decision asks for this role");
         assert!(may(&mission, "ada-1a2b3c4d", Role::Worker), "its own");
@@ -174,5 +248,30 @@ mod tests {
             Asker { mission: &mission, caller: &intent.proposer, role: Role::Worker },
             &Digest::new(&"b".repeat(64)).unwrap()
         ));
+    }
+
+    #[test]
+    fn what_came_to_nothing_lets_go_of_its_content_after_the_grace_period_and_not_before() {
+        let (entity, open) = intent();
+        let digest = open.inputs[0].clone();
+        let rejected = Intent { state: IntentState::Rejected, ..open.clone() };
+        let grace_ms = 60_000;
+        let intents = Intents::new(grace_ms);
+        intents.take(&entity, &open, 1, 0);
+        assert!(intents.names(&digest), "however old it is");
+        intents.take(&entity, &rejected, 2, now_ms());
+        assert!(intents.names(&digest), "somebody may want to look at it");
+        intents.take(&entity, &rejected, 2, now_ms() - grace_ms);
+        assert!(!intents.names(&digest));
+        intents.take(&entity, &open, 3, now_ms());
+        assert!(intents.names(&digest), "it was proposed again");
+        // Of two that name it, one keeps it.
+        let other = Entity { id: EntityId::new("other").unwrap(), ..entity.clone() };
+        intents.take(&other, &rejected, 4, now_ms() - grace_ms);
+        assert!(intents.names(&digest));
+        intents.take(&entity, &Intent { state: IntentState::Committed, ..open }, 5, 0);
+        assert!(intents.names(&digest), "what was done keeps its content for ever");
+        let named = intents.named.read().unwrap();
+        assert_eq!((named.by_intent.len(), named.ended.len(), named.revisions.len()), (1, 0, 2));
     }
 }

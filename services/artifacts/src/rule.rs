@@ -37,6 +37,7 @@ fn is_same(latest: &Version, wanted: &Version) -> bool {
         version: 0,
         published_at_ms: 0,
         state: VersionState::Valid,
+        checked: None,
         ..version.clone()
     };
     content(latest) == content(wanted)

@@ -11,6 +11,8 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     bus::Bus,
+    client::Client,
+    creation::Asking,
     document::Checkers,
     identity::Directory,
     ledger::Ledger,
@@ -43,6 +45,8 @@ pub struct Config {
     pub pin_margin_ms: u64,
     /// Most bytes that the unfinished uploads of one caller may take.
     pub max_staged_bytes: u64,
+    /// Whether it asks what looks like a name before there is one.
+    pub overlap: Asking,
 }
 
 impl Config {
@@ -70,6 +74,10 @@ pub(crate) struct Artifacts {
     pub(crate) uploads: Uploads,
     pub(crate) feed: Feed,
     pub(crate) grace_ms: u64,
+    /// Whether it asks what looks like a name before there is one.
+    pub(crate) overlap: Asking,
+    /// Asks the other services, as this one.
+    pub(crate) client: Client,
     /// Most bytes that the unfinished uploads of one caller may take.
     pub(crate) max_staged_bytes: u64,
     /// Size of the pieces of an upload that is begun now, in bytes.
@@ -86,7 +94,7 @@ impl Artifacts {
     ) -> Self {
         let (directory, versions) = (Directory::default(), Arc::<Versions>::default());
         let contracts = Arc::<View<Contract>>::default();
-        let intents = Arc::<Intents>::default();
+        let intents = Arc::new(Intents::new(config.grace_ms));
         let views = vec![
             Arc::clone(&directory.sessions) as Arc<dyn Apply>,
             Arc::clone(&directory.agents) as Arc<dyn Apply>,
@@ -107,6 +115,8 @@ impl Artifacts {
             pins,
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
             grace_ms: config.grace_ms,
+            overlap: config.overlap,
+            client: Client::new(bus.clone()),
             max_staged_bytes: config.max_staged_bytes,
             chunk_bytes: u32::try_from(bus.max_attachment_bytes()).unwrap_or(u32::MAX),
         }

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use selvedge_contracts::{
-    fault::Detail,
-    id::{AgentId, Owner, PublicKey},
+    fact::EntityName,
+    fault::{Detail, Fault},
+    id::{AgentId, EntityId, Mission, Owner, PublicKey},
     payload::intent::{Decision, Grant, Intent, approval_digest, approval_text},
+    subject::Entity,
 };
 use selvedge_kit::signature::{decode_base64url, verify_text};
 
@@ -16,6 +18,8 @@ pub(crate) trait Approvers {
     fn holder(&self, key: &PublicKey) -> Option<AgentId>;
     /// Who answers for the agent.
     fn owner(&self, agent: &AgentId) -> Option<Owner>;
+    /// Makes sure that what is on record about this entity is known.
+    fn refresh(&self, about: Entity) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
 /// Everything that is wrong with the approvals of an intent that is to be executed; nothing if they hold.
@@ -40,6 +44,27 @@ pub(crate) fn flaws(intent: &Intent, approvers: &impl Approvers) -> Vec<Detail> 
         flaws.push(flaw("/grants", &message));
     }
     flaws
+}
+
+/// The same, once everything that it rests on has been refreshed: what a view does not know yet is no flaw, and
+/// a flaw is the end of an intent.
+///
+/// # Errors
+/// Something cannot be refreshed now: then nothing is decided.
+pub(crate) async fn confirmed_flaws(
+    intent: &Intent,
+    approvers: &(impl Approvers + Sync),
+) -> Result<Vec<Detail>, Fault> {
+    let found = flaws(intent, approvers);
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let about = |name, id| Entity { mission: Mission::kluster(), name, id };
+    for grant in &intent.grants {
+        approvers.refresh(about(EntityName::Key, EntityId::from(&grant.key))).await?;
+        approvers.refresh(about(EntityName::Agent, EntityId::from(&grant.approver))).await?;
+    }
+    Ok(flaws(intent, approvers))
 }
 
 fn what_is_wrong(
@@ -72,7 +97,7 @@ fn flaw(at: &str, message: &str) -> Detail {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Mutex};
 
     use selvedge_contracts::{
         id::AgentName,
@@ -96,6 +121,9 @@ mod tests {
         }
         fn owner(&self, agent: &AgentId) -> Option<Owner> {
             self.owners.get(agent).cloned()
+        }
+        async fn refresh(&self, _: Entity) -> Result<(), Fault> {
+            Ok(())
         }
     }
 
@@ -172,6 +200,49 @@ mod tests {
         bent.decision.as_mut().unwrap().approval_digest = approval_digest(&other, &requirement, 0);
         let found = messages(&bent, &known);
         assert_eq!(found.first().unwrap(), "/grants/0: the signature does not match what was approved");
+    }
+
+    /// Knows what it is told only once it is asked to look.
+    #[derive(Default)]
+    struct Behind {
+        known: Mutex<Known>,
+        ahead: Mutex<Known>,
+        is_dead: bool,
+    }
+
+    impl Approvers for Behind {
+        fn holder(&self, key: &PublicKey) -> Option<AgentId> {
+            self.known.lock().unwrap().holder(key)
+        }
+        fn owner(&self, agent: &AgentId) -> Option<Owner> {
+            self.known.lock().unwrap().owner(agent)
+        }
+        async fn refresh(&self, about: Entity) -> Result<(), Fault> {
+            let (mut known, mut ahead) = (self.known.lock().unwrap(), self.ahead.lock().unwrap());
+            match about.name {
+                _ if self.is_dead => return Err(Fault::unavailable("nobody there")),
+                EntityName::Key => known.keys.append(&mut ahead.keys),
+                _ => known.owners.append(&mut ahead.owners),
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_view_does_not_know_yet_is_no_flaw() {
+        use futures::FutureExt as _;
+        let behind = Behind::default();
+        let bea = behind.ahead.lock().unwrap().approver("bea", "person:bea");
+        let mut intent = needing(1);
+        approve(&mut intent, &bea);
+        assert_eq!(flaws(&intent, &behind).len(), 2, "neither her key nor her owner is known");
+        let confirmed = |intent: &Intent, by: &Behind| confirmed_flaws(intent, by).now_or_never().unwrap();
+        assert_eq!(confirmed(&intent, &behind), Ok(Vec::new()));
+        let mut forged = intent.clone();
+        forged.grants.clear();
+        assert_eq!(confirmed(&forged, &behind).unwrap().len(), 1, "a flaw that stays is one");
+        let dead = Behind { is_dead: true, ..Behind::default() };
+        assert!(confirmed(&intent, &dead).is_err(), "nothing is decided");
     }
 
     #[test]

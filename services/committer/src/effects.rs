@@ -95,8 +95,8 @@ pub(crate) enum Carried {
 
 /// Longest wait for the ledger's leader at the last step, in milliseconds.
 const LAST_WORD_MS: u64 = 2_000;
-/// What pushing to a remote repository may take beyond the time of every effect, in milliseconds.
-const REMOTE_MS: u64 = 30_000;
+/// What pushing to a remote repository may take beyond the time of every effect, in times of that time.
+const REMOTE: u64 = 3;
 
 impl Work<'_> {
     /// By what the target knows this effect: the same for every attempt at it, another for its undo.
@@ -147,8 +147,8 @@ pub(crate) fn own_ms(state: &Committer, intent: &Intent, effect: &Effect) -> u64
         Effect::Memory(_) => 0,
         Effect::Git(git) => {
             let repository = state.repositories.state(&intent.mission, &(&git.repository).into());
-            repository
-                .map_or(0, |repository| if repository.location.starts_with('/') { 0 } else { REMOTE_MS })
+            let is_remote = repository.is_some_and(|repository| !repository.location.starts_with('/'));
+            if is_remote { REMOTE * state.config.takeover_ms } else { 0 }
         }
     }
 }

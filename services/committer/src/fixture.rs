@@ -68,6 +68,8 @@ pub(crate) fn intent(state: IntentState) -> Intent {
         execution: None,
         receipt: None,
         undone: None,
+        checked: None,
+        denied: None,
         reasons: Vec::new(),
     }
 }

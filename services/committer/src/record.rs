@@ -10,12 +10,16 @@ use selvedge_contracts::{
     fault::{Detail, Fault},
     payload::{
         Nothing,
-        intent::{Execution, Intent, IntentState, Reasons, Receipt, Settle, Settlement},
+        intent::{Execution, Intent, IntentState, Reasons, Receipt},
     },
 };
 use selvedge_kit::rule::{Change, Verdict};
 
 use crate::effects::Side;
+
+mod settle;
+
+pub(crate) use settle::settle;
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,61 +125,6 @@ pub(crate) fn void(
     Ok(change.into())
 }
 
-/// Ends an intent as an operator says.
-pub(crate) fn settle(
-    current: Option<&Intent>,
-    settle: &Settle,
-    receipt: &Receipt,
-) -> Result<Verdict<Intent>, Fault> {
-    let current = known(current)?;
-    if current.execution.as_ref().is_none_or(|execution| execution.executor != settle.executor) {
-        let message = "another instance has tried it since: look at it again";
-        return Err(Fault::conflict(message).at("/executor", "is not the executor of the last attempt"));
-    }
-    let said = Detail { at: String::new(), message: format!("settled: {}", settle.note) };
-    let next = |state| Intent { state, ..current.clone() };
-    Ok(match (current.state, settle.outcome) {
-        (IntentState::Unknown, Settlement::Happened) => {
-            let receipt = Some(receipt.clone());
-            let state = Intent { receipt, reasons: Vec::new(), ..next(IntentState::Committed) };
-            plain(&INTENT_COMMITTED, state)
-        }
-        (IntentState::Unknown, Settlement::DidNot) => {
-            reasoned(&INTENT_FAILED, next(IntentState::Failed), &[said]).into()
-        }
-        (IntentState::Stuck, Settlement::Happened) => {
-            let undone = Some(receipt.clone());
-            let state = Intent { undone, reasons: Vec::new(), ..next(IntentState::Compensated) };
-            plain(&INTENT_COMPENSATED, state)
-        }
-        // It still stands: whoever says so wants it undone again.
-        (IntentState::Stuck, Settlement::DidNot) => {
-            plain(&INTENT_COMMITTED, Intent { reasons: Vec::new(), ..next(IntentState::Committed) })
-        }
-        (IntentState::Committed | IntentState::Compensated, Settlement::Happened)
-        | (IntentState::Failed, Settlement::DidNot)
-            if is_settled_so(current, receipt, &said) =>
-        {
-            Verdict::Same
-        }
-        _ => {
-            return Err(Fault::conflict(format!(
-                "it is {}: there is nothing to settle",
-                current.state.name()
-            )));
-        }
-    })
-}
-
-/// Whether the intent stands where this very settlement led.
-fn is_settled_so(current: &Intent, receipt: &Receipt, said: &Detail) -> bool {
-    match current.state {
-        IntentState::Committed => current.receipt.as_ref() == Some(receipt),
-        IntentState::Compensated => current.undone.as_ref() == Some(receipt),
-        _ => current.reasons.contains(said),
-    }
-}
-
 fn plain(fact: &FactType<Nothing, Intent>, state: Intent) -> Verdict<Intent> {
     Change::new(fact, &Nothing {}, state).into()
 }
@@ -197,7 +146,7 @@ fn moved_on(current: &Intent) -> Fault {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use selvedge_contracts::id::{Caller, Owner, RecordKey, ScopeId};
+    use selvedge_contracts::id::{RecordKey, ScopeId};
 
     use super::*;
     use crate::fixture;
@@ -263,25 +212,6 @@ mod tests {
         }
 
         #[test]
-        fn only_what_waits_for_a_person_is_settled_by_one(state in fixture::states(), happened in any::<bool>()) {
-            let outcome = if happened { Settlement::Happened } else { Settlement::DidNot };
-            let standing = Intent { execution: Some(execution("c1", 1)), ..fixture::intent(state) };
-            let (wanted, receipt) = settlement(&standing, outcome);
-            match settle(Some(&standing), &wanted, &receipt) {
-                Ok(verdict) => {
-                    prop_assert!(matches!(state, IntentState::Unknown | IntentState::Stuck));
-                    let settled = changed(verdict).state;
-                    let is_to_be_undone_again = (state, outcome) == (IntentState::Stuck, Settlement::DidNot);
-                    let again = settle(Some(&settled), &wanted, &receipt);
-                    prop_assert_eq!(again.is_ok(), !is_to_be_undone_again);
-                    let other = Settle { executor: ScopeId::new("c9").unwrap(), ..wanted };
-                    prop_assert!(settle(Some(&standing), &other, &receipt).is_err());
-                }
-                Err(_) => prop_assert!(!matches!(state, IntentState::Unknown | IntentState::Stuck)),
-            }
-        }
-
-        #[test]
         fn only_what_was_never_begun_is_void(state in fixture::states()) {
             let seen = fixture::intent(state);
             match void(Some(&seen), &seen, &reasons()) {
@@ -300,18 +230,6 @@ mod tests {
     fn both_stuck(attempted: &Intent, how: &End, other: &End) -> bool {
         let is_done = |end: &End| matches!(end, End::Done(_));
         attempted.state == IntentState::Compensating && !is_done(how) && !is_done(other)
-    }
-
-    fn settlement(intent: &Intent, outcome: Settlement) -> (Settle, Receipt) {
-        let by = Caller::new("olga-1a2b3c4d").unwrap();
-        let owner = Owner::new("person:olga").unwrap();
-        let wanted = Settle {
-            intent: intent.id.clone(),
-            outcome,
-            note: "looked".into(),
-            executor: ScopeId::new("c1").unwrap(),
-        };
-        (wanted, Receipt::Settled { by, owner, note: "looked".into() })
     }
 
     #[test]

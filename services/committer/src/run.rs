@@ -1,11 +1,11 @@
 //! Following intents: which one is next, and who of this process is at it.
 //!
-//! What may be done comes by the follower; what an instance left behind is found by a sweep of the view, at
-//! the start and at the moment when it may be taken over. Both may find the same intent, on every replica: one
-//! process is at it once, and among processes the first fact wins.
+//! What may be done comes by the follower; what an instance left behind is found by a sweep, at the start and
+//! at the moment when it may be taken over. Both may find the same intent, on every replica: one process is at
+//! it once, and among processes the first fact wins.
 
 use std::{
-    collections::HashSet,
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,30 +23,31 @@ use selvedge_kit::{
     follow::{self, Delivery},
     view::Entry,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::warn;
 
 use crate::{
-    attempt::{self, Attempt, Slots},
+    attempt::{self, Attempt},
+    carry,
+    claims::{Claim, Claims},
+    due::due_at_ms,
     effects::{Earlier, Outcome, Side},
     saga::{self, Turn},
+    shares::{Share, Shares},
     state::{Committer, entity},
 };
 
-/// Effects that one instance carries out at once.
+/// Effects that one instance carries out at once; half of them of one mission.
 const MAX_AT_ONCE: usize = 64;
-/// Intents that one instance is at, those among them that pause before their next attempt.
-const MAX_IN_FLIGHT: usize = 10_000;
-/// Shortest and longest time between two sweeps of the view, in milliseconds.
+/// Shortest and longest time between two sweeps, in milliseconds.
 const SWEEP_MS: (u64, u64) = (100, 5_000);
 
 struct Runner {
     state: Arc<Committer>,
-    slots: Slots,
-    in_flight: InFlight,
+    slots: Shares,
+    claims: Claims,
     /// What could not be taken up just now, for the next sweep.
-    left: Mutex<HashSet<Entity>>,
+    left: Mutex<BTreeSet<Entity>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -55,8 +56,8 @@ struct Runner {
 pub(crate) fn start(state: &Arc<Committer>, tasks: &TaskTracker, stop: &CancellationToken) {
     let runner = Arc::new(Runner {
         state: Arc::clone(state),
-        slots: Slots::new(MAX_AT_ONCE),
-        in_flight: InFlight::default(),
+        slots: Shares::new(MAX_AT_ONCE, 1),
+        claims: Claims::default(),
         left: Mutex::default(),
         tasks: tasks.clone(),
         stop: stop.clone(),
@@ -75,41 +76,59 @@ pub(crate) fn start(state: &Arc<Committer>, tasks: &TaskTracker, stop: &Cancella
 
 impl Runner {
     /// Takes up what follows from this intent, if anything does: itself, or another step of its saga. Its first
-    /// attempt is on record when this answers; it is carried out in a task of its own.
+    /// attempt is on record when this answers, unless it waits for a place; it is carried out in a task of its
+    /// own.
     async fn attend(self: &Arc<Self>, about: &Entity) -> Result<(), Fault> {
-        if let Some(taken) = self.take_up(about).await? {
-            let runner = Arc::clone(self);
-            self.tasks.spawn(async move { runner.carry(taken).await });
+        let Some(claim) = self.claim(about)? else { return Ok(()) };
+        let runner = Arc::clone(self);
+        let Some(slot) = self.slots.try_take(&about.mission, 1) else {
+            // Other missions' intents must not wait behind it. Should this process die, a sweep finds it.
+            self.tasks.spawn(async move {
+                let taken = runner.wait(claim).await;
+                runner.carry(taken).await;
+            });
+            return Ok(());
+        };
+        if let Some(taken) = self.begin(claim, slot).await? {
+            self.tasks.spawn(async move { runner.carry(Some(taken)).await });
         }
         Ok(())
     }
 
     /// Carries out what was taken up and whatever follows from that.
-    async fn carry(self: Arc<Self>, first: Taken) {
-        let mut taken = Some(first);
+    async fn carry(self: Arc<Self>, mut taken: Option<Taken>) {
         while let Some(Taken { attempt, slot, claim }) = taken {
-            attempt::carry(&self.state, attempt, &self.slots, slot, &self.stop).await;
+            carry::carry(&self.state, attempt, &self.slots, slot, &self.stop).await;
             let about = claim.about.clone();
             drop(claim);
             if self.stop.is_cancelled() {
                 return;
             }
             // Whoever came meanwhile found it taken and left.
-            taken = self.take_up(&about).await.unwrap_or_else(|fault| {
-                warn!(intent = %about.id, error = %fault, "left to a sweep");
-                self.left().insert(about);
-                None
-            });
+            taken = match self.claim(&about) {
+                Ok(Some(claim)) => self.wait(claim).await,
+                Ok(None) => None,
+                Err(fault) => self.leave(about, &fault),
+            };
         }
     }
 
-    async fn take_up(&self, about: &Entity) -> Result<Option<Taken>, Fault> {
+    /// The right to be at what is next; nothing if nothing is, or somebody is at it.
+    fn claim(&self, about: &Entity) -> Result<Option<Claim>, Fault> {
         let Some(found) = next_of(&self.state, about, now_ms()) else { return Ok(None) };
-        let Some(claim) = self.in_flight.claim(entity(&found.state.mission, &found.state.id))? else {
-            return Ok(None);
-        };
-        let Some(slot) = self.slots.take().await else { return Ok(None) };
-        // It may have moved on while we waited for a slot.
+        self.claims.claim(&entity(&found.state.mission, &found.state.id))
+    }
+
+    /// Begins what was claimed once there is a place for it.
+    async fn wait(&self, claim: Claim) -> Option<Taken> {
+        let about = claim.about.clone();
+        let slot = self.slots.take(&about.mission, 1);
+        let slot = self.stop.run_until_cancelled(slot).await.flatten()?;
+        self.begin(claim, slot).await.unwrap_or_else(|fault| self.leave(about, &fault))
+    }
+
+    async fn begin(&self, claim: Claim, slot: Share) -> Result<Option<Taken>, Fault> {
+        // It may have moved on while we waited for a place.
         let is_next = |found: &Entry<Intent>| entity(&found.state.mission, &found.state.id) == claim.about;
         let Some(found) = next_of(&self.state, &claim.about, now_ms()).filter(is_next) else {
             return Ok(None);
@@ -118,65 +137,50 @@ impl Runner {
         Ok(begun.map(|attempt| Taken { attempt, slot, claim }))
     }
 
+    /// Leaves an intent to the next sweep.
+    fn leave(&self, about: Entity, fault: &Fault) -> Option<Taken> {
+        warn!(intent = %about.id, error = %fault, "left to a sweep");
+        self.left().insert(about);
+        None
+    }
+
     /// Looks after what nobody is at, from the start on.
     async fn sweep(self: Arc<Self>) {
         let takeover_ms = self.state.config.takeover_ms;
-        let mut patience_ms = 0; // what waited when we came has waited long enough
+        let longest_ms = SWEEP_MS.1.min(takeover_ms.max(SWEEP_MS.0));
+        let mut due = self.found_at_start(now_ms());
         while !self.stop.is_cancelled() {
-            let now_ms = now_ms();
-            let is_due = |intent: &Intent, _| is_due(intent, now_ms, patience_ms);
-            let found = self.state.intents.all(is_due);
-            // A step that is to be undone is committed, which does not tell that something is to be done.
-            let mut due = std::mem::take(&mut *self.left());
-            due.extend(found.iter().map(|intent| entity(&intent.mission, &intent.id)));
-            for about in due {
-                if let Err(fault) = self.attend(&about).await {
-                    warn!(intent = %about.id, error = %fault, "left to the next sweep");
-                    self.left().insert(about);
+            for about in &due {
+                if let Err(fault) = self.attend(about).await {
+                    self.leave(about.clone(), &fault);
+                }
+                if let Some(intent) = self.state.intents.state(&about.mission, &about.id) {
+                    self.state.due.put_back(about, &intent, now_ms() + longest_ms);
                 }
             }
-            patience_ms = takeover_ms;
-            let pause_ms =
-                self.next_takeover_ms(now_ms).clamp(SWEEP_MS.0, SWEEP_MS.1.min(takeover_ms.max(SWEEP_MS.0)));
-            let pause = tokio::time::sleep(Duration::from_millis(pause_ms));
+            let next_ms =
+                self.state.due.next_at_ms().map_or(u64::MAX, |at_ms| at_ms.saturating_sub(now_ms()));
+            let pause = tokio::time::sleep(Duration::from_millis(next_ms.clamp(SWEEP_MS.0, longest_ms)));
             let _ = self.stop.run_until_cancelled(pause).await;
+            due = std::mem::take(&mut *self.left());
+            due.extend(self.state.due.take(now_ms()));
         }
     }
 
-    fn left(&self) -> MutexGuard<'_, HashSet<Entity>> {
+    /// What waited when we came, which has waited long enough. A saga may have broken, too: of its steps those
+    /// that are committed tell nothing of that.
+    fn found_at_start(&self, now_ms: u64) -> BTreeSet<Entity> {
+        let waits = |intent: &Intent, _| {
+            let is_committed_step = intent.saga.is_some() && intent.state == IntentState::Committed;
+            is_committed_step || due_at_ms(intent, 0).is_some_and(|at_ms| at_ms <= now_ms)
+        };
+        let found = self.state.intents.all(waits);
+        found.iter().map(|intent| entity(&intent.mission, &intent.id)).collect()
+    }
+
+    fn left(&self) -> MutexGuard<'_, BTreeSet<Entity>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// How long it is until the next attempt may be taken over, in milliseconds.
-    fn next_takeover_ms(&self, now_ms: u64) -> u64 {
-        let under_way = self.state.intents.all(|intent, _| is_under_way(intent));
-        let until = under_way.iter().filter_map(|intent| intent.execution.as_ref());
-        let waits = until.map(|execution| execution.until_ms).filter(|until_ms| *until_ms > now_ms);
-        waits.min().map_or(u64::MAX, |until_ms| until_ms - now_ms)
-    }
-}
-
-fn is_under_way(intent: &Intent) -> bool {
-    matches!(intent.state, IntentState::Executing | IntentState::Compensating)
-}
-
-/// Whether the time of whoever is at it is over.
-fn is_left(intent: &Intent, now_ms: u64) -> bool {
-    intent.execution.as_ref().is_none_or(|execution| execution.until_ms <= now_ms)
-}
-
-/// Whether a sweep attends to it: nobody is at it any more, or nobody came for so long. At the
-/// start also what is committed, whose saga may have broken.
-fn is_due(intent: &Intent, now_ms: u64, patience_ms: u64) -> bool {
-    if is_under_way(intent) {
-        return is_left(intent, now_ms);
-    }
-    if intent.saga.is_some() && intent.state == IntentState::Committed {
-        return patience_ms == 0;
-    }
-    let decided_at_ms = intent.decision.as_ref().map_or(0, |decision| decision.decided_at_ms);
-    let ready_at_ms = intent.grants.iter().map(|grant| grant.at_ms).fold(decided_at_ms, u64::max);
-    intent.is_ready() && ready_at_ms.saturating_add(patience_ms) <= now_ms && now_ms < intent.expires_at_ms
 }
 
 /// What is next, of an intent alone or of its saga, if it may be begun now.
@@ -196,7 +200,9 @@ fn next_of(state: &Committer, about: &Entity, now_ms: u64) -> Option<Entry<Inten
 
 fn may_begin(intent: &Intent, now_ms: u64) -> bool {
     match intent.state {
-        IntentState::Executing | IntentState::Compensating => is_left(intent, now_ms),
+        IntentState::Executing | IntentState::Compensating => {
+            intent.execution.as_ref().is_none_or(|execution| execution.until_ms <= now_ms)
+        }
         _ => intent.is_ready() && now_ms < intent.expires_at_ms,
     }
 }
@@ -242,39 +248,8 @@ pub(crate) async fn may_go_on(
 /// An attempt that is on record and to be carried out.
 struct Taken {
     attempt: Attempt,
-    slot: OwnedSemaphorePermit,
+    slot: Share,
     claim: Claim,
-}
-
-/// The intents that this process is at.
-#[derive(Clone, Default)]
-struct InFlight(Arc<Mutex<HashSet<Entity>>>);
-
-/// The right to be at an intent, in this process; given back when it is dropped.
-struct Claim {
-    about: Entity,
-    in_flight: InFlight,
-}
-
-impl InFlight {
-    /// Claims an intent; nothing if somebody is at it.
-    fn claim(&self, about: Entity) -> Result<Option<Claim>, Fault> {
-        let mut claimed = self.lock();
-        if claimed.len() >= MAX_IN_FLIGHT {
-            return Err(Fault::busy("too many intents at once"));
-        }
-        Ok(claimed.insert(about.clone()).then(|| Claim { about, in_flight: self.clone() }))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<Entity>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.in_flight.lock().remove(&self.about);
-    }
 }
 
 #[cfg(test)]
@@ -284,41 +259,15 @@ mod tests {
     use super::*;
     use crate::fixture;
 
-    fn until(state: IntentState, until_ms: u64) -> Intent {
-        let executor = ScopeId::new("c1").unwrap();
-        let execution = Some(Execution { executor, attempt: 1, until_ms, highest_token: None });
-        Intent { execution, ..fixture::intent(state) }
-    }
-
-    #[test]
-    fn one_of_a_process_is_at_an_intent_and_it_is_free_when_that_one_is_gone() {
-        let intents = InFlight::default();
-        let intent = fixture::intent(IntentState::Approved);
-        let about = entity(&intent.mission, &intent.id);
-        let claim = intents.claim(about.clone()).unwrap().unwrap();
-        assert!(intents.claim(about.clone()).unwrap().is_none());
-        drop(claim);
-        assert!(intents.claim(about).unwrap().is_some());
-    }
-
     #[test]
     fn an_attempt_is_taken_over_when_its_time_is_over_and_not_before() {
+        let executor = ScopeId::new("c1").unwrap();
+        let execution = Some(Execution { executor, attempt: 1, until_ms: 100, highest_token: None });
         for state in [IntentState::Executing, IntentState::Compensating] {
-            assert!(!may_begin(&until(state, 100), 99));
-            assert!(may_begin(&until(state, 100), 100));
-            assert!(!is_due(&until(state, 100), 99, 0) && is_due(&until(state, 100), 100, 1_000));
+            let under_way = Intent { execution: execution.clone(), ..fixture::intent(state) };
+            assert!(!may_begin(&under_way, 99) && may_begin(&under_way, 100));
         }
-    }
-
-    #[test]
-    fn what_waits_is_swept_up_at_the_start_and_else_when_nobody_came_for_it() {
-        let ready = fixture::intent(IntentState::Verified); // decided at 20, expires at 10,000
-        assert!(is_due(&ready, 20, 0) && !is_due(&ready, 20, 500));
-        assert!(is_due(&ready, 520, 500));
-        assert!(!is_due(&ready, 10_000, 500) && !may_begin(&ready, 10_000), "governance expires it");
-        for state in [IntentState::Proposed, IntentState::Committed, IntentState::Unknown, IntentState::Stuck]
-        {
-            assert!(!is_due(&fixture::intent(state), 520, 0), "{state:?}");
-        }
+        let ready = fixture::intent(IntentState::Verified); // expires at 10,000
+        assert!(may_begin(&ready, 9_999) && !may_begin(&ready, 10_000), "governance expires it");
     }
 }

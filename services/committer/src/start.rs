@@ -11,7 +11,7 @@ use selvedge_kit::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{CommitterError, Config, attempt, handlers, run, state::Committer};
+use crate::{CommitterError, Config, carry, handlers, run, state::Committer};
 
 /// Starts the service over its own connection. It answers once its views are built.
 ///
@@ -38,7 +38,7 @@ pub async fn start(
         state: Arc::clone(&state),
     };
     let running = service::start(setup, tasks.clone(), stop.clone()).await?;
-    for end in attempt::ENDS {
+    for end in carry::ENDS {
         metrics.effects(end); // so that a first one shows as a rise
     }
     run::start(&state, &tasks, &stop);

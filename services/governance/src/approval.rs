@@ -4,11 +4,12 @@
 //! all that the intent is bound to, so an approval is of exactly what was seen.
 
 use selvedge_contracts::{
-    fact::{INTENT_APPROVED, INTENT_GRANTED},
+    fact::{INTENT_APPROVED, INTENT_GRANTED, INTENT_LIFTED},
     fault::{Code, Detail, Fault},
-    id::{AgentId, Digest, Owner, PublicKey},
+    id::{AgentId, Caller, Digest, Owner, PublicKey},
     payload::intent::{
-        ApprovalToken, Decision, Grant, Granted, Intent, IntentState, approval_text, token_bytes,
+        ApprovalToken, Decision, Denial, Grant, Granted, Intent, IntentState, Lifted, approval_text,
+        token_bytes,
     },
     role::Role,
 };
@@ -86,9 +87,8 @@ pub(crate) fn deny(
     seen: Seen<'_>,
     reason: &str,
 ) -> Result<Verdict<Intent>, Fault> {
-    let message = format!("{} ({}) denied it: {reason}", approver.agent, approver.owner);
-    let reasons = [detail("", message)];
-    if current.state == IntentState::Rejected && current.reasons == reasons {
+    let by_them = |denial: &Denial| denial.by == *approver.agent;
+    if current.state == IntentState::Rejected && current.denied.as_ref().is_some_and(by_them) {
         return Ok(Verdict::Same);
     }
     let decision = match (current.state, &current.decision) {
@@ -96,7 +96,42 @@ pub(crate) fn deny(
         _ => waiting(current)?,
     };
     refuse(may_judge(current, decision, approver, seen))?;
-    Ok(reject(current, &reasons))
+    let message = format!(
+        "{} ({}) denied it: {reason}; it stays so unless {} or an operator lifts that",
+        approver.agent, approver.owner, approver.owner
+    );
+    let denied = Denial { by: approver.agent.clone(), owner: approver.owner.clone(), at_ms: seen.now_ms };
+    Ok(match reject(current, &[detail("", message)]) {
+        Verdict::Changed(mut change) => {
+            change.state.denied = Some(denied);
+            Verdict::Changed(change)
+        }
+        Verdict::Same => Verdict::Same,
+    })
+}
+
+/// Takes a denial back.
+///
+/// # Errors
+/// `denied` to whoever is neither of the owner who denied it nor an operator; conflict if nobody denied it.
+pub(crate) fn lift(
+    current: &Intent,
+    by: &Caller,
+    owner: Option<&Owner>,
+    role: Role,
+    reason: &str,
+) -> Result<Verdict<Intent>, Fault> {
+    let Some(denial) = &current.denied else {
+        return Err(Fault::conflict(format!("it is {}, and nobody denied it", current.state.name())));
+    };
+    if Some(&denial.owner) != owner && role != Role::Operator {
+        let message = format!("{} denied it: they may lift that, or an operator", denial.owner);
+        return Err(Fault::denied(message));
+    }
+    let mut state = Intent { denied: None, ..current.clone() };
+    state.reasons.push(detail("", format!("{by} lifted the denial: {reason}")));
+    let lifted = Lifted { by: by.clone(), reason: reason.to_owned() };
+    Ok(Change::new(&INTENT_LIFTED, &lifted, state).into())
 }
 
 /// Whether the intent waits for an approval that this approver may give.

@@ -49,6 +49,7 @@ pub(crate) fn intent() -> Intent {
         tokens: Vec::new(),
         proposed_at_ms: NOW_MS,
         expires_at_ms: NOW_MS + LIFE_MS,
+        checked: None,
         state: IntentState::Proposed,
         decision: None,
         grants: Vec::new(),
@@ -56,6 +57,7 @@ pub(crate) fn intent() -> Intent {
         execution: None,
         receipt: None,
         undone: None,
+        denied: None,
         reasons: Vec::new(),
     }
 }

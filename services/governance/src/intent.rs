@@ -54,7 +54,7 @@ pub(crate) fn is_open(intent: &Intent) -> bool {
 }
 
 /// Puts an intent on the record. One that is there already stays as it stands, whoever asks; unless it is
-/// over without effect, or its own proposer binds it to something else while it is open, or it was decided
+/// over without effect (and was not denied), or its own proposer binds it to something else while it is open, or it was decided
 /// under a policy that is no longer in force: then a new round begins, without approvals.
 ///
 /// # Errors
@@ -62,6 +62,7 @@ pub(crate) fn is_open(intent: &Intent) -> bool {
 pub(crate) fn propose(current: Option<&Intent>, wanted: &Wanted) -> Result<Verdict<Intent>, Fault> {
     let round = match current {
         None => Some(0),
+        Some(current) if current.denied.is_some() => return Ok(Verdict::Same),
         Some(current) if current.is_over_without_effect() => current.round.checked_add(1),
         Some(current) if is_open(current) && is_bound_anew(current, wanted) => current.round.checked_add(1),
         Some(_) => return Ok(Verdict::Same),

@@ -17,11 +17,13 @@ mod follow;
 mod handlers;
 mod intent;
 mod keys;
+mod likeness;
 mod policy;
 mod saga;
 mod shape;
 mod start;
 mod state;
+mod tally;
 mod verify;
 
 pub use error::GovernanceError;
@@ -29,3 +31,4 @@ pub use keys::{KeyIds, forget_key, rotate_keys};
 pub use policy::PolicyText;
 pub use start::start;
 pub use state::Config;
+pub use tally::IntentLimits;

@@ -16,14 +16,15 @@ use selvedge_contracts::{
 use selvedge_kit::{
     bus::Bus,
     client::Client,
+    creation::Asking,
     identity::Directory,
     ledger::Ledger,
     metrics::Metrics,
     timer::Timers,
-    view::{Apply, Feed, View},
+    view::{Apply, Feed, View, Watch},
 };
 
-use crate::{GovernanceError, keys::Keys, policy::Policies};
+use crate::{GovernanceError, IntentLimits, keys::Keys, policy::Policies, tally::Tally};
 
 /// What the service runs with.
 #[derive(Debug, Clone)]
@@ -33,6 +34,10 @@ pub struct Config {
     /// File with the keys that approvals are sealed with; made if it is not there. Replicas on several
     /// machines need the same.
     pub keys: PathBuf,
+    /// How many intents there may be.
+    pub intents: IntentLimits,
+    /// Whether it asks what looks like an intent before there is one.
+    pub overlap: Asking,
 }
 
 /// What the handlers share.
@@ -41,6 +46,10 @@ pub(crate) struct Governance {
     pub(crate) policies: Policies,
     pub(crate) intents: Arc<View<Intent>>,
     pub(crate) sagas: Arc<View<Saga>>,
+    /// Whether it asks what looks like an intent before there is one.
+    pub(crate) overlap: Asking,
+    /// How many intents there are.
+    pub(crate) tally: Arc<Tally>,
     pub(crate) keys: Keys,
     pub(crate) timers: Timers,
     pub(crate) feed: Feed,
@@ -52,7 +61,9 @@ impl Governance {
     pub(crate) fn new(bus: &Bus, config: &Config, metrics: &Metrics) -> Result<Self, GovernanceError> {
         let directory = Directory::default();
         let policies = Policies::new(Arc::<View<Policy>>::default(), Arc::<View<Activation>>::default());
-        let (intents, sagas) = (Arc::<View<Intent>>::default(), Arc::<View<Saga>>::default());
+        let tally = Arc::new(Tally::new(config.intents));
+        let intents = Arc::new(View::watched(Arc::clone(&tally) as Arc<dyn Watch<Intent>>));
+        let sagas = Arc::<View<Saga>>::default();
         let views = vec![
             Arc::clone(&directory.sessions) as Arc<dyn Apply>,
             Arc::clone(&directory.agents) as Arc<dyn Apply>,
@@ -66,6 +77,8 @@ impl Governance {
             policies,
             intents,
             sagas,
+            overlap: config.overlap,
+            tally,
             keys: Keys::open(&config.keys)?,
             timers: Timers::new(bus.clone(), Service::Governance),
             feed: Feed::new(Ledger::new(bus.clone()), views, metrics),

@@ -24,6 +24,8 @@ pub use error::Error;
 pub use setting::{LogFormat, SyncInterval};
 pub use target::{Origin, Target};
 
+use crate::creation::Asking;
+
 /// The commented file with every setting and its default, as `selvedge init` may print it.
 pub const DEFAULTS: &str = include_str!("../../../deploy/selvedge.toml");
 
@@ -121,6 +123,8 @@ pub struct Artifacts {
     /// Most bytes that the unfinished uploads of one caller may take.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub max_staged_bytes: u64,
+    /// Whether what looks like a new name is asked about first.
+    pub overlap: Asking,
 }
 
 /// Policies, intents and approvals.
@@ -130,6 +134,17 @@ pub struct Governance {
     /// Folder with the keys of approvals, if set here.
     #[serde(deserialize_with = "setting::path_or_none")]
     pub keys: Option<PathBuf>,
+    /// Most intents of one owner in a mission that are not over.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub open_intents_per_owner: usize,
+    /// Most intents in a mission that are not over.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub open_intents_per_mission: usize,
+    /// Most intents of one owner in a mission that came to nothing within an hour.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub vain_intents_per_owner: usize,
+    /// Whether what looks like a new intent is asked about first.
+    pub overlap: Asking,
 }
 
 /// Effects.
@@ -142,6 +157,12 @@ pub struct Committer {
     /// Folder for copies of remote repositories, if set here.
     #[serde(deserialize_with = "setting::path_or_none")]
     pub copies: Option<PathBuf>,
+    /// Ranges of addresses that are no public ones and may be asked by HTTP all the same.
+    #[serde(deserialize_with = "setting::texts")]
+    pub allowed_networks: Vec<String>,
+    /// Most bytes of contents that are held at once.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub memory_bytes: u64,
     /// How long an instance has for one effect before another may take it over, in milliseconds.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub takeover_ms: u64,

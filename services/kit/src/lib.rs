@@ -11,6 +11,7 @@ pub mod bus;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod creation;
 pub mod credential;
 pub mod document;
 pub mod follow;

@@ -11,7 +11,7 @@
 //! | 6 | nobody answered, or busy: try again |
 //! | 10 to 15 | an intent ended otherwise than committed: [`Ending`] |
 //! | 16 | an intent was still under way when the wait for it was over |
-//! | 17 | `overlap check --fail-at`: something that much alike was found |
+//! | 17 | something looks like it: what was to be created is not, or `overlap check --fail-at` found it |
 //! | 75 | `lease hold`: the lease was lost, and the command stopped |
 //!
 //! `lease hold` passes its command's code on: 126 and 127 if it could not be run, 128 and the signal's
@@ -43,12 +43,12 @@ pub const HELP: &str = "Exit codes:
   14 an intent's outcome is unknown, or its undo is stuck: a person must settle it
   15 an intent was done and taken back
   16 an intent was still under way when the wait was over
-  17 overlap check --fail-at: something that much alike was found
+  17 something looks like it: decide with --overlap; or overlap check --fail-at found it
   75 lease hold: the lease was lost, and the command stopped
 
 Errors go to standard error; with --output json or jsonl as one JSON object {code, message, details}.";
 
-/// Code of a check that found something as much alike as was asked for.
+/// Code of a command that found something alike, and did not create it if it was to.
 pub(crate) const ALIKE: u8 = 17;
 /// Code of a command whose lease was lost: EX_TEMPFAIL of sysexits(3), "try again later".
 const LOST: u8 = 75;

@@ -48,8 +48,16 @@ pub(crate) struct Place {
     copies: PathBuf,
     /// How long a committer has for an effect before another one may take it over, in milliseconds.
     takeover_ms: u64,
+    /// Addresses that are not public and may be asked.
+    allowed_networks: Vec<String>,
+    /// Most bytes of contents that a committer holds.
+    memory_bytes: u64,
     /// Bounds of spaces.
     spaces: selvedge_leases::SpaceLimits,
+    /// Whether what looks like a new intent is asked about first.
+    intents_overlap: selvedge_kit::creation::Asking,
+    /// Bounds of intents.
+    intents: selvedge_governance::IntentLimits,
     /// How overlap waits, and where it keeps snapshots.
     overlap: Overlap,
 }
@@ -80,12 +88,35 @@ impl Place {
             metrics,
             artifacts: artifacts(context),
             spaces: spaces(&config.leases),
+            intents_overlap: config.governance.overlap,
+            intents: intents(&config.governance),
             overlap: overlap(context),
             approval_keys: or_home(&config.governance.keys, context.home.approval_keys()),
             secrets: config.committer.secrets.clone(),
             copies: or_home(&config.committer.copies, context.home.repositories()),
             takeover_ms: config.committer.takeover_ms,
+            allowed_networks: config.committer.allowed_networks.clone(),
+            memory_bytes: config.committer.memory_bytes,
         }
+    }
+
+    /// What the committer of one kluster runs with.
+    fn committer(
+        &self,
+        account: String,
+        kluster: &KlusterName,
+    ) -> Result<selvedge_committer::Config, Failure> {
+        let networks = self.allowed_networks.iter().map(|network| network.parse());
+        let networks: Result<Vec<selvedge_committer::Network>, _> = networks.collect();
+        Ok(selvedge_committer::Config {
+            account,
+            secrets: self.secrets.clone(),
+            copies: self.copies.join(kluster.as_str()),
+            allowed_networks: networks.context("the setting `committer.allowed_networks`")?,
+            memory_bytes: self.memory_bytes,
+            takeover_ms: self.takeover_ms,
+            steps: selvedge_committer::Steps::default(),
+        })
     }
 
     /// Connects as `login`, under a name that the server lists.
@@ -141,20 +172,19 @@ impl Place {
                 let account = login.credential()?.claims()?.account().to_owned();
                 let bus = self.connect(service.name(), login).await?;
                 let keys = self.approval_keys.join(kluster.as_str()).with_extension("keys");
-                let config = selvedge_governance::Config { account, keys };
+                let config = selvedge_governance::Config {
+                    account,
+                    keys,
+                    intents: self.intents,
+                    overlap: self.intents_overlap,
+                };
                 let started = selvedge_governance::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
             Service::Committer => {
                 let account = login.credential()?.claims()?.account().to_owned();
                 let bus = self.connect(service.name(), login).await?;
-                let config = selvedge_committer::Config {
-                    account,
-                    secrets: self.secrets.clone(),
-                    copies: self.copies.join(kluster.as_str()),
-                    takeover_ms: self.takeover_ms,
-                    steps: selvedge_committer::Steps::default(),
-                };
+                let config = self.committer(account, kluster)?;
                 let started = selvedge_committer::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
@@ -180,6 +210,15 @@ fn spaces(settings: &selvedge_kit::config::Leases) -> selvedge_leases::SpaceLimi
         waiters: settings.waiters_per_space,
         waiters_per_holder: settings.waiters_per_holder,
         pools: settings.pools_per_space,
+    }
+}
+
+/// The bounds of intents, as the settings say.
+fn intents(settings: &selvedge_kit::config::Governance) -> selvedge_governance::IntentLimits {
+    selvedge_governance::IntentLimits {
+        open_per_owner: settings.open_intents_per_owner,
+        open_per_mission: settings.open_intents_per_mission,
+        vain_per_owner: settings.vain_intents_per_owner,
     }
 }
 
@@ -224,6 +263,7 @@ fn artifacts(context: &Context) -> selvedge_artifacts::Config {
         grace_ms: context.config.artifacts.grace_ms,
         pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
         max_staged_bytes: context.config.artifacts.max_staged_bytes,
+        overlap: context.config.artifacts.overlap,
     }
 }
 

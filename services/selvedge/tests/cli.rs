@@ -11,10 +11,14 @@
 
 #[path = "cli/agents.rs"]
 mod agents;
+#[path = "cli/alike.rs"]
+mod alike;
 #[path = "cli/artifacts.rs"]
 mod artifacts;
 #[path = "cli/contracts.rs"]
 mod contracts;
+#[path = "cli/effects.rs"]
+mod effects;
 #[path = "cli/hold.rs"]
 mod hold;
 #[path = "cli/hooks.rs"]

@@ -51,6 +51,15 @@ fn of_overlap() -> selvedge_overlap::service::Steps {
     })
 }
 
+fn governance(account: String) -> selvedge_governance::Config {
+    selvedge_governance::Config {
+        account,
+        keys: folder().join("approvals.keys"),
+        intents: selvedge_governance::IntentLimits::default(),
+        overlap: selvedge_kit::creation::Asking::Off,
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
@@ -75,6 +84,7 @@ async fn main() {
                 options: Vec::new(),
                 grace_ms: LONG_GRACE_MS,
                 pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
+                overlap: selvedge_kit::creation::Asking::Off,
                 max_staged_bytes: selvedge_contracts::payload::artifact::MAX_CONTENT_BYTES,
             };
             let kluster = KlusterName::new("main").expect("a name");
@@ -83,7 +93,7 @@ async fn main() {
                 .expect("a service")
         }
         Service::Governance => {
-            let config = selvedge_governance::Config { account, keys: folder().join("approvals.keys") };
+            let config = governance(account);
             selvedge_governance::start(bus, &config, limits, &metrics).await.expect("a service")
         }
         Service::Committer => {
@@ -92,6 +102,8 @@ async fn main() {
                 account,
                 secrets: secrets.exists().then_some(secrets),
                 copies: folder().join("copies"),
+                allowed_networks: selvedge_tests::committer::loopback(),
+                memory_bytes: selvedge_tests::committer::MEMORY_BYTES,
                 takeover_ms: setting(TAKEOVER).parse().expect("milliseconds"),
                 steps: at_steps(),
             };

@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::join_all;
-use selvedge_committer::{OF_EVERY_EFFECT, git::STEPS};
+use selvedge_committer::{
+    OF_EVERY_EFFECT,
+    git::{REMOTE_STEPS, STEPS},
+};
 use selvedge_contracts::{
     call,
     fault::{Code, Fault},
@@ -127,6 +130,21 @@ async fn a_commit_lands_once_whenever_the_committer_dies() {
             record.assert_once(&intent, step);
             assert_eq!(record.git(&["show", "main:file00"], ""), format!("{step} {deaths}"));
         }
+    }
+    record.git(&["fsck", "--full", "--strict"], "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_to_a_remote_lands_once_whenever_the_committer_dies() {
+    let (scene, record) = (Scene::start(REPLICA).await, Record::new(1));
+    let committer = scene.committer("naming");
+    set(&scene, &format!("file://{}", record.path().display())).await.unwrap();
+    committer.kill9();
+    for step in [OF_EVERY_EFFECT, REMOTE_STEPS].concat() {
+        let effect = change(&scene, &record, 0, step).await;
+        let intent = survives(&scene, &once(effect, "once"), step, 1, None).await;
+        record.assert_once(&intent, step);
+        assert_eq!(record.git(&["show", "main:file00"], ""), step);
     }
     record.git(&["fsck", "--full", "--strict"], "");
 }

@@ -3,6 +3,7 @@
 use selvedge_committer::{OF_EVERY_EFFECT, OF_EXTERNAL};
 use selvedge_contracts::{
     call,
+    fault::Code,
     id::IntentId,
     payload::intent::{
         Effect, Intent, IntentList, IntentState, Repeat, SagaPropose, SagaStepWanted, Settle, Settlement,
@@ -12,6 +13,7 @@ use selvedge_contracts::{
 use selvedge_tests::{
     committer::{Scene, start},
     governance,
+    wait::until,
 };
 use serde_json::json;
 
@@ -48,6 +50,18 @@ async fn approved(scene: &Scene, occurrence: &str, steps: Vec<SagaStepWanted>) -
 
 fn mail(operation: &str, undo: &str) -> SagaStepWanted {
     step(order(operation, Repeat::ByKey), Some(order(undo, Repeat::ByKey)))
+}
+
+fn settlement(intent: &Intent, outcome: Settlement) -> Settle {
+    let execution = intent.execution.clone().unwrap();
+    Settle {
+        intent: intent.id.clone(),
+        outcome,
+        note: "asked them".into(),
+        round: intent.round,
+        attempt: execution.attempt,
+        executor: execution.executor,
+    }
 }
 
 async fn states(scene: &Scene, steps: &[IntentId]) -> Vec<IntentState> {
@@ -142,13 +156,23 @@ async fn an_undo_that_fails_stops_loudly_until_a_person_settles_it() {
     assert_eq!(listed.iter().map(|reply| &reply.intent.id).collect::<Vec<_>>(), [&steps[1]]);
     assert_eq!(scene.intent(&steps[0]).await.state, IntentState::Committed, "what was before it waits");
     let settle = async |intent: &Intent, outcome| {
-        let executor = intent.execution.as_ref().unwrap().executor.clone();
-        let wanted = Settle { intent: intent.id.clone(), outcome, note: "asked them".into(), executor };
+        let wanted = settlement(intent, outcome);
         scene.operator.call::<call::IntentSettle>(&wanted).await.unwrap().reply.intent
     };
     // It is tried again, and is stuck again: the operator hears of it.
     settle(&stuck, Settlement::DidNot).await;
-    let again = scene.reaches(&steps[1], &[IntentState::Stuck]).await;
+    let first = stuck.execution.as_ref().unwrap().attempt;
+    let again = until("another attempt to be stuck", async || {
+        let intent = scene.intent(&steps[1]).await;
+        let attempt = intent.execution.as_ref().unwrap().attempt;
+        if intent.state == IntentState::Stuck && attempt > first { Ok(intent) } else { Err(intent.state) }
+    })
+    .await;
+    // What was found out about the first one settles nothing any more, though the same instance made both.
+    let late = settlement(&stuck, Settlement::Happened);
+    assert_eq!(late.executor, again.execution.as_ref().unwrap().executor);
+    let refused = scene.operator.call::<call::IntentSettle>(&late).await.unwrap_err();
+    assert_eq!((refused.code, refused.details[0].at.as_str()), (Code::Conflict, "/attempt"));
     assert!(again.execution.as_ref().unwrap().attempt > stuck.execution.unwrap().attempt);
     let undone = settle(&again, Settlement::Happened).await;
     assert_eq!(undone.state, IntentState::Compensated);
@@ -170,9 +194,7 @@ async fn a_step_whose_outcome_nobody_knows_is_settled_before_others_are_undone()
     let unknown = scene.reaches(&steps[1], &[IntentState::Unknown]).await;
     assert_eq!(scene.intent(&steps[0]).await.state, IntentState::Committed, "it waits");
     assert_eq!(effector.notes.lock().unwrap().log.len(), 1);
-    let executor = unknown.execution.as_ref().unwrap().executor.clone();
-    let outcome = Settlement::DidNot;
-    let wanted = Settle { intent: unknown.id.clone(), outcome, note: "asked them".into(), executor };
+    let wanted = settlement(&unknown, Settlement::DidNot);
     scene.operator.call::<call::IntentSettle>(&wanted).await.unwrap();
     scene.reaches(&steps[0], &[IntentState::Compensated]).await;
     assert_eq!(target.asked("POST", "/silent/s"), 1);

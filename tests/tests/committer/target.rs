@@ -4,7 +4,8 @@
 //! it once for each key. `ANY /status/<code>` answers so and does nothing. `ANY /flaky/<id>` answers 503 until it
 //! was asked three times. `ANY /silent/<id>` does it and never answers. `POST /secret/<id>` does it if the header
 //! `authorization` says the secret. `POST /taken/<id>` does it, never answers, and answers 409 from then on; `GET`
-//! tells whether it was done.
+//! tells whether it was done. `POST /echo/<id>` does it and says back what it was told; `ANY /tell/<id>` points
+//! elsewhere with it. `ANY /bodied/<id>` does it and keeps the body.
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +15,7 @@ use std::{
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{Request, State},
     http::{Method, StatusCode},
     response::{IntoResponse as _, Response},
@@ -32,6 +34,8 @@ struct Counts {
     asked: BTreeMap<String, usize>,
     /// Keys under which each thing was asked for.
     keys: BTreeMap<String, Vec<String>>,
+    /// Content types and bodies that came, by path.
+    bodies: BTreeMap<String, Vec<(String, Bytes)>>,
 }
 
 /// The server; gone when it is dropped.
@@ -70,6 +74,16 @@ impl Target {
         self.counts.lock().unwrap().keys.get(path).cloned().unwrap_or_default()
     }
 
+    /// The content types and bodies that came to `path`.
+    pub(crate) fn bodies(&self, path: &str) -> Vec<(String, Bytes)> {
+        self.counts.lock().unwrap().bodies.get(path).cloned().unwrap_or_default()
+    }
+
+    /// The port on which it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// A `POST` to `path`.
     pub(crate) fn post(&self, path: &str, repeat: Repeat) -> HttpEffect {
         HttpEffect {
@@ -99,6 +113,9 @@ impl Drop for Target {
 }
 
 async fn serve(State(counts): State<Arc<Mutex<Counts>>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+    let request = axum::http::Request::from_parts(parts, body);
     match answer(&counts, &request) {
         Some(answer) => answer,
         None => std::future::pending().await,
@@ -106,7 +123,7 @@ async fn serve(State(counts): State<Arc<Mutex<Counts>>>, request: Request) -> Re
 }
 
 /// The answer; none from one that is silent.
-fn answer(counts: &Mutex<Counts>, request: &Request) -> Option<Response> {
+fn answer(counts: &Mutex<Counts>, request: &axum::http::Request<Bytes>) -> Option<Response> {
     let path = request.uri().path().to_owned();
     let header = |name: &str| {
         let value = request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -140,6 +157,20 @@ fn answer(counts: &Mutex<Counts>, request: &Request) -> Option<Response> {
         "flaky" if asked < 3 => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         "secret" if header("authorization") != SECRET => StatusCode::UNAUTHORIZED.into_response(),
         "orders" | "keyed" | "flaky" | "secret" => doing(),
+        "echo" => {
+            drop(doing());
+            format!("you said {} and {}", header("authorization"), header("x-note")).into_response()
+        }
+        "tell" => {
+            let to =
+                format!("https://elsewhere.example/?said={}", header("authorization").replace(' ', "%20"));
+            (StatusCode::FOUND, [("location", to)]).into_response()
+        }
+        "bodied" => {
+            let came = (header("content-type"), request.body().clone());
+            counts.lock().unwrap().bodies.entry(path.clone()).or_default().push(came);
+            doing()
+        }
         "taken" if asked > 1 => StatusCode::CONFLICT.into_response(),
         "silent" | "taken" => {
             drop(doing());

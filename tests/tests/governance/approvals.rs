@@ -4,7 +4,7 @@ use selvedge_contracts::{
     call,
     fault::{Code, Fault},
     id::{Digest, Mission},
-    payload::intent::{ApprovalToken, Approve, IntentReply, IntentState, Propose, Redeem},
+    payload::intent::{ApprovalToken, Approve, DenialLift, IntentReply, IntentState, Propose, Redeem},
     role::Role,
 };
 use selvedge_governance::{forget_key, rotate_keys};
@@ -73,6 +73,15 @@ async fn one_denial_ends_it() {
     paula.approve(&intent).await.unwrap();
     let rita = scene.member("rita", Role::Approver, "person:rita").await;
     let denied = deny(&rita.working, &intent).await.unwrap().intent;
+    assert_eq!(denied.denied.as_ref().map(|denial| &denial.owner), Some(&rita.agent.record.owner));
+    // Proposed again it stays denied, whoever proposes it, until that is lifted.
+    let again = scene.ada.propose(&wanting(intent.effect.clone())).await.intent;
+    assert_eq!(again, denied);
+    let lift = DenialLift { intent: intent.id.clone(), reason: "a mistake".to_owned() };
+    refused(scene.ada.client().call::<call::DenialLift>(&lift).await, Code::Denied, "they may lift that");
+    rita.client().call::<call::DenialLift>(&lift).await.unwrap();
+    let anew = scene.ada.propose(&wanting(intent.effect.clone())).await.intent;
+    assert_eq!((anew.state, anew.round), (IntentState::Verified, intent.round + 1));
     assert_eq!((denied.state, denied.token), (IntentState::Rejected, None));
     assert!(
         denied.reasons[0].message.contains("person:rita") && denied.reasons[0].message.contains("not so")

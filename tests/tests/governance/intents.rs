@@ -6,11 +6,12 @@ use selvedge_contracts::{
     fault::{Code, Fault},
     payload::intent::{
         Effect, ExternalEffect, Intent, IntentCancel, IntentList, IntentReply, IntentState, Intents, Propose,
-        Waiting,
+        SagaPropose, SagaStepWanted, Waiting,
     },
     role::Role,
 };
-use selvedge_kit::client::Client;
+use selvedge_governance::IntentLimits;
+use selvedge_kit::{client::Client, creation::Asking};
 use selvedge_tests::{
     governance::{approve, external, memory, propose, redeem, show, wanting},
     wait,
@@ -39,6 +40,37 @@ async fn what_needs_no_approval_is_verified_in_the_same_call_and_redeemed() {
     assert_eq!((scene.count("proposed").await, scene.count("*").await), (1, 2));
     let redeemed = redeem(&scene.committer, &found).await.unwrap();
     assert_eq!(redeemed.highest_token, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_has_more_open_intents_than_they_may_nor_more_that_came_to_nothing() {
+    let limits = IntentLimits { open_per_owner: 2, open_per_mission: 3, vain_per_owner: 2 };
+    let scene = Scene::start_under(1, limits, Asking::Off).await;
+    let bob = scene.member("bob", Role::Planner, "person:bob").await;
+    let wanted = |key: &str| wanting(memory(key, json!(1)));
+    let first = scene.ada.propose(&wanted("a")).await;
+    scene.ada.propose(&wanted("b")).await;
+    let full = propose(scene.ada.client(), &wanted("c")).await;
+    refused(full, Code::Conflict, "person:olga has 2 intents in demo that are not over, and may have 2");
+    assert_eq!(scene.ada.propose(&wanted("a")).await, first, "what is there is answered as it stands");
+    bob.propose(&wanted("c")).await;
+    refused(propose(bob.client(), &wanted("d")).await, Code::Conflict, "demo has 3 intents");
+    let step = SagaStepWanted {
+        title: "a step".to_owned(),
+        effect: memory("s", json!(1)),
+        undo: None,
+        inputs: Vec::new(),
+        preconditions: Vec::new(),
+        tokens: Vec::new(),
+    };
+    let saga =
+        SagaPropose { title: "s".to_owned(), occurrence: None, steps: vec![step], expires_after_ms: None };
+    refused(bob.client().call::<call::SagaPropose>(&saga).await, Code::Conflict, "demo has 3 intents");
+    cancel(scene.ada.client(), &first.intent).await.unwrap();
+    propose(scene.ada.client(), &wanted("a")).await.unwrap();
+    cancel(scene.ada.client(), &first.intent).await.unwrap();
+    let vain = propose(scene.ada.client(), &wanted("a")).await;
+    refused(vain, Code::Conflict, "2 intents of person:olga in demo came to nothing within an hour");
 }
 
 #[tokio::test(flavor = "multi_thread")]

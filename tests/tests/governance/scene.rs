@@ -15,9 +15,11 @@ use selvedge_contracts::{
     role::Role,
     subject::Entity,
 };
+use selvedge_governance::IntentLimits;
 use selvedge_kit::{
     client::Client,
     clock::Deadline,
+    creation::Asking,
     credential::Login,
     ledger::{Ledger, NewFact},
     service::Running,
@@ -49,10 +51,14 @@ impl Scene {
     }
 
     pub(crate) async fn start_with(replicas: usize) -> Self {
+        Self::start_under(replicas, IntentLimits::default(), Asking::Off).await
+    }
+
+    pub(crate) async fn start_under(replicas: usize, intents: IntentLimits, overlap: Asking) -> Self {
         let fabric = Fabric::start().await;
         let mut running = Vec::new();
         for index in 0..replicas {
-            running.push(governance::start(&fabric.bus, &format!("g{index}")).await);
+            running.push(governance::start_with(&fabric.bus, &format!("g{index}"), intents, overlap).await);
         }
         let ada = member(&fabric, "ada", Role::Worker, "person:olga").await;
         let committer = governance::committer(&fabric.bus, "c1").await;

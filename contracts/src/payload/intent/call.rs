@@ -7,7 +7,8 @@ use super::{ApprovalToken, Effect, FencingToken, Intent, IntentPrecondition, Int
 use crate::id::{ArtifactRef, Digest, IntentId, SagaId, ScopeId};
 
 /// `governance.propose`. The same content is the same intent, whoever asks and however often: it is answered
-/// as it stands. One that ended without being committed is taken up anew.
+/// as it stands. One that ended without being committed is taken up anew. Where something looks like it, it is
+/// asked about first (`overlap.decide`), and nothing is recorded until that is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Propose {
@@ -124,7 +125,9 @@ pub struct Approve {
     pub signature: String,
 }
 
-/// `governance.deny`: by whoever could approve. One denial ends the intent.
+/// `governance.deny`: by whoever could approve. One denial ends the intent for good: whoever proposes it again is
+/// answered that it was denied, until the denial is lifted. Another occurrence of it is another intent, which
+/// needs approvals of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deny {
@@ -132,6 +135,18 @@ pub struct Deny {
     pub intent: IntentId,
     /// The decision's `approval_digest`.
     pub digest: Digest,
+    /// Why.
+    #[schemars(length(min = 1, max = 1000))]
+    pub reason: String,
+}
+
+/// `governance.lift`: takes a denial back, by another agent of the owner who denied it, the same agent, or an
+/// operator. The intent stays rejected, and may be proposed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DenialLift {
+    /// The intent.
+    pub intent: IntentId,
     /// Why.
     #[schemars(length(min = 1, max = 1000))]
     pub reason: String,
@@ -262,8 +277,11 @@ pub struct Settle {
     /// How that is known.
     #[schemars(length(min = 1, max = 1000))]
     pub note: String,
-    /// The instance whose attempt it was, as the intent's `execution` says: what was looked at is what is
-    /// settled.
+    /// The round, as the intent says: what was looked at is what is settled.
+    pub round: u32,
+    /// The attempt, as the intent's `execution` says.
+    pub attempt: u32,
+    /// The instance whose attempt it was, as the intent's `execution` says.
     pub executor: ScopeId,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use selvedge_contracts::{
     fault::{Code, Fault},
-    id::{ArtifactRef, Caller, Digest, EntityId, MediaType},
+    id::{ArtifactName, ArtifactRef, Caller, Digest, EntityId, KindName, MediaType},
     payload::{
         artifact::{
             Artifact, ArtifactList, Artifacts as Page, ContractWanted, Judge, Judged, MAX_CHECKED_BYTES,
@@ -13,10 +13,12 @@ use selvedge_contracts::{
             VersionReply, VersionState, Versions,
         },
         contract::{Contract, ContractVersion},
+        overlap::Clearance,
     },
 };
 use selvedge_kit::{
     clock::now_ms,
+    creation::{Asking, Wanted, clear},
     document::versions,
     service::{Answer, Call},
 };
@@ -43,6 +45,7 @@ pub(super) async fn publish(
     }
     let sources = sources(&state, &call, &request.sources, &mut pins).await?;
     let session = call.session()?;
+    let checked = cleared(&state, &call, &request.name, &sources).await?;
     let wanted = Version {
         version: 0,
         digest: request.digest,
@@ -56,6 +59,7 @@ pub(super) async fn publish(
         task: session.task.clone(),
         request: session.request.clone(),
         sources,
+        checked,
         state: contract.as_deref().map_or(VersionState::Valid, state_under),
         published_at_ms: call.now_ms,
     };
@@ -70,6 +74,32 @@ pub(super) async fn publish(
     state.versions.published(&entity, &recorded.state, recorded.revision);
     let Artifact { name, latest, .. } = recorded.state.as_ref().clone();
     Ok(VersionReply { name, version: latest, revision: recorded.revision })
+}
+
+/// Asks what looks like a name that has no version yet; nothing where it has one, or nobody is asked.
+async fn cleared(
+    state: &Artifacts,
+    call: &Call,
+    name: &ArtifactName,
+    sources: &[Source],
+) -> Answer<Option<Clearance>> {
+    let is_there = state.versions.newest().state(call.mission(), &name.entity_id()).is_some();
+    if state.overlap == Asking::Off || is_there {
+        return Ok(None);
+    }
+    let artifacts = sources.iter().filter_map(|source| source.name.as_ref());
+    let wanted = Wanted {
+        id: name.to_string(),
+        title: in_words(name),
+        artifacts: artifacts.map(ToString::to_string).collect(),
+        ..Wanted::default()
+    };
+    clear(&state.client, call, KindName::artifact(), wanted).await.map(Some)
+}
+
+/// A name as somebody would say it: `research/auth-analysis` is "research auth analysis".
+fn in_words(name: &ArtifactName) -> String {
+    name.as_str().split(['/', '-', '_', '.']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Pins content that the caller may read and makes sure that it is there, in this order; answers with its

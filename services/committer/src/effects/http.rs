@@ -1,6 +1,6 @@
 //! HTTP requests, each sent with `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header).
 //!
-//! No redirect is followed and no proxy used: what was approved is what is asked. A request is sent once by
+//! No redirect is followed and no proxy used: what was approved is what is asked, at an address in reach. A request is sent once by
 //! each attempt, and an attempt at what must not be repeated is made only where nobody can have sent it
 //! before, or where its probe says that it was not done.
 
@@ -15,10 +15,13 @@ use super::{
     Outcome, Work,
     world::{self, Lost, Seen},
 };
+use crate::network;
 use answer::{Judged, judge};
+use redact::Redaction;
 use request::Prepared;
 
 mod answer;
+mod redact;
 mod request;
 
 /// Largest body of a request and of a response that is kept, in bytes.
@@ -51,13 +54,20 @@ async fn act(work: &Work<'_>, effect: &HttpEffect) -> Result<Outcome, Outcome> {
     let answer = request.timeout(deadline.remaining()).send().await;
     work.reached("http:answered");
     let judged = match &answer {
-        Ok(response) => judge(response.status().as_u16(), location(response)),
-        Err(error) if error.is_connect() => Judged::Later(error_chain(error)),
+        Ok(response) => {
+            let location = location(response).map(|to| prepared.redaction.text(to));
+            judge(response.status().as_u16(), location.as_deref())
+        }
+        Err(error) if error.is_connect() => match network::unreached(error) {
+            Some(unreached) => Judged::Unsent(unreached.to_string()),
+            None => Judged::Later(error_chain(error)),
+        },
         Err(error) if error.is_builder() => Judged::Refused(error_chain(error)),
         Err(error) => Judged::Lost(Lost::Silent(error_chain(error))),
     };
     match (judged, answer) {
-        (Judged::Done, Ok(response)) => Ok(done(work, repeat, response).await),
+        (Judged::Done, Ok(response)) => Ok(done(work, repeat, &prepared.redaction, response).await),
+        (Judged::Unsent(why), _) => Ok(world::unmade(Outcome::refused("/url", why), work.earlier)),
         (Judged::Refused(why), Ok(_)) if changes(effect) && !world::is_last_word(repeat, work.earlier) => {
             // What an earlier attempt sent may also still be on its way.
             Ok(world::after(Lost::Silent(why), probe(work, effect, &prepared).await))
@@ -91,13 +101,23 @@ fn location(response: &reqwest::Response) -> Option<&str> {
 }
 
 /// Keeps the response and makes the receipt.
-async fn done(work: &Work<'_>, repeat: Repeat, response: reqwest::Response) -> Outcome {
+async fn done(
+    work: &Work<'_>,
+    repeat: Repeat,
+    redaction: &Redaction,
+    response: reqwest::Response,
+) -> Outcome {
     let status = Some(response.status().as_u16());
     let named = response.headers().get(reqwest::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = named.and_then(|named| MediaType::new(named).ok());
+    let content_type = named.and_then(|named| MediaType::new(&redaction.text(named)).ok());
+    let is_packed = response.headers().contains_key(reqwest::header::CONTENT_ENCODING);
     let stored = match answer::body(response, MAX_BODY_BYTES).await {
         Ok(body) if body.is_empty() => Ok(None),
-        Ok(body) => store(work, body).await,
+        Ok(_) if is_packed && !redaction.is_empty() => {
+            warn!(intent = %work.intent.id, "the response is packed, though nobody asked for that, and may tell a secret: not kept");
+            Ok(None)
+        }
+        Ok(body) => store(work, redaction.bytes(body)).await,
         Err(answer::NoBody::TooLarge) => {
             warn!(intent = %work.intent.id, most = MAX_BODY_BYTES, "the response is too large, not kept");
             Ok(None)
@@ -132,7 +152,9 @@ async fn probe(work: &Work<'_>, effect: &HttpEffect, prepared: &Prepared) -> See
     let Some(probe) = &effect.probe else {
         return Seen::Unclear("no probe is declared".to_owned());
     };
-    let asked = match (client(work), prepared.probe(&probe.url)) {
+    let in_reach =
+        prepared.probe(&probe.url).and_then(|headers| request::reached(work, &probe.url).map(|_| headers));
+    let asked = match (client(work), in_reach) {
         (Ok(client), Ok(headers)) => client.get(&probe.url).headers(headers),
         (Err(_), _) => return Seen::Unreachable("there is no HTTP client".to_owned()),
         (_, Err(why)) => return Seen::Unclear(why),

@@ -98,10 +98,36 @@ fn one_denial_by_whoever_could_approve_ends_it_also_when_it_is_approved() {
         assert_eq!(deny(&denied, rita.as_approver(), seen(&digest), "no"), Ok(Verdict::Same));
         assert_eq!(give(&denied, &paul).map(|_| ()).is_err(), open.grants.is_empty());
     }
+    let other = Person::new("sam-1a2b3c4d", "person:sam");
+    let denied = state(deny(&current, rita.as_approver(), seen(&digest), "no").unwrap());
+    assert!(deny(&denied, other.as_approver(), seen(&digest), "no").is_err(), "it is over");
     let own = Person::new("oona-1a2b3c4d", "person:olga");
     assert_eq!(deny(&current, own.as_approver(), seen(&digest), "no").unwrap_err().code, Code::Denied);
     let taken = Intent { state: IntentState::Executing, ..approved };
     assert_eq!(deny(&taken, rita.as_approver(), seen(&digest), "no").unwrap_err().code, Code::Conflict);
+}
+
+#[test]
+fn a_denial_is_for_good_until_its_owner_or_an_operator_lifts_it() {
+    let rita = Person::new("rita-1a2b3c4d", "person:rita");
+    let digest = rita.sign(&verified(1)).0;
+    let denied = state(deny(&verified(1), rita.as_approver(), seen(&digest), "no").unwrap());
+    let again = crate::fixture::wanted();
+    assert_eq!(crate::intent::propose(Some(&denied), &again), Ok(Verdict::Same));
+    let by = |owner: &str, role| {
+        let (caller, owner) = (Caller::new("x-1a2b3c4d").unwrap(), Owner::new(owner).unwrap());
+        lift(&denied, &caller, Some(&owner), role, "a mistake")
+    };
+    assert_eq!(by("person:olga", Role::Worker).unwrap_err().code, Code::Denied);
+    for (owner, role) in [("person:rita", Role::Approver), ("person:olga", Role::Operator)] {
+        let lifted = state(by(owner, role).unwrap());
+        assert_eq!((lifted.state, &lifted.denied), (IntentState::Rejected, &None));
+        assert!(lifted.reasons.last().unwrap().message.contains("lifted the denial: a mistake"));
+        let caller = Caller::new("x-1a2b3c4d").unwrap();
+        assert_eq!(lift(&lifted, &caller, Some(&rita.owner), role, "").unwrap_err().code, Code::Conflict);
+        let anew = state(crate::intent::propose(Some(&lifted), &again).unwrap());
+        assert_eq!((anew.state, anew.round, &anew.denied), (IntentState::Proposed, 1, &None));
+    }
 }
 
 #[test]

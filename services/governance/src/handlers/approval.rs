@@ -9,7 +9,7 @@ use selvedge_contracts::{
     id::{Digest, Mission, Owner},
     payload::{
         agent::Agent,
-        intent::{Approve, Deny, Intent, IntentReply},
+        intent::{Approve, DenialLift, Deny, Intent, IntentReply},
     },
     subject::Entity,
 };
@@ -24,7 +24,11 @@ use crate::{
 
 /// Which handler serves which call.
 pub(super) fn routes() -> Routes<Governance> {
-    vec![Route::wait::<call::IntentApprove, _>(approve), Route::wait::<call::IntentDeny, _>(deny)]
+    vec![
+        Route::wait::<call::IntentApprove, _>(approve),
+        Route::wait::<call::IntentDeny, _>(deny),
+        Route::wait::<call::DenialLift, _>(lift),
+    ]
 }
 
 async fn approve(state: Arc<Governance>, call: Arc<Call>, request: Approve) -> Answer<IntentReply> {
@@ -46,6 +50,16 @@ async fn deny(state: Arc<Governance>, call: Arc<Call>, request: Deny) -> Answer<
     let decide = |current: Option<&Intent>| {
         let current = current.ok_or_else(|| no_intent(&request.intent))?;
         rule::deny(current, by, seen(&state, &call, &request.digest), &request.reason)
+    };
+    let entity = entity(call.mission(), &request.intent);
+    call.writer.record(&state.intents, &entity, decide).await.map(reply)
+}
+
+async fn lift(state: Arc<Governance>, call: Arc<Call>, request: DenialLift) -> Answer<IntentReply> {
+    let (by, owner) = (&call.subject.caller, call.owner());
+    let decide = |current: Option<&Intent>| {
+        let current = current.ok_or_else(|| no_intent(&request.intent))?;
+        rule::lift(current, by, owner, call.role(), &request.reason)
     };
     let entity = entity(call.mission(), &request.intent);
     call.writer.record(&state.intents, &entity, decide).await.map(reply)

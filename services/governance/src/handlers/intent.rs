@@ -5,18 +5,26 @@ use std::sync::Arc;
 use selvedge_contracts::{
     call,
     fault::Fault,
-    id::{EntityId, IntentId},
-    payload::intent::{
-        Intent, IntentCancel, IntentList, IntentReply, IntentShow, IntentState, Intents, Propose, Waiting,
+    id::{EntityId, IntentId, KindName},
+    payload::{
+        intent::{
+            Intent, IntentCancel, IntentList, IntentReply, IntentShow, IntentState, Intents, Propose, Waiting,
+        },
+        overlap::Clearance,
     },
 };
-use selvedge_kit::service::{Answer, Call, Recorded, Route, Routes};
+use selvedge_kit::{
+    creation::{Asking, clear},
+    rule::Verdict,
+    service::{Answer, Call, Recorded, Route, Routes},
+};
 
 use super::{page, proposal};
 use crate::{
     approval,
     finish::finish,
-    intent::{self as rule, Canceller},
+    intent::{self as rule, Canceller, Wanted},
+    likeness,
     state::{Governance, entity},
 };
 
@@ -32,13 +40,55 @@ pub(super) fn routes() -> Routes<Governance> {
 }
 
 async fn propose(state: Arc<Governance>, call: Arc<Call>, request: Propose) -> Answer<IntentReply> {
-    let wanted = proposal::single(&state, &call, request).await?;
+    let mut wanted = proposal::single(&state, &call, request).await?;
     let entity = entity(call.mission(), &wanted.intent.id);
-    let decide = |current: Option<&Intent>| rule::propose(current, &wanted);
+    wanted.intent.checked = cleared(&state, &call, &wanted).await?;
+    let decide = |current: Option<&Intent>| {
+        let verdict = rule::propose(current, &wanted)?;
+        has_room(&state, current, &verdict)?;
+        Ok(verdict)
+    };
     let proposed = call.writer.record(&state.intents, &entity, decide).await?;
     let verified = finish(&state, &call.writer.follow_up("verify"), proposed, call.deadline()).await?;
     call.writer.saw(verified.revision);
     Ok(reply(verified))
+}
+
+/// Asks what looks like an intent that would begin with this proposal; nothing where none would, or none has to
+/// be asked about.
+async fn cleared(state: &Governance, call: &Call, wanted: &Wanted) -> Answer<Option<Clearance>> {
+    if state.overlap == Asking::Off {
+        return Ok(None);
+    }
+    let current = state.intents.state(call.mission(), &(&wanted.intent.id).into());
+    let verdict = rule::propose(current.as_deref(), wanted)?;
+    if verdict == Verdict::Same || !begins(current.as_deref()) {
+        return Ok(None);
+    }
+    has_room(state, current.as_deref(), &verdict)?;
+    match likeness::texts(&wanted.intent) {
+        None => Ok(None),
+        Some(texts) => clear(&state.client, call, KindName::intent(), texts).await.map(Some),
+    }
+}
+
+/// Whether a proposal that is recorded begins the intent, and does not go on with it.
+fn begins(current: Option<&Intent>) -> bool {
+    current.is_none_or(Intent::is_over_without_effect)
+}
+
+/// Refuses what would be one more that is not over, where there are enough of them.
+///
+/// # Errors
+/// Conflict that names the bound.
+fn has_room(state: &Governance, current: Option<&Intent>, verdict: &Verdict<Intent>) -> Answer<()> {
+    match verdict {
+        Verdict::Changed(change) if begins(current) => {
+            let Intent { mission, owner, proposed_at_ms, .. } = &change.state;
+            state.tally.room(mission, owner, 1, *proposed_at_ms)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn show(state: &Governance, call: &Call, request: IntentShow) -> Answer<IntentReply> {

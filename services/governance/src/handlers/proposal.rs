@@ -112,6 +112,7 @@ pub(super) fn wanted(
         tokens,
         proposed_at_ms: call.now_ms,
         expires_at_ms: call.now_ms,
+        checked: None,
         state: IntentState::Proposed,
         decision: None,
         grants: Vec::new(),
@@ -119,6 +120,7 @@ pub(super) fn wanted(
         execution: None,
         receipt: None,
         undone: None,
+        denied: None,
         reasons: Vec::new(),
     };
     let life_ms = ttl_ms.or_else(|| verify::policy_ttl_ms(state, &intent)).unwrap_or(DEFAULT_INTENT_TTL_MS);

@@ -53,6 +53,7 @@ async fn propose(state: Arc<Governance>, call: Arc<Call>, request: SagaPropose) 
 fn drafts(state: &Governance, of: &Entity, saga: &Saga, steps: &[Wanted]) -> Answer<Vec<Draft>> {
     let proposed = Draft::decide(&state.sagas, of.clone(), |current| Ok(rule::propose(current, saga)))?;
     let Some(proposed) = proposed else { return Ok(Vec::new()) };
+    state.tally.room(&saga.mission, &saga.owner, steps.len(), saga.proposed_at_ms)?;
     let mut drafts = vec![proposed];
     for wanted in steps {
         let step = entity(&saga.mission, &wanted.intent.id);

@@ -75,6 +75,12 @@ pub(super) fn text_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<
     Ok(if text.is_empty() { None } else { Some(text) })
 }
 
+/// Texts separated by commas.
+pub(super) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+}
+
 pub(super) fn path_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     Ok(text_or_none(from)?.map(PathBuf::from))
 }

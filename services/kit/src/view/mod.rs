@@ -24,6 +24,13 @@ use crate::ledger::{FactRecord, RequestDigest};
 /// The newest state of every entity of one sort.
 pub struct View<S> {
     missions: RwLock<HashMap<Mission, Entities<S>>>,
+    watch: Option<Arc<dyn Watch<S>>>,
+}
+
+/// What is kept beside a view: counts, or an index by something else than the id.
+pub trait Watch<S>: Send + Sync + 'static {
+    /// A state came in after another one. Told in the view's order, under its lock: it must not ask the view.
+    fn changed(&self, entity: &Entity, before: Option<&S>, after: &S);
 }
 
 /// The entities of one mission: found by their hash, since every call looks some up, and listed in order.
@@ -98,11 +105,16 @@ pub trait Apply: Send + Sync + 'static {
 
 impl<S: State> Default for View<S> {
     fn default() -> Self {
-        Self { missions: RwLock::default() }
+        Self { missions: RwLock::default(), watch: None }
     }
 }
 
 impl<S: State> View<S> {
+    /// An empty view; `watch` is told of every change of a state.
+    pub fn watched(watch: Arc<dyn Watch<S>>) -> Self {
+        Self { missions: RwLock::default(), watch: Some(watch) }
+    }
+
     fn missions(&self) -> RwLockReadGuard<'_, HashMap<Mission, Entities<S>>> {
         self.missions.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,6 +184,7 @@ impl<S: State> View<S> {
             if let Some(request) = request {
                 requests.add(request);
             }
+            self.tell(entity, None, &state);
             entities.in_order.insert(entity.id.clone());
             entities.by_id.insert(entity.id.clone(), Entry { revision, state, requests });
             return;
@@ -180,8 +193,15 @@ impl<S: State> View<S> {
             entry.requests.add(request);
         }
         if revision > entry.revision {
+            self.tell(entity, Some(&entry.state), &state);
             entry.revision = revision;
             entry.state = state;
+        }
+    }
+
+    fn tell(&self, entity: &Entity, before: Option<&S>, after: &S) {
+        if let Some(watch) = &self.watch {
+            watch.changed(entity, before, after);
         }
     }
 }
@@ -240,6 +260,26 @@ mod tests {
         let entry = view.get(&Mission::kluster(), &EntityId::new("a").unwrap()).unwrap();
         assert_eq!((entry.revision, entry.state.title.as_str()), (7, "new"));
         assert!(entry.may_hold(request), "an older fact's request is remembered");
+    }
+
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(Option<String>, String)>>);
+
+    impl Watch<Named> for Told {
+        fn changed(&self, _: &Entity, before: Option<&Named>, after: &Named) {
+            self.0.lock().unwrap().push((before.map(|state| state.title.clone()), after.title.clone()));
+        }
+    }
+
+    #[test]
+    fn whoever_watches_is_told_of_each_change_once_and_of_nothing_older() {
+        let told = Arc::<Told>::default();
+        let view = View::watched(Arc::clone(&told) as Arc<dyn Watch<Named>>);
+        for (revision, title) in [(2, "one"), (5, "two"), (5, "two"), (3, "old")] {
+            view.put(&entity("a"), revision, named("a", title), None);
+        }
+        let expected = [(None, "one".to_owned()), (Some("one".to_owned()), "two".to_owned())];
+        assert_eq!(*told.0.lock().unwrap(), expected);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use selvedge_contracts::{
 use selvedge_kit::client::{Client, Options};
 
 use super::{
+    creating::Creating,
     intent::{About, Patience, propose, short, value},
     lease::Who,
 };
@@ -190,6 +191,8 @@ pub(crate) struct Put {
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = Patience::read)]
     wait: Patience,
     #[command(flatten)]
+    creating: Creating,
+    #[command(flatten)]
     who: Who,
 }
 
@@ -220,7 +223,7 @@ impl Put {
         let title = format!("{verb} {}", self.key);
         let effect = MemoryEffect { key: self.key, value, revision, sources: self.sources };
         let request = self.about.proposal(Effect::Memory(effect), &title)?;
-        propose(context, &asking, &request, Some(self.wait)).await
+        propose(context, &asking, &request, &self.creating, Some(self.wait)).await
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod completion;
 pub(crate) mod contract;
+mod creating;
 pub(crate) mod doctor;
 pub(crate) mod hook;
 pub(crate) mod init;

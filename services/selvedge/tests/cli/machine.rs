@@ -64,10 +64,18 @@ impl Machine {
 
     /// One on which `selvedge up` runs, with all services and a mission `demo`.
     pub(crate) async fn of_up() -> Self {
+        // What looks alike is told by tests of its own.
+        Self::of_up_with(&[("SELVEDGE_GOVERNANCE__OVERLAP", "off"), ("SELVEDGE_ARTIFACTS__OVERLAP", "off")])
+            .await
+    }
+
+    /// The same under these settings.
+    pub(crate) async fn of_up_with(settings: &[(&str, &str)]) -> Self {
         let folder = TempDir::with_prefix("selvedge-cli-").unwrap();
         let mut machine = Self { up: None, folder, url: None };
         let mut up = machine.command(&["up", "--port", "0", "-o", "jsonl"]);
         up.env("SELVEDGE_NATS_SERVER", nats_server_binary()).env("USER", "opal");
+        up.envs(settings.iter().copied());
         let log = File::create(machine.path().join("up.log")).unwrap();
         let mut up = up.stderr(log).spawn().unwrap();
         let mut ready = BufReader::new(up.stdout.take().unwrap()).lines();

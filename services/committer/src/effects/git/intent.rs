@@ -1,13 +1,5 @@
 //! From an intent to an order: contents, author, date and trailers.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::atomic::{AtomicUsize, Ordering},
-    task::{Context, Poll},
-};
-
-use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use selvedge_contracts::{
     fault::Code,
@@ -18,13 +10,13 @@ use selvedge_kit::{
     clock::rfc3339,
     transfer::{self, TransferError},
 };
-use tokio::io::AsyncWrite;
 
 use super::core::{Author, Claim, Contents, INTENT_TRAILER, Order, UNDO_TRAILER};
-use crate::effects::{Earlier, Outcome, Side, Work};
+use crate::{
+    effects::{Earlier, Outcome, Side, Work},
+    memory::{MOST_OF_COMMIT, NoRoom, Room},
+};
 
-/// Most bytes of content in one commit: they are held in memory until it is built.
-const MOST_BYTES: usize = 64 << 20;
 /// Contents that are fetched at once.
 const AT_ONCE: usize = 8;
 
@@ -71,27 +63,53 @@ fn trailers(intent: &Intent, side: Side) -> Vec<(&'static str, String)> {
 
 /// Fetches every content that the effect names, each held against its digest.
 pub(super) async fn contents(work: &Work<'_>, effect: &GitEffect) -> Result<Contents, Outcome> {
+    let (memory, mission) = (&work.state.memory, &work.intent.mission);
+    let room = memory.room(mission, MOST_OF_COMMIT);
+    let fetched = fetch(work, effect, &room).await;
+    if fetched.is_ok() || room.refused() != Some(NoRoom::Taken) {
+        return fetched.map(|fetched| held(fetched, room));
+    }
+    // Others have the memory: give back what was taken, and wait in line for the most that it may be.
+    drop((fetched, room));
+    let reserved = memory.reserved(mission, MOST_OF_COMMIT);
+    let room = tokio::time::timeout(work.deadline.remaining(), reserved).await.ok().flatten();
+    let room = room.ok_or_else(|| Outcome::Later("the committer's memory is taken by others".to_owned()))?;
+    let fetched = fetch(work, effect, &room).await?;
+    Ok(held(fetched, room))
+}
+
+fn held(fetched: Vec<(Digest, Vec<u8>)>, room: Room<'_>) -> Contents {
+    let held = room.close();
+    fetched.into_iter().map(|(digest, kept)| (digest, held.content(kept))).collect()
+}
+
+async fn fetch(
+    work: &Work<'_>,
+    effect: &GitEffect,
+    room: &Room<'_>,
+) -> Result<Vec<(Digest, Vec<u8>)>, Outcome> {
     let mut wanted: Vec<&Digest> = effect.changes.iter().filter_map(FileChange::content).collect();
     wanted.sort();
     wanted.dedup();
-    let left = AtomicUsize::new(MOST_BYTES);
     let mut fetched = Vec::with_capacity(wanted.len());
     for digest in wanted {
-        fetched.push(content(work, digest, &left).boxed());
+        fetched.push(content(work, digest, room).boxed());
     }
     stream::iter(fetched).buffer_unordered(AT_ONCE).try_collect().await
 }
 
-async fn content(work: &Work<'_>, digest: &Digest, left: &AtomicUsize) -> Result<(Digest, Bytes), Outcome> {
+async fn content(work: &Work<'_>, digest: &Digest, room: &Room<'_>) -> Result<(Digest, Vec<u8>), Outcome> {
     let client = work.state.client.clone().in_mission(work.intent.mission.clone());
     let artifact =
         ArtifactRef::new(digest.as_str()).map_err(|error| Outcome::refused("/effect", error.to_string()))?;
-    let mut sink = Bounded { kept: Vec::new(), left };
+    let mut sink = room.sink();
     match transfer::get(&client, &artifact, 0, &mut sink, &|_, _| {}).await {
-        Ok(_) => Ok((digest.clone(), sink.kept.into())),
-        Err(TransferError::Io(_)) => {
-            let message =
-                format!("its contents are more than {} MiB; make several commits of it", MOST_BYTES >> 20);
+        Ok(_) => Ok((digest.clone(), sink.kept)),
+        Err(TransferError::Io(_)) if room.refused() == Some(NoRoom::TooMuch) => {
+            let message = format!(
+                "its contents are more than {} MiB; make several commits of it",
+                MOST_OF_COMMIT >> 20
+            );
             Err(Outcome::refused("/effect/changes", message))
         }
         // What began may be done: only the repository tells.
@@ -102,32 +120,5 @@ async fn content(work: &Work<'_>, digest: &Digest, left: &AtomicUsize) -> Result
             Err(Outcome::refused("/effect/changes", fault.to_string()))
         }
         Err(error) => Err(Outcome::Later(selvedge_kit::bus::error_chain(&error))),
-    }
-}
-
-/// Keeps what is written, as long as all of them together stay within bounds.
-struct Bounded<'a> {
-    kept: Vec<u8>,
-    left: &'a AtomicUsize,
-}
-
-impl AsyncWrite for Bounded<'_> {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let take = |left: usize| left.checked_sub(bytes.len());
-        match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(_) => {
-                self.kept.extend_from_slice(bytes);
-                Poll::Ready(Ok(bytes.len()))
-            }
-            Err(_) => Poll::Ready(Err(io::Error::other("too much"))),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }

@@ -12,6 +12,8 @@ pub(super) enum Judged {
     Done,
     /// It did not, and will not.
     Refused(String),
+    /// It was not asked, and will not be.
+    Unsent(String),
     /// It did not yet: it was not taken.
     Later(String),
     /// It may have happened.

@@ -1,10 +1,6 @@
 //! Making a request of what was approved: its address, its headers with their secrets, its body.
 
-use std::{
-    collections::BTreeMap,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use reqwest::{
@@ -20,12 +16,14 @@ use selvedge_kit::{
     bus::error_chain,
     transfer::{self, TransferError},
 };
-use tokio::io::AsyncWrite;
+use tracing::warn;
 
 use super::{
     super::{Outcome, Work, reason, secrets},
     MAX_BODY_BYTES,
+    redact::Redaction,
 };
+use crate::memory::{Held, Room};
 
 /// Header with the key by which a target knows a request again.
 const KEY: &str = "idempotency-key";
@@ -53,15 +51,24 @@ pub(super) struct Prepared {
     key: HeaderValue,
     content_type: Option<HeaderValue>,
     body: Option<Bytes>,
+    /// What must not be told of the answer.
+    pub(super) redaction: Redaction,
+    /// Memory for the body and the answer.
+    _memory: Held,
 }
 
 /// Makes the request; everything that is wrong with it is told.
 pub(super) async fn prepare(work: &Work<'_>, effect: &HttpEffect) -> Result<Prepared, Outcome> {
     let mut wrong = Vec::new();
-    let url = address(&effect.url).map_err(|why| wrong.push(reason("/url", why))).ok();
+    let url = reached(work, &effect.url).map_err(|why| wrong.push(reason("/url", why))).ok();
     let mut headers = plain_headers(&effect.headers, &mut wrong);
-    if !effect.secrets.is_empty() {
-        headers.extend(secret_headers(work, &effect.secrets, &mut wrong));
+    // Of all secrets there are: a target may say back what it was told before.
+    let secrets = known_secrets(work);
+    let redaction = secrets.as_ref().map(Redaction::of).unwrap_or_default();
+    match secrets {
+        Ok(secrets) => headers.extend(resolved(&effect.secrets, &secrets, &mut wrong)),
+        Err(why) if effect.secrets.is_empty() => warn!(why, "answers are kept as they are"),
+        Err(why) => wrong.push(reason("/secrets", why)),
     }
     let content_type = effect.content_type.as_ref().map(|named| HeaderValue::from_str(named.as_str()));
     let content_type = content_type.transpose().unwrap_or_else(|error| {
@@ -73,11 +80,14 @@ pub(super) async fn prepare(work: &Work<'_>, effect: &HttpEffect) -> Result<Prep
     };
     let method = reqwest::Method::from_bytes(effect.method.name().as_bytes());
     let method = method.map_err(|error| Outcome::refused("/method", error.to_string()))?;
+    let room = room(work, effect).await?;
     let body = match &effect.body {
-        Some(digest) => Some(body(work, digest).await?),
+        Some(digest) => Some(body(work, digest, &room).await?),
         None => None,
     };
-    Ok(Prepared { method, url, headers, key, content_type, body })
+    let memory = room.close();
+    let body = body.map(|body| memory.content(body));
+    Ok(Prepared { method, url, headers, key, content_type, body, redaction, _memory: memory })
 }
 
 impl Prepared {
@@ -102,6 +112,13 @@ impl Prepared {
         let is_same = url.origin() == self.url.origin();
         Ok(if is_same { self.headers.clone() } else { HeaderMap::new() })
     }
+}
+
+/// The address, if it is one that may be asked, and in reach as far as it tells itself.
+pub(super) fn reached(work: &Work<'_>, text: &str) -> Result<Url, String> {
+    let url = address(text)?;
+    work.state.reach.judge(&url).map_err(|unreached| unreached.to_string())?;
+    Ok(url)
 }
 
 /// The address, if it is one that may be asked.
@@ -134,22 +151,10 @@ fn header_name(name: &str) -> Result<HeaderName, String> {
     Ok(name)
 }
 
-fn secret_headers(
-    work: &Work<'_>,
-    named: &BTreeMap<String, SecretName>,
-    wrong: &mut Vec<Detail>,
-) -> HeaderMap {
-    let Some(path) = &work.state.config.secrets else {
-        wrong.push(reason("/secrets", "this committer has no secrets: `committer.secrets` is not set"));
-        return HeaderMap::new();
-    };
-    match secrets::read(path) {
-        Ok(secrets) => resolved(named, &secrets, wrong),
-        Err(why) => {
-            wrong.push(reason("/secrets", format!("the committer's secrets cannot be used: {why}")));
-            HeaderMap::new()
-        }
-    }
+/// Every secret that this committer has.
+fn known_secrets(work: &Work<'_>) -> Result<BTreeMap<SecretName, String>, String> {
+    let Some(path) = &work.state.config.secrets else { return Ok(BTreeMap::new()) };
+    secrets::read(path).map_err(|why| format!("the committer's secrets cannot be used: {why}"))
 }
 
 fn resolved(
@@ -170,15 +175,28 @@ fn resolved(
     read.collect()
 }
 
+/// Room for the answer, which is set aside before anything is asked, and for the body.
+async fn room<'a>(work: &Work<'a>, effect: &HttpEffect) -> Result<Room<'a>, Outcome> {
+    let contents = 1 + usize::from(effect.body.is_some());
+    let reserved = work.state.memory.reserved(&work.intent.mission, contents * MAX_BODY_BYTES);
+    let room = tokio::time::timeout(work.deadline.remaining(), reserved).await.ok().flatten();
+    let is_there = |room: &Room<'_>| room.take(MAX_BODY_BYTES).is_ok();
+    room.filter(is_there)
+        .ok_or_else(|| Outcome::Later("the committer's memory is taken by others".to_owned()))
+}
+
 /// The request's body, from the artifacts.
-async fn body(work: &Work<'_>, digest: &Digest) -> Result<Bytes, Outcome> {
+async fn body(work: &Work<'_>, digest: &Digest, room: &Room<'_>) -> Result<Vec<u8>, Outcome> {
     let client = work.state.client.clone().in_mission(work.intent.mission.clone());
     let artifact =
         ArtifactRef::new(digest.as_str()).map_err(|error| Outcome::refused("/body", error.to_string()))?;
-    let mut content = Bounded(Vec::new());
+    let mut content = room.sink();
     let got = transfer::get(&client, &artifact, 0, &mut content, &|_, _| {});
     match tokio::time::timeout(work.deadline.remaining(), got).await {
-        Ok(Ok(_)) => Ok(content.0.into()),
+        Ok(Ok(_)) => Ok(content.kept),
+        Ok(Err(TransferError::Io(_))) if room.refused().is_some() => {
+            Err(Outcome::refused("/body", format!("a request's body is at most {MAX_BODY_BYTES} bytes")))
+        }
         Ok(Err(TransferError::Fault(fault))) if fault.is_retryable() || fault.code == Code::Internal => {
             Err(Outcome::Later(fault.to_string()))
         }
@@ -187,35 +205,12 @@ async fn body(work: &Work<'_>, digest: &Digest) -> Result<Bytes, Outcome> {
     }
 }
 
-/// Content in memory, of at most [`MAX_BODY_BYTES`].
-struct Bounded(Vec<u8>);
-
-impl AsyncWrite for Bounded {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<Result<usize, std::io::Error>> {
-        if self.0.len() + bytes.len() > MAX_BODY_BYTES {
-            let message = format!("a request's body is at most {MAX_BODY_BYTES} bytes");
-            return Poll::Ready(Err(std::io::Error::other(message)));
-        }
-        self.0.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use selvedge_contracts::payload::intent::IntentState;
+
     use super::*;
+    use crate::fixture;
 
     fn prepared(url: &str) -> Prepared {
         let mut headers = HeaderMap::new();
@@ -227,6 +222,10 @@ mod tests {
             key: HeaderValue::from_static("k"),
             content_type: None,
             body: None,
+            redaction: Redaction::default(),
+            _memory: crate::memory::Memory::new(0)
+                .room(&fixture::intent(IntentState::Executing).mission, 0)
+                .close(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! `selvedge approval grant` and `deny`.
+//! `selvedge approval grant`, `deny` and `lift`.
 
 use std::{
     io::{self, BufRead as _, IsTerminal as _, Write as _},
@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use selvedge_contracts::{
     call,
-    payload::intent::{Approve, Deny as Denial, approval_text},
+    payload::intent::{Approve, DenialLift, Deny as Denial, approval_text},
 };
 
 use super::{
@@ -81,7 +81,7 @@ fn is_wanted(asking: &Asking) -> io::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Deny an intent: one denial ends it.
+/// Deny an intent: one denial ends it for good, however often it is proposed again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge approval deny 0a1b2c3d4e5f --reason 'the tests are missing' --as olga")]
@@ -103,5 +103,32 @@ impl Deny {
         let denial = Denial { intent: seen.intent.id, digest, reason: self.reason };
         let denied = asking.client.call::<call::IntentDeny>(&denial).await?.reply;
         told(context, &denied)
+    }
+}
+
+/// Take a denial back: the intent may be proposed again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge approval lift 0a1b2c3d4e5f --reason 'the tests are there now' --as olga
+
+Any agent of the owner who denied it may, and the operator. It stays rejected until somebody proposes it again,
+and needs its approvals then.")]
+pub(crate) struct Lift {
+    /// The intent: its id, or the first 8 or more hex digits of it.
+    intent: Named,
+    /// Why.
+    #[arg(long)]
+    reason: String,
+    #[command(flatten)]
+    who: Who,
+}
+
+impl Lift {
+    pub(super) async fn run(self, context: &Context) -> Done {
+        let asking = self.who.anybody(context).await?;
+        let intent = self.intent.find(&asking.client).await?;
+        let wanted = DenialLift { intent, reason: self.reason };
+        let lifted = asking.client.call::<call::DenialLift>(&wanted).await?.reply;
+        told(context, &lifted)
     }
 }

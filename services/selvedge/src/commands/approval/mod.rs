@@ -19,6 +19,7 @@ pub(crate) enum Approval {
     Show(show::Show),
     Grant(answer::Grant),
     Deny(answer::Deny),
+    Lift(answer::Lift),
     RotateKeys(rotate::RotateKeys),
 }
 
@@ -29,6 +30,7 @@ impl Approval {
             Self::Show(verb) => verb.run(context).await,
             Self::Grant(verb) => verb.run(context).await,
             Self::Deny(verb) => verb.run(context).await,
+            Self::Lift(verb) => verb.run(context).await,
             Self::RotateKeys(verb) => verb.run(context),
         }
     }

@@ -12,6 +12,7 @@ use selvedge_kit::{client::Client, transfer};
 
 use super::{Asker, progress::Progress, reference, shown, standard};
 use crate::{
+    commands::creating::Creating,
     connect::Context,
     exit::{Done, Failure},
     input::ContractReference,
@@ -50,6 +51,8 @@ pub(crate) struct Put {
     #[arg(long = "source", value_name = "ARTIFACT", requires = "name", value_parser = reference)]
     sources: Vec<ArtifactRef>,
     #[command(flatten)]
+    creating: Creating,
+    #[command(flatten)]
     asker: Asker,
 }
 
@@ -84,7 +87,9 @@ impl Put {
             contract,
             sources: self.sources,
         };
-        let published = client.call::<call::ArtifactPublish>(&publish).await?.reply;
+        let create =
+            async || client.call::<call::ArtifactPublish>(&publish).await.map(|answered| answered.reply);
+        let Some(published) = self.creating.run(&client, create).await? else { return Ok(()) };
         context.output.print(&published, shown)?;
         Ok(())
     }

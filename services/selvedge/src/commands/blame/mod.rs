@@ -43,8 +43,16 @@ pub(crate) struct Blame {
     #[arg(long)]
     mission: Option<Mission>,
     /// The branch meant, where there is no work tree.
-    #[arg(long)]
+    #[arg(long, value_parser = branch)]
     branch: Option<String>,
+}
+
+/// A name that git cannot take for an option.
+fn branch(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('-') {
+        return Err("expected a branch or a commit; none starts with -".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Lines of one commit, and its chain of custody.
@@ -205,6 +213,14 @@ mod tests {
         assert_eq!(place("src/a.rs").unwrap(), ("src/a.rs", None));
         assert_eq!(place("odd:name").unwrap(), ("odd:name", None));
         assert!(place("a:0").is_err());
+    }
+
+    #[test]
+    fn a_branch_is_no_option_of_git() {
+        assert_eq!(branch("main").unwrap(), "main");
+        for option in ["-x", "--contents=/etc/passwd", ""] {
+            assert!(branch(option).unwrap_err().contains("none starts with -"), "{option}");
+        }
     }
 
     #[test]

@@ -44,14 +44,15 @@ impl Settle {
         let who = Who { agent: None, mission: self.mission };
         let asking = who.operator(context).await?;
         let seen = ask(&asking.client, &self.intent).await?.intent;
-        let executor = seen.execution.map(|execution| execution.executor).ok_or_else(|| {
+        let execution = seen.execution.ok_or_else(|| {
             Fault::conflict(format!("{} is {} and nobody tried it", seen.id, seen.state.name()))
         })?;
         let outcome = match self.outcome {
             Outcome::Happened => Settlement::Happened,
             Outcome::DidNot => Settlement::DidNot,
         };
-        let wanted = Request { intent: seen.id, outcome, note: self.note, executor };
+        let (round, attempt, executor) = (seen.round, execution.attempt, execution.executor);
+        let wanted = Request { intent: seen.id, outcome, note: self.note, round, attempt, executor };
         let settled = asking.client.call::<call::IntentSettle>(&wanted).await?.reply;
         context.output.print(&settled, human)?;
         Ok(())

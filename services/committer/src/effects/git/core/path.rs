@@ -11,12 +11,25 @@ pub(super) fn fault_of(path: &[u8]) -> Option<&'static str> {
 
 /// Whether NTFS or HFS+ may take a name for `.git` (git's `core.protectNTFS` and `core.protectHFS`).
 fn is_dot_git(name: &[u8]) -> bool {
+    may_be(name, |part| part == ".git" || part == "git~1")
+}
+
+/// The same of `.gitmodules`, also under the short names that NTFS gives it: `gitmod~1` to `~4`, and from then on
+/// a hash of it (git's `is_ntfs_dotgitmodules`).
+fn is_dot_gitmodules(name: &[u8]) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_short = |part: &str| {
+        let parts = part.split_once('~').filter(|(_, number)| part.len() == 8 && is_number(number));
+        parts.is_some_and(|(start, _)| start == "gitmod" || "gi7eba".starts_with(start))
+    };
+    may_be(name, |part| part == ".gitmodules" || is_short(part))
+}
+
+/// Whether some file system takes a name for one that `is` it.
+fn may_be(name: &[u8], is: impl Fn(&str) -> bool) -> bool {
     let text = String::from_utf8_lossy(name);
     let visible: String = text.chars().filter(|c| !is_ignored_by_hfs(*c)).collect();
-    visible.to_lowercase().split(['\\', ':']).any(|part| {
-        let part = part.trim_end_matches([' ', '.']);
-        part == ".git" || part == "git~1"
-    })
+    visible.to_lowercase().split(['\\', ':']).any(|part| is(part.trim_end_matches([' ', '.'])))
 }
 
 /// Code points that HFS+ leaves out when it compares names.
@@ -28,7 +41,7 @@ fn is_ignored_by_hfs(c: char) -> bool {
 /// is a symlink itself it would lead elsewhere than it says.
 pub(super) fn fault_of_target(path: &[u8], target: &[u8]) -> Option<&'static str> {
     const OUT: &str = "its target leads out of the tree";
-    if path.ends_with(b".gitmodules") {
+    if path.rsplit(|&byte| byte == b'/').next().is_some_and(is_dot_gitmodules) {
         return Some(".gitmodules may not be a symlink");
     }
     if target.is_empty() || target.len() > 4_095 || target.contains(&0) {
@@ -70,9 +83,16 @@ mod tests {
 
     #[test]
     fn a_symlink_stays_in_the_tree() {
-        for (path, target) in
-            [("a", "b"), ("a/b", "../c"), ("a/b/c", "../../d/e"), ("a", "./b"), ("a/b", "..")]
-        {
+        for (path, target) in [
+            ("a.gitmodules", "b"),
+            (".gitmodules/a", "b"),
+            ("a~1", "b"),
+            ("a", "b"),
+            ("a/b", "../c"),
+            ("a/b/c", "../../d/e"),
+            ("a", "./b"),
+            ("a/b", ".."),
+        ] {
             assert_eq!(fault_of_target(path.as_bytes(), target.as_bytes()), None, "{path} -> {target}");
         }
         for (path, target, reason) in [
@@ -83,6 +103,12 @@ mod tests {
             ("a", "", "no path"),
             ("a", ".GIT/config", "into .git"),
             (".gitmodules", "b", "may not be"),
+            (".GitModules", "b", "may not be"),
+            ("a/.gitmodules . ", "b", "may not be"),
+            (".gitmodules:$DATA", "b", "may not be"),
+            (".g\u{200d}itmodules", "b", "may not be"),
+            ("GITMOD~1", "b", "may not be"),
+            ("gi7eb~12", "b", "may not be"),
         ] {
             let found = fault_of_target(path.as_bytes(), target.as_bytes()).unwrap_or("nothing");
             assert!(found.contains(reason), "{path} -> {target}: {found}");

@@ -90,7 +90,7 @@ impl Git {
             reads,
         };
         let request = self.about.proposal(Effect::Git(effect), &message)?;
-        propose(context, &asking, &request, self.following.wait).await
+        propose(context, &asking, &request, &self.following.creating, self.following.wait).await
     }
 }
 

@@ -128,7 +128,7 @@ impl Http {
             timeout_ms: self.timeout,
         };
         let request = self.about.proposal(Effect::Http(effect), &title)?;
-        propose(context, &asking, &request, self.following.wait).await
+        propose(context, &asking, &request, &self.following.creating, self.following.wait).await
     }
 }
 

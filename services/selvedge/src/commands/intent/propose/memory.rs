@@ -71,7 +71,7 @@ impl Memory {
         let effect = MemoryEffect { key: self.key, value, revision, sources: self.sources };
         let request = self.about.proposal(Effect::Memory(effect), &title)?;
         let asking = self.following.who.anybody(context).await?;
-        propose(context, &asking, &request, self.following.wait).await
+        propose(context, &asking, &request, &self.following.creating, self.following.wait).await
     }
 }
 

@@ -16,7 +16,10 @@ use serde::de::DeserializeOwned;
 
 use super::{Patience, follow, outcome, past_verification, show::briefly};
 use crate::{
-    commands::lease::{Asking, Who},
+    commands::{
+        creating::Creating,
+        lease::{Asking, Who},
+    },
     connect::Context,
     exit::{Done, Failure},
     input,
@@ -58,6 +61,8 @@ pub(in crate::commands) struct Following {
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1h", value_parser = Patience::read)]
     pub(in crate::commands) wait: Option<Patience>,
     #[command(flatten)]
+    pub(in crate::commands) creating: Creating,
+    #[command(flatten)]
     pub(in crate::commands) who: Who,
 }
 
@@ -70,7 +75,7 @@ impl Propose {
             (None, Some(file)) => {
                 let request = read(&file)?;
                 let asking = self.following.who.anybody(context).await?;
-                propose(context, &asking, &request, self.following.wait).await
+                propose(context, &asking, &request, &self.following.creating, self.following.wait).await
             }
             (None, None) => Err(Failure::usage("say what: a file, or git, http or memory")),
         }
@@ -92,9 +97,12 @@ pub(in crate::commands) async fn propose(
     context: &Context,
     asking: &Asking,
     request: &Request,
+    creating: &Creating,
     wait: Option<Patience>,
 ) -> Done {
-    let proposed = asking.client.call::<call::IntentPropose>(request).await?.reply;
+    let client = &asking.client;
+    let create = async || client.call::<call::IntentPropose>(request).await.map(|answered| answered.reply);
+    let Some(proposed) = creating.run(client, create).await? else { return Ok(()) };
     let seen = match wait {
         None => past_verification(asking, proposed).await?,
         Some(patience) => {

@@ -1,0 +1,253 @@
+//! Asking the service `overlap` before something is created: what looks like it is told to whoever wants it, and
+//! nothing is created before they have said what is to become of it.
+
+use selvedge_contracts::{
+    call,
+    fault::{Code, Detail, Fault},
+    id::{CreationId, KindName},
+    payload::overlap::{Candidate, Clearance, OnBehalf, Propose, ProposeReply, Verdict},
+};
+use serde::Deserialize;
+
+use crate::{
+    client::{Client, Options},
+    clock::Deadline,
+    service::Call,
+};
+
+/// Whether a service asks before it creates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Asking {
+    /// Nothing is created that was not cleared; where `overlap` does not answer, nothing is created.
+    Required,
+    /// Nobody is asked.
+    Off,
+}
+
+/// What is to be created; only as much of its texts counts as `overlap` looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// What the thing is called among those of its kind, in its mission.
+    pub id: String,
+    /// In a line.
+    pub title: String,
+    /// The rest.
+    pub description: String,
+    /// Paths that it is about.
+    pub paths: Vec<String>,
+    /// Names of artifacts that it makes or changes.
+    pub artifacts: Vec<String>,
+}
+
+/// Place in a fault's details of the creation that is asked about.
+const AT_CREATION: &str = "/overlap/creation";
+/// Place of each candidate.
+const AT_CANDIDATE: &str = "/overlap/candidates";
+
+/// Asks as a service, for the caller of `call`; answers with what the thing's own fact carries. Whoever asks
+/// twice for the same thing is answered as it stands.
+///
+/// # Errors
+/// Conflict if something looks like it and nobody has decided, if it was merged or discarded, or somebody else is
+/// about to create it: with the creation and the candidates in its details. `unavailable` where `overlap` does
+/// not answer in time: nothing was created.
+pub async fn clear(client: &Client, call: &Call, what: KindName, wanted: Wanted) -> Result<Clearance, Fault> {
+    let session = call.session()?;
+    let on_behalf = OnBehalf {
+        agent: call.agent_id()?,
+        role: call.role(),
+        owner: session.owner.clone(),
+        session: call.subject.scope.id.clone(),
+        task: session.task.clone(),
+        request: session.request.clone(),
+    };
+    let request = propose(what, wanted, on_behalf);
+    let client = client.clone().in_mission(call.mission().clone());
+    let options = Options { timeout_ms: Some(share_ms(call.deadline())), ..Options::default() };
+    let answered = client.call_with::<call::OverlapPropose>(&request, &options).await;
+    let reply = answered.map_err(unanswered)?.reply;
+    match refusal(&request.what, &reply) {
+        Some(fault) => Err(fault),
+        None => reply.clearance().ok_or_else(|| Fault::internal("overlap cleared nothing")),
+    }
+}
+
+/// What is left for it, so that there is time to create the thing too.
+fn share_ms(deadline: Deadline) -> u64 {
+    u64::try_from(deadline.remaining().as_millis() / 2).unwrap_or(u64::MAX)
+}
+
+/// The creation that a refusal says is to be decided about.
+pub fn asked_about(fault: &Fault) -> Option<CreationId> {
+    let detail = fault.details.iter().find(|detail| detail.at == AT_CREATION)?;
+    CreationId::new(&detail.message).ok()
+}
+
+fn propose(what: KindName, wanted: Wanted, on_behalf: OnBehalf) -> Propose {
+    use selvedge_contracts::payload::overlap::{
+        KEPT_DESCRIPTION_BYTES, KEPT_NAME_BYTES, KEPT_NAMES, KEPT_TITLE_BYTES,
+    };
+    let names = |names: Vec<String>| {
+        let named = names.into_iter().filter(|name| !name.is_empty()).take(KEPT_NAMES);
+        named.map(|name| cut(&name, KEPT_NAME_BYTES).to_owned()).collect()
+    };
+    Propose {
+        what,
+        id: wanted.id,
+        title: cut(&wanted.title, KEPT_TITLE_BYTES.min(500)).to_owned(),
+        description: cut(&wanted.description, KEPT_DESCRIPTION_BYTES).to_owned(),
+        paths: names(wanted.paths),
+        artifacts: names(wanted.artifacts),
+        on_behalf: Some(on_behalf),
+    }
+}
+
+fn cut(text: &str, most_bytes: usize) -> &str {
+    let end = (0..=most_bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
+
+fn unanswered(fault: Fault) -> Fault {
+    if !fault.is_retryable() {
+        return fault;
+    }
+    let message =
+        format!("nothing was created: what looks like it cannot be looked up now: {}", fault.message);
+    Fault { code: Code::Unavailable, message, ..fault }
+}
+
+/// Why the thing may not be created, if it may not.
+fn refusal(what: &KindName, reply: &ProposeReply) -> Option<Fault> {
+    let best = reply.checked.candidates.first();
+    let like = best.map_or_else(String::new, |best| format!(" ({})", in_words(best)));
+    let message = match &reply.verdict {
+        Verdict::Clear => return None,
+        Verdict::Pending => {
+            return Some(Fault::unavailable(
+                "nothing was created: what came before it is still being looked at; ask again",
+            ));
+        }
+        Verdict::Asked => format!(
+            "this {what} looks like something that is there{like}: say by overlap.decide whether to proceed, to merge or to discard it, then ask again"
+        ),
+        Verdict::Taken => format!(
+            "another agent is about to create this {what} with another text{like}: agree with them, or ask again later"
+        ),
+        Verdict::Merged { into, root } if into == root => {
+            format!("this {what} was merged into {into}: work on that")
+        }
+        Verdict::Merged { into, root } => {
+            format!("this {what} was merged into {into}, which is part of {root} by now: work on that")
+        }
+        Verdict::Discarded { reason } => {
+            let reason = reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("this {what} was decided against{reason}")
+        }
+    };
+    let mut details = Vec::new();
+    let mut add = |at: &str, message: String| details.push(Detail { at: at.to_owned(), message });
+    if reply.verdict == Verdict::Asked {
+        add(AT_CREATION, reply.creation.to_string());
+    }
+    if let Verdict::Merged { root, .. } = &reply.verdict {
+        add("/overlap/merged_into", root.to_string());
+    }
+    for (index, candidate) in reply.checked.candidates.iter().enumerate() {
+        add(&format!("{AT_CANDIDATE}/{index}"), in_words(candidate));
+    }
+    Some(Fault { code: Code::Conflict, message, details })
+}
+
+fn in_words(candidate: &Candidate) -> String {
+    let Candidate { creation, what, id, title, state, proposer, score, level, .. } = candidate;
+    let level = level.map_or("alike", selvedge_contracts::payload::overlap::Level::name);
+    format!("{level} {score}: {what} {id:?} {title:?}, {state}, of {proposer}: {creation}")
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_contracts::{
+        id::{AgentId, Caller, Digest, Mission, Owner, ScopeId},
+        payload::overlap::{Basis, Checked, CreationState, Level},
+        role::Role,
+    };
+
+    use super::*;
+
+    fn creation(number: u128) -> CreationId {
+        CreationId::from_number(number)
+    }
+
+    fn reply(verdict: Verdict) -> ProposeReply {
+        let digest = Digest::new(&"0".repeat(64)).unwrap();
+        let candidate = Candidate {
+            creation: creation(2),
+            mission: Mission::new("demo").unwrap(),
+            what: KindName::task(),
+            id: "t1".into(),
+            title: "Fix the login".into(),
+            state: CreationState::Existing,
+            proposer: Caller::new("bob-1a2b3c4d").unwrap(),
+            owner: None,
+            place: 4,
+            score: 910,
+            level: Some(Level::Strong),
+            reasons: Vec::new(),
+        };
+        let basis = Basis { up_to_sequence: 7, index_hash: digest.clone(), model_hash: digest };
+        let checked = Checked { basis, weak_meaning: false, candidates: vec![candidate] };
+        ProposeReply { creation: creation(1), verdict, place: 8, checked, revision: 9 }
+    }
+
+    fn refused(verdict: Verdict) -> Fault {
+        refusal(&KindName::intent(), &reply(verdict)).unwrap()
+    }
+
+    #[test]
+    fn whoever_is_asked_is_told_about_what_and_what_it_looks_like() {
+        let asked = refused(Verdict::Asked);
+        assert_eq!((asked.code, asked_about(&asked)), (Code::Conflict, Some(creation(1))));
+        assert!(asked.message.contains("overlap.decide") && !asked.is_retryable());
+        let candidate = &asked.details[1];
+        assert_eq!(candidate.at, "/overlap/candidates/0");
+        for part in ["strong 910", "task \"t1\" \"Fix the login\"", "bob-1a2b3c4d", creation(2).as_str()] {
+            assert!(candidate.message.contains(part), "{part}: {candidate:?}");
+        }
+        assert_eq!(refusal(&KindName::intent(), &reply(Verdict::Clear)), None);
+    }
+
+    #[test]
+    fn what_is_over_is_refused_for_good_and_what_is_pending_may_be_asked_again() {
+        let merged = refused(Verdict::Merged { into: creation(2), root: creation(3) });
+        assert!(merged.message.contains(creation(3).as_str()), "{merged}");
+        let discarded = refused(Verdict::Discarded { reason: Some("not now".into()) });
+        assert!(discarded.message.contains("not now"), "{discarded}");
+        for over in [merged, discarded, refused(Verdict::Taken)] {
+            assert_eq!((over.code, asked_about(&over)), (Code::Conflict, None));
+        }
+        assert!(refused(Verdict::Pending).is_retryable());
+    }
+
+    #[test]
+    fn texts_are_cut_where_nobody_looks_any_more() {
+        let wanted = Wanted {
+            id: "x".into(),
+            title: "ä".repeat(400),
+            description: "d".repeat(5_000),
+            paths: vec!["p".repeat(2_000); 50],
+            artifacts: vec![String::new()],
+        };
+        let behalf = OnBehalf {
+            agent: AgentId::new("ada-1a2b3c4d").unwrap(),
+            role: Role::Worker,
+            owner: Owner::new("person:ada").unwrap(),
+            session: ScopeId::new("session_1").unwrap(),
+            task: None,
+            request: None,
+        };
+        let request = propose(KindName::intent(), wanted, behalf);
+        assert_eq!((request.title.chars().count(), request.description.len()), (250, 2_048));
+        assert_eq!((request.paths.len(), request.paths[0].len(), request.artifacts.len()), (32, 256, 0));
+    }
+}
