@@ -12,6 +12,7 @@
 mod answer;
 mod calibrate;
 mod cells;
+mod common;
 mod corpus;
 mod embed;
 mod error;
@@ -22,8 +23,10 @@ mod index;
 mod item;
 mod lexicon;
 mod model;
+mod packed;
 mod postings;
 mod profile;
+mod rarity;
 mod reasons;
 mod rules;
 mod search;

@@ -18,17 +18,18 @@ impl Postings {
         self.count
     }
 
-    /// Adds a place behind all others; one that is not behind them is dropped.
-    pub(crate) fn push(&mut self, slot: u32, is_marked: bool) {
+    /// Adds a place behind all others; one that is not behind them is dropped. Whether it was added.
+    pub(crate) fn push(&mut self, slot: u32, is_marked: bool) -> bool {
         let place = u64::from(slot) << 1 | u64::from(is_marked);
         if self.count > 0 {
             if place <= self.last {
-                return;
+                return false;
             }
             self.write(place - self.last);
         }
         self.last = place;
         self.count += 1;
+        true
     }
 
     fn write(&mut self, distance: u64) {
