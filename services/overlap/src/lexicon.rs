@@ -1,6 +1,8 @@
 //! Where each term stands. A search reads the newest places of every term, and then, rarest term first, as many
 //! of the others as its budget allows.
 
+use std::ops::ControlFlow;
+
 use hashbrown::HashMap;
 
 use crate::{postings::Postings, rarity::imagined};
@@ -38,7 +40,9 @@ pub(crate) struct Reach {
 #[derive(Debug, Default)]
 pub(crate) struct Scores {
     by_slot: Vec<u32>,
+    /// Slots with a score, as many as `used`; the rest is room.
     touched: Vec<u32>,
+    used: usize,
 }
 
 impl Scores {
@@ -49,21 +53,30 @@ impl Scores {
         }
     }
 
+    /// Makes room for so many more touched ones.
+    fn reserve(&mut self, more: usize) {
+        if self.touched.len() < self.used + more {
+            self.touched.resize(self.used + more, 0);
+        }
+    }
+
+    /// Adds to a score. Always writes the slot down, and keeps it only if it is new: a branch on what comes from
+    /// memory would wait for it.
     #[inline]
     fn add(&mut self, slot: u32, weight: u32) {
-        if let Some(score) = self.by_slot.get_mut(slot as usize) {
-            if *score == 0 {
-                self.touched.push(slot);
-            }
+        let score = self.by_slot.get_mut(slot as usize);
+        if let Some((score, touched)) = score.zip(self.touched.get_mut(self.used)) {
+            *touched = slot;
+            self.used += usize::from(*score == 0);
             *score = score.saturating_add(weight);
         }
     }
 
     /// Shows each slot with a score to `see`, and forgets them all.
     pub(crate) fn drain(&mut self, mut see: impl FnMut(u32, u32)) {
-        for slot in self.touched.drain(..) {
-            if let Some(score) = self.by_slot.get_mut(slot as usize) {
-                see(slot, std::mem::take(score));
+        for slot in self.touched.iter().take(std::mem::take(&mut self.used)) {
+            if let Some(score) = self.by_slot.get_mut(*slot as usize) {
+                see(*slot, std::mem::take(score));
             }
         }
     }
@@ -121,17 +134,21 @@ impl Lexicon {
     pub(crate) fn search(&self, terms: &mut [Term], reach: Reach, scores: &mut Scores) {
         terms.sort_by_cached_key(|term| (self.count(term.key), term.key));
         let mut budget = reach.budget;
+        let newest = scores.by_slot.len().saturating_sub(reach.floor as usize);
         for term in terms {
             let Some(list) = self.list(term.key) else { continue };
-            for (slot, is_marked) in list.newest_first() {
+            scores.reserve((list.len() as usize).min(newest.saturating_add(budget)));
+            // It ends early only where the budget does: then the next list's old places are not read either.
+            let _ = list.show_newest_first(|slot, is_marked| {
                 if slot < reach.floor {
                     if budget == 0 {
-                        break;
+                        return ControlFlow::Break(());
                     }
                     budget -= 1;
                 }
                 scores.add(slot, if is_marked { term.marked_weight } else { term.weight });
-            }
+                ControlFlow::Continue(())
+            });
         }
     }
 
