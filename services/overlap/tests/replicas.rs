@@ -136,6 +136,24 @@ fn the_same_changes_give_the_same_answers_on_any_number_of_threads() {
 }
 
 #[test]
+fn the_first_few_are_the_first_of_all() {
+    let costly = Weights { shares: [900; selvedge_overlap::NAMES.len()], ..Weights::default() };
+    for weights in [Weights::default(), costly] {
+        let index = Index::new(model(), Settings { weights, ..settings() });
+        apply(&index, &changes(600));
+        for number in 0..15 {
+            let item = item(number, 99);
+            let query = Query { title: item.title, description: item.description, ..Query::default() };
+            let all = index.check(&query, &Readable::All, 1_000).candidates;
+            assert!(all.len() > 50 && all.is_sorted_by(|one, other| one.score >= other.score));
+            for limit in [1, 5, 20] {
+                assert_eq!(index.check(&query, &Readable::All, limit).candidates, all[..limit]);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_snapshot_and_what_came_after_it_are_the_whole() {
     let changes = changes(3_000);
     let whole = Index::new(model(), settings());
