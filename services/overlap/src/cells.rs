@@ -2,9 +2,9 @@
 //! Once there are many, the rest stands in cells around centroids that never change again: a search scans the
 //! cells whose centroids are nearest to what it looks for.
 
-use crate::vector::{Vector, dot, dots};
+use crate::vector::{Vector, dots};
 
-mod training;
+pub(crate) mod training;
 
 /// Vectors and the slots they belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,6 +40,14 @@ impl Cell {
         self.vectors.push(vector);
         self.slots.push(slot);
         at
+    }
+
+    /// Gives memory back once little of it is used.
+    pub(crate) fn shrink(&mut self) {
+        if self.vectors.capacity() > 4 * self.vectors.len() {
+            self.vectors.shrink_to(2 * self.vectors.len());
+            self.slots.shrink_to(2 * self.slots.len());
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -82,63 +90,45 @@ impl Cells {
         cell.slots.get(at).copied()
     }
 
-    /// Makes cells out of the tail: as many as `count`, their centroids fitted to a part of it.
-    pub(crate) fn train(&mut self, count: usize) {
-        let mut order: Vec<_> = self.tail.slots.iter().zip(&self.tail.vectors).collect();
-        order.sort_unstable_by_key(|(slot, _)| **slot);
-        let vectors: Vec<&Vector> = order.into_iter().map(|(_, vector)| vector).collect();
-        self.centroids = training::centroids(&vectors, count);
-        self.cells = vec![Cell::default(); self.centroids.len()];
-    }
-
-    /// Moves from the tail into cells whatever `stays` does not hold there, oldest first, and tells `see` where
-    /// everything that moved now is.
-    pub(crate) fn settle(&mut self, stays: impl Fn(u32) -> bool, mut see: impl FnMut(u32, Place)) {
-        if self.centroids.is_empty() {
-            return;
-        }
-        let tail = std::mem::take(&mut self.tail);
-        let mut order: Vec<(u32, Vector)> = tail.slots.into_iter().zip(tail.vectors).collect();
+    /// The vectors of the tail by their slots.
+    pub(crate) fn tail_in_order(&self) -> Vec<(u32, &Vector)> {
+        let mut order: Vec<_> = self.tail.slots.iter().copied().zip(&self.tail.vectors).collect();
         order.sort_unstable_by_key(|(slot, _)| *slot);
-        let mut products = Vec::new();
-        for (slot, vector) in order {
-            let place = if stays(slot) {
-                self.push(slot, vector)
-            } else {
-                let cell = self.nearest(&vector, &mut products);
-                let at = self.cells.get_mut(cell as usize).map_or(u32::MAX, |cell| cell.push(slot, vector));
-                Place { cell, at }
-            };
-            see(slot, place);
-        }
+        order
     }
 
-    fn nearest(&self, vector: &Vector, products: &mut Vec<i32>) -> u32 {
-        dots(vector, &self.centroids, products);
-        let mut best = (i32::MIN, 0);
-        for (cell, product) in (0..).zip(products.iter()) {
-            if *product > best.0 {
-                best = (*product, cell);
-            }
+    /// Opens empty cells around centroids.
+    pub(crate) fn open(&mut self, centroids: Vec<Vector>) {
+        self.cells = vec![Cell::default(); centroids.len()];
+        self.centroids = centroids;
+    }
+
+    /// Moves the vector of a slot from the tail to a cell: gives back its new place, and the slot that moved to
+    /// its old one, if one did.
+    pub(crate) fn settle(&mut self, place: Place, slot: u32, cell: u32) -> Option<(Place, Option<u32>)> {
+        if place.cell != TAIL {
+            return None;
         }
-        best.1
+        let vector = *self.vector(place)?;
+        let at = self.cells.get_mut(cell as usize)?.push(slot, vector);
+        Some((Place { cell, at }, self.remove(place)))
     }
 
     /// Shows the products of a vector with all of the tail, and with about `budget` more of the nearest cells.
     pub(crate) fn scan(&self, vector: &Vector, budget: usize, mut see: impl FnMut(u32, i32)) {
         let mut products = Vec::new();
-        let mut scan = |cell: &Cell| {
-            dots(vector, &cell.vectors, &mut products);
+        let mut scan = |cell: &Cell, products: &mut Vec<i32>| {
+            dots(vector, &cell.vectors, products);
             products.iter().zip(&cell.slots).for_each(|(product, slot)| see(*slot, *product));
         };
-        scan(&self.tail);
-        let mut order: Vec<(i32, u32)> =
-            self.centroids.iter().zip(0..).map(|(centroid, cell)| (-dot(vector, centroid), cell)).collect();
+        scan(&self.tail, &mut products);
+        dots(vector, &self.centroids, &mut products);
+        let mut order: Vec<(i32, u32)> = products.iter().map(|product| -product).zip(0..).collect();
         order.sort_unstable();
         let mut left = budget;
         for (_, cell) in order {
             let Some(cell) = self.cells.get(cell as usize) else { continue };
-            scan(cell);
+            scan(cell, &mut products);
             left = left.saturating_sub(cell.slots.len());
             if left == 0 {
                 break;

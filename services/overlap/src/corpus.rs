@@ -9,7 +9,10 @@ use crate::{
     error::ApplyError,
     item::{Change, Item, State, Text},
     lexicon::Lexicon,
-    profile::{Meanings, Profile, Words},
+    packed::{Entry, pack},
+    profile::{Meanings, Words},
+    rarity::{Rarity, imagined},
+    rules::kind::Kinds,
     settings::Settings,
     trigrams, words,
 };
@@ -23,6 +26,7 @@ pub(crate) use {
     chain::{number as state_byte, state_of},
     ids::Ids,
     names::Names,
+    upkeep::Upkeep,
 };
 
 /// One place for an item. Slots only grow until they are renumbered: an edited item gets a new one.
@@ -37,6 +41,26 @@ pub(crate) struct Slot {
     /// Length of title and body together before they were brought to the fixed length; 0: there is no body.
     pub(crate) reach: u16,
     pub(crate) state: State,
+    /// What the title speaks of.
+    pub(crate) kinds: Kinds,
+    /// The words of title and description (`packed`), by their numbers in the word index.
+    pub(crate) words: Box<[u8]>,
+}
+
+impl Slot {
+    /// One without an item.
+    pub(crate) fn empty() -> Self {
+        Self {
+            text: None,
+            created: 0,
+            scope: 0,
+            place: Place::NONE,
+            reach: 0,
+            state: State::default(),
+            kinds: Kinds::default(),
+            words: Box::default(),
+        }
+    }
 }
 
 /// All items.
@@ -81,7 +105,7 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn of(text: &Text) -> Self {
-        let words = Words::of(text.title(), text.description(), |_| ());
+        let words = Words::of(text.title(), text.description(), |_, _| ());
         Self::new(words, name_terms(text.paths(), text.artifacts()), trigrams::of(text.title()))
     }
 
@@ -109,7 +133,7 @@ impl Ready {
     pub(crate) fn new(embedder: &dyn Embedder, item: &Item) -> Self {
         let text = Text::of(item);
         let meanings = Meanings::of(embedder, text.title(), text.description());
-        let words = Words::of(text.title(), text.description(), |_| ());
+        let words = Words::of(text.title(), text.description(), |_, _| ());
         let trigrams = trigrams::of(text.title());
         let names = name_terms(text.paths(), text.artifacts());
         Self { text, words, trigrams, names, meanings }
@@ -154,12 +178,14 @@ impl Corpus {
         self.ids.len()
     }
 
-    /// Applies a change; `ready` is its item worked out, where it has one.
+    /// Applies a change; `ready` is its item worked out, where it has one, and `upkeep` what [`Self::prepare`]
+    /// said of it.
     pub(crate) fn apply(
         &mut self,
         sequence: u64,
         change: &Change,
         ready: Option<Ready>,
+        upkeep: Option<Upkeep>,
     ) -> Result<(), ApplyError> {
         if sequence <= self.sequence {
             return Err(ApplyError::Old { sequence, applied: self.sequence });
@@ -178,7 +204,7 @@ impl Corpus {
         }
         self.sequence = sequence;
         self.chain = chain::next(&self.chain, sequence, change);
-        self.keep_up();
+        self.keep_up(upkeep);
         Ok(())
     }
 
@@ -193,12 +219,49 @@ impl Corpus {
         }
     }
 
+    /// All items with the sequences that they came with, in their order.
+    pub(crate) fn items(&self) -> impl Iterator<Item = (u64, Item)> {
+        let live = self.slots.iter().filter_map(|slot| Some((slot, slot.text.as_ref()?)));
+        live.map(|(slot, text)| (slot.created, self.item(slot, text)))
+    }
+
+    /// The item of a slot.
+    pub(crate) fn item(&self, slot: &Slot, text: &Text) -> Item {
+        Item {
+            id: text.id().to_owned(),
+            title: text.title().to_owned(),
+            description: text.description().to_owned(),
+            paths: text.paths().map(str::to_owned).collect(),
+            artifacts: text.artifacts().map(str::to_owned).collect(),
+            scope: self.scopes.name(slot.scope).to_owned(),
+            state: slot.state,
+        }
+    }
+
+    /// Takes up an item of another corpus, behind all others.
+    pub(crate) fn take_up(&mut self, created: u64, item: Item) {
+        let ready = Ready::new(&*self.embedder, &item);
+        let (state, scope) = (item.state, item.scope.clone());
+        let upkeep = self.prepare(&Change::Insert(item));
+        self.insert(created, state, &scope, ready);
+        self.keep_up(upkeep);
+    }
+
+    /// Follows another corpus, whose items it has taken up.
+    pub(crate) fn follow(&mut self, sequence: u64, chain: &[u8; 32]) {
+        self.sequence = sequence;
+        self.chain = chain::reindexed(chain, sequence);
+    }
+
     fn insert(&mut self, created: u64, state: State, scope: &str, ready: Ready) {
         let number = self.slots.len() as u32;
         let Ready { text, words, trigrams, names, meanings } = ready;
+        let mut entries: Vec<Entry> = Vec::with_capacity(words.all.len());
         for word in &words.all {
-            self.words.push(*word, number, words.is_in_title(*word));
+            let is_in_title = words.is_in_title(*word);
+            entries.push((self.words.push(*word, number, is_in_title), is_in_title));
         }
+        entries.sort_unstable();
         for name in &names {
             self.words.push(*name, number, true);
         }
@@ -216,6 +279,8 @@ impl Corpus {
             place: self.cells.push(number, meanings.whole),
             reach: meanings.reach(),
             state,
+            kinds: words.kinds,
+            words: pack(&entries),
         });
         self.ids.insert(number, &self.slots);
         self.watch(number, state, || Watched::new(words, names, trigrams));
@@ -248,6 +313,7 @@ impl Corpus {
     /// Bytes of all but the texts.
     pub(crate) fn index_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>()
+            + self.slots.iter().map(|slot| slot.words.len()).sum::<usize>()
             + self.lengths.capacity() * size_of::<Lengths>()
             + self.ids.bytes()
             + self.words.bytes()
@@ -262,8 +328,7 @@ impl Corpus {
         let lengths = self.lengths.get(number as usize).copied().unwrap_or_default();
         self.words_in_all -= u64::from(lengths.words);
         let slot = self.slots.get_mut(number as usize)?;
-        let old = Slot { text: slot.text.take(), ..slot.clone() };
-        slot.place = Place::NONE;
+        let old = std::mem::replace(slot, Slot::empty());
         if let Some(moved) = self.cells.remove(old.place)
             && let Some(moved) = self.slots.get_mut(moved as usize)
         {
@@ -287,13 +352,25 @@ impl Corpus {
         (self.slots.len() as u32).saturating_sub(self.settings.newest)
     }
 
-    /// What is worked out of a slot's text, for comparing.
-    pub(crate) fn profile(&self, slot: u32) -> Option<Profile> {
-        let slot = self.slots.get(slot as usize)?;
-        let text = slot.text.as_ref()?;
-        let head = self.embedder.embed(text.title());
-        let whole = self.cells.vector(slot.place)?;
-        let meanings = Meanings::from_parts(head, whole, slot.reach);
-        Some(Profile::new(text.title(), text.description(), meanings))
+    /// What a slot's text means.
+    pub(crate) fn meanings(&self, slot: &Slot) -> Option<Meanings> {
+        let title = self.embedder.embed(slot.text.as_ref()?.title());
+        Some(Meanings::from_parts(title, self.cells.vector(slot.place)?, slot.reach))
+    }
+
+    /// How many words a slot's text has, up to 255.
+    pub(crate) fn words_of(&self, slot: u32) -> usize {
+        self.lengths.get(slot as usize).map_or(0, |lengths| lengths.words.into())
+    }
+
+    /// How rare words are.
+    pub(crate) fn rarity(&self) -> Rarity {
+        Rarity::among(self.slots.len())
+    }
+
+    /// How many items have a word, the imagined ones among them.
+    pub(crate) fn count(&self, word: u32) -> u32 {
+        let number = self.words.number(word);
+        number.map_or_else(|| imagined(word), |number| self.words.count_with_imagined(number))
     }
 }

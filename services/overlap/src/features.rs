@@ -6,9 +6,11 @@ use std::cell::OnceCell;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    common::{self, Common, Word},
     fixed::{ONE, share},
+    fusion::Weights,
     item::Text,
-    profile::Profile,
+    profile::{Meanings, Profile},
     rules::{number::Numbers, polarity::Polarity},
     vector::cosine,
 };
@@ -34,7 +36,7 @@ pub struct Features {
 pub type Shares = [i32; NAMES.len()];
 
 /// What each share says.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "title meaning",
     "whole meaning",
     "body meaning",
@@ -44,30 +46,65 @@ pub const NAMES: [&str; 12] = [
     "all words",
     "all words of the shorter",
     "title words in the other",
+    "one title's words in the other",
     "trigrams",
     "length",
     "kind of work differs",
 ];
 
-/// A text whose words are weighed: each with its rarity, 8 bits behind the point. What rules look at is worked
-/// out when it is first asked for: most pairs differ enough without it.
-pub(crate) struct Weighed<'a> {
+/// What stands beside the words of two texts when they are first looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beside {
+    /// Cosine of the whole meanings.
+    pub(crate) meaning: i32,
+    /// How many kinds of work one title speaks of and the other does not.
+    pub(crate) kinds: u32,
+    /// How many words each text has.
+    pub(crate) lengths: [usize; 2],
+}
+
+/// The shares that cost little; [`complete`] adds the others.
+pub(crate) fn glance(common: &Common, beside: Beside) -> Shares {
+    let elsewhere = common.titles_elsewhere();
+    let [there, back] = elsewhere;
+    [
+        0,
+        beside.meaning,
+        0,
+        0,
+        common.titles(),
+        common.shorter_title(),
+        common.all(),
+        common.shorter(),
+        (there + back) / 2,
+        there.max(back),
+        0,
+        lengths(beside.lengths),
+        ONE / 2 * beside.kinds.min(2).cast_signed(),
+    ]
+}
+
+/// Whether a score depends on nothing but what [`glance`] gives, the names beside the text, and rules that can
+/// only lower it.
+pub(crate) fn is_bounded_by_a_glance(weights: &Weights) -> bool {
+    let [title, _, body, cross, _, _, _, _, _, _, trigrams, ..] = weights.shares;
+    [title, body, cross, trigrams] == [0; 4] && weights.numbers_differ <= 0 && weights.opposite <= 0
+}
+
+/// One of two texts. What rules look at is worked out when it is first asked for.
+pub(crate) struct Side<'a> {
     text: &'a Text,
-    profile: &'a Profile,
-    title: Vec<(u32, u32)>,
-    all: Vec<(u32, u32)>,
+    meanings: &'a Meanings,
+    trigrams: &'a [u32],
     numbers: OnceCell<Numbers>,
     all_numbers: OnceCell<Numbers>,
     polarity: OnceCell<Polarity>,
 }
 
-impl<'a> Weighed<'a> {
-    /// Weighs the words of a text.
-    pub(crate) fn new(text: &'a Text, profile: &'a Profile, idf: impl Fn(u32) -> u32) -> Self {
-        let all: Vec<(u32, u32)> = profile.words.all.iter().map(|word| (*word, idf(*word))).collect();
-        let title = all.iter().filter(|(word, _)| profile.words.is_in_title(*word)).copied().collect();
+impl<'a> Side<'a> {
+    pub(crate) fn new(text: &'a Text, meanings: &'a Meanings, trigrams: &'a [u32]) -> Self {
         let (numbers, all_numbers, polarity) = Default::default();
-        Self { text, profile, title, all, numbers, all_numbers, polarity }
+        Self { text, meanings, trigrams, numbers, all_numbers, polarity }
     }
 
     fn numbers(&self) -> &Numbers {
@@ -87,84 +124,56 @@ impl<'a> Weighed<'a> {
     }
 }
 
-/// Whether numbers of the titles differ, or those of the descriptions where the rest is much the same.
-fn numbers_differ(one: &Weighed<'_>, other: &Weighed<'_>, all: &Overlap) -> bool {
-    (one.numbers().differ(other.numbers())
-        && one.numbers().differs(other.numbers(), one.all_numbers(), other.all_numbers()))
-        || (all.of_both() > ONE / 2 && one.all_numbers().differ(other.all_numbers()))
+/// Compares two texts, whether an index has them or not.
+pub(crate) fn compare(texts: [&Text; 2], profiles: [&Profile; 2], rarity: impl Fn(u32) -> u32) -> Features {
+    let [first, second] = profiles;
+    let words: Vec<Word> = first.words.weighed(&rarity).collect();
+    let mut weights = common::Weights::default();
+    words.iter().for_each(|word| weights.add(word));
+    let common = Common::of(weights, &words, second.words.weighed(&rarity));
+    let beside = Beside {
+        meaning: cosine(&first.meanings.whole, &second.meanings.whole),
+        kinds: first.words.kinds.differing(second.words.kinds),
+        lengths: profiles.map(|profile| profile.words.all.len()),
+    };
+    let features = Features { shares: glance(&common, beside), ..Features::default() };
+    let [one, other] = texts;
+    complete(
+        features,
+        &Side::new(one, &first.meanings, &first.trigrams),
+        &Side::new(other, &second.meanings, &second.trigrams),
+    )
 }
 
-/// Compares two texts.
-pub(crate) fn compare(first: &Weighed<'_>, second: &Weighed<'_>) -> Features {
-    let (one, other) = (first.profile, second.profile);
-    let titles = Overlap::of(&first.title, &second.title);
-    let all = Overlap::of(&first.all, &second.all);
-    let there = Overlap::of(&first.title, &second.all);
-    let back = Overlap::of(&second.title, &first.all);
-    let (a, b) = (&one.meanings, &other.meanings);
-    let cross = cosine(&a.title, &b.whole).max(cosine(&b.title, &a.whole));
+/// Adds what costs more, and what rules say, to what was seen at a glance.
+pub(crate) fn complete(features: Features, one: &Side<'_>, other: &Side<'_>) -> Features {
+    let (a, b) = (one.meanings, other.meanings);
     let title_meaning = cosine(&a.title, &b.title);
     let bodies = a.body.as_ref().zip(b.body.as_ref());
-    let kinds = one.kinds.differing(other.kinds).min(2);
-    let shares = [
-        title_meaning,
-        cosine(&a.whole, &b.whole),
-        bodies.map_or(title_meaning, |(a, b)| cosine(a, b)),
-        cross,
-        titles.of_both(),
-        titles.of_the_shorter(),
-        all.of_both(),
-        all.of_the_shorter(),
-        (there.of_the_first() + back.of_the_first()) / 2,
-        trigrams(&one.trigrams, &other.trigrams),
-        lengths(one.words.all.len(), other.words.all.len()),
-        ONE / 2 * kinds.cast_signed(),
-    ];
+    let mut shares = features.shares;
+    let [title, _, body, cross, _, shorter_title, all, _, _, _, spelling, ..] = &mut shares;
+    *title = title_meaning;
+    *body = bodies.map_or(title_meaning, |(a, b)| cosine(a, b));
+    *cross = cosine(&a.title, &b.whole).max(cosine(&b.title, &a.whole));
+    *spelling = trigrams(one.trigrams, other.trigrams);
     Features {
+        numbers_differ: numbers_differ(one, other, *all),
+        is_opposite: is_same_but_for_a_word(*shorter_title) && one.polarity().opposes(other.polarity()),
         shares,
-        numbers_differ: numbers_differ(first, second, &all),
-        is_opposite: is_same_but_for_a_word(&titles) && first.polarity().opposes(second.polarity()),
-        ..Features::default()
+        ..features
     }
+}
+
+/// Whether numbers of the titles differ, or those of the descriptions where the rest is much the same.
+fn numbers_differ(one: &Side<'_>, other: &Side<'_>, all_words: i32) -> bool {
+    (one.numbers().differ(other.numbers())
+        && one.numbers().differs(other.numbers(), one.all_numbers(), other.all_numbers()))
+        || (all_words > ONE / 2 && one.all_numbers().differ(other.all_numbers()))
 }
 
 /// An opposite says something only where the rest is the same.
-fn is_same_but_for_a_word(titles: &Overlap) -> bool {
-    titles.of_the_shorter() >= ONE / 4
-}
-
-/// How much of two sets of words is common, each word counting by its rarity.
-struct Overlap {
-    first: u64,
-    second: u64,
-    common: u64,
-}
-
-impl Overlap {
-    fn of(first: &[(u32, u32)], second: &[(u32, u32)]) -> Self {
-        let weight = |words: &[(u32, u32)]| words.iter().map(|(_, weight)| u64::from(*weight)).sum();
-        let mut common = 0;
-        let mut rest = second.iter().peekable();
-        for (word, weight) in first {
-            while rest.next_if(|(other, _)| other < word).is_some() {}
-            if rest.next_if(|(other, _)| other == word).is_some() {
-                common += u64::from(*weight);
-            }
-        }
-        Self { first: weight(first), second: weight(second), common }
-    }
-
-    fn of_both(&self) -> i32 {
-        share(self.common, self.first + self.second - self.common)
-    }
-
-    fn of_the_shorter(&self) -> i32 {
-        share(self.common, self.first.min(self.second))
-    }
-
-    fn of_the_first(&self) -> i32 {
-        share(self.common, self.first)
-    }
+fn is_same_but_for_a_word(shorter_title: i32) -> bool {
+    shorter_title >= ONE / 4
 }
 
 /// Dice's coefficient of two lists in order.
@@ -178,6 +187,8 @@ fn trigrams(one: &[u32], other: &[u32]) -> i32 {
     share(2 * common, (one.len() + other.len()) as u64)
 }
 
-fn lengths(one: usize, other: usize) -> i32 {
-    share(one.min(other) as u64, one.max(other) as u64)
+fn lengths([one, other]: [usize; 2]) -> i32 {
+    // The index counts a text's words up to here.
+    let most = usize::from(u8::MAX);
+    share(one.min(other).min(most) as u64, one.max(other).min(most) as u64)
 }

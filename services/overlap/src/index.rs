@@ -12,10 +12,12 @@ use crate::{
     corpus::{Corpus, Ready},
     embed::Embedder,
     error::{ApplyError, SnapshotError},
-    features::{Features, Weighed, compare},
+    features::{Features, compare},
+    fixed::logistic,
     fusion::{Level, Thresholds},
     item::{Change, Item, Text},
     lexicon::Scores,
+    packed::unpack,
     profile::{Meanings, Profile},
     reasons::reasons,
     search::{Asked, Compared, with_names},
@@ -33,6 +35,8 @@ const KEPT_SCORES: usize = 8;
 pub struct Index {
     embedder: Arc<dyn Embedder>,
     corpus: RwLock<Corpus>,
+    /// Held while a change is worked out and applied: one comes after the other.
+    changing: Mutex<()>,
     scores: Mutex<Vec<Scores>>,
     model_hash: String,
 }
@@ -80,16 +84,27 @@ impl Index {
     fn over(corpus: Corpus, embedder: Arc<dyn Embedder>) -> Self {
         let model = blake3::Hasher::new().update(&embedder.hash()).update(&corpus.settings.hash()).finalize();
         let model_hash = model.to_hex().as_str().to_owned();
-        Self { embedder, corpus: RwLock::new(corpus), scores: Mutex::default(), model_hash }
+        Self {
+            embedder,
+            corpus: RwLock::new(corpus),
+            changing: Mutex::default(),
+            scores: Mutex::default(),
+            model_hash,
+        }
     }
 
-    /// Takes in what happened at a sequence. Sequences may have gaps.
+    /// Takes in what happened at a sequence. Sequences may have gaps. Checks go on while it is worked out, which
+    /// takes seconds once, when there are so many items that cells are made for them.
     ///
     /// # Errors
     /// The sequence is not above the last one, or the change does not fit what is there; nothing changes then,
     /// in no replica.
     pub fn apply(&self, sequence: u64, change: &Change) -> Result<(), ApplyError> {
-        self.write(sequence, change, self.ready(change))
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = self.ready(change);
+        let upkeep = self.read(|corpus| corpus.prepare(change));
+        let mut corpus = self.corpus.write().unwrap_or_else(PoisonError::into_inner);
+        corpus.apply(sequence, change, ready, upkeep)
     }
 
     fn ready(&self, change: &Change) -> Option<Ready> {
@@ -97,10 +112,6 @@ impl Index {
             Change::Insert(item) | Change::Edit(item) => Some(Ready::new(&*self.embedder, item)),
             Change::State { .. } | Change::Remove { .. } => None,
         }
-    }
-
-    fn write(&self, sequence: u64, change: &Change, ready: Option<Ready>) -> Result<(), ApplyError> {
-        self.corpus.write().unwrap_or_else(PoisonError::into_inner).apply(sequence, change, ready)
     }
 
     fn read<T>(&self, read: impl FnOnce(&Corpus) -> T) -> T {
@@ -113,7 +124,7 @@ impl Index {
         let mut scores = self.scores.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let checked = self.read(|corpus| {
             let view = corpus.view(query, readable);
-            let found = corpus.search(&asked, query, &view, &mut scores);
+            let found = corpus.search(&asked, query, &view, limit, &mut scores);
             let candidates = found.iter().take(limit);
             Checked {
                 up_to_sequence: corpus.sequence,
@@ -149,15 +160,16 @@ impl Index {
         let (one, other) = (Text::of(one), Text::of(other));
         let (first, second) = (self.profile(&one), self.profile(&other));
         self.read(|corpus| {
-            let first = Weighed::new(&one, &first, |word| corpus.idf(word));
-            let second = Weighed::new(&other, &second, |word| corpus.idf(word));
-            let features = compare(&first, &second);
+            let rarity = corpus.rarity();
+            let features = compare([&one, &other], [&first, &second], |word| rarity.of(corpus.count(word)));
             let features = with_names(features, &one, &other, same_scope);
             let score = corpus.settings.weights.score(&features);
+            let words = second.words.weighed(|word| rarity.of(corpus.count(word)));
+            let words = words.map(|word| (word.key, word.weight));
             Explained {
                 score,
                 level: thresholds.level(score, &features),
-                reasons: reasons(&one, &other, &features, |word| corpus.idf(word)),
+                reasons: reasons(&first.spelt, [&one, &other], &features, words),
                 features,
             }
         })
@@ -167,16 +179,7 @@ impl Index {
     pub fn item(&self, id: &str) -> Option<Item> {
         self.read(|corpus| {
             let slot = corpus.slots.get(corpus.find(id)? as usize)?;
-            let text = slot.text.as_ref()?;
-            Some(Item {
-                id: text.id().to_owned(),
-                title: text.title().to_owned(),
-                description: text.description().to_owned(),
-                paths: text.paths().map(str::to_owned).collect(),
-                artifacts: text.artifacts().map(str::to_owned).collect(),
-                scope: corpus.scopes.name(slot.scope).to_owned(),
-                state: slot.state,
-            })
+            Some(corpus.item(slot, slot.text.as_ref()?))
         })
     }
 
@@ -211,6 +214,34 @@ impl Index {
         self.len() == 0
     }
 
+    /// Another index of the same items at the same sequence, with another model or other settings. This one goes
+    /// on answering meanwhile, and taking in changes: those behind the new one's sequence ([`Stats`]) are to be
+    /// applied to it before it takes this one's place. Replicas that do so at the same sequence agree; one that
+    /// does so at another has another `index_hash`. `progress` is told items done, and all.
+    ///
+    /// # Errors
+    /// The settings allow fewer items than there are.
+    pub fn reindexed(
+        &self,
+        embedder: Arc<dyn Embedder>,
+        settings: Settings,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Self, ApplyError> {
+        let (items, sequence, chain) =
+            self.read(|corpus| (corpus.items().collect::<Vec<_>>(), corpus.sequence, corpus.chain));
+        if items.len() > settings.items {
+            return Err(ApplyError::Full(settings.items));
+        }
+        let mut corpus = Corpus::new(Arc::clone(&embedder), settings);
+        let all = items.len();
+        for (done, (created, item)) in (1..).zip(items) {
+            corpus.take_up(created, item);
+            progress(done, all);
+        }
+        corpus.follow(sequence, &chain);
+        Ok(Self::over(corpus, embedder))
+    }
+
     /// Writes all of it. Changes wait meanwhile, checks do not.
     ///
     /// # Errors
@@ -236,15 +267,20 @@ impl Index {
 fn candidate(corpus: &Corpus, asked: &Asked, found: &Compared, thresholds: &Thresholds) -> Option<Candidate> {
     let slot = corpus.slots.get(found.slot as usize)?;
     let text = slot.text.as_ref()?;
+    let score = logistic(found.logit);
+    let rarity = corpus.rarity();
+    let words = unpack(&slot.words).filter_map(|(number, _)| {
+        Some((corpus.words.key(number)?, rarity.of(corpus.words.count_with_imagined(number))))
+    });
     Some(Candidate {
         id: text.id().to_owned(),
         title: text.title().to_owned(),
         scope: corpus.scopes.name(slot.scope).to_owned(),
         state: slot.state,
         sequence: slot.created,
-        score: found.score,
-        level: thresholds.level(found.score, &found.features),
-        reasons: reasons(&asked.text, text, &found.features, |word| corpus.idf(word)),
+        score,
+        level: thresholds.level(score, &found.features),
+        reasons: reasons(&asked.profile.spelt, [&asked.text, text], &found.features, words),
         features: found.features,
     })
 }

@@ -1,9 +1,9 @@
 //! Overlap: what already exists that looks like this, before anything is created.
 //!
 //! An [`Index`] takes in changes in their order and answers checks from memory. Three arms name candidates: the
-//! meaning of the text (a static embedding in the binary), its words, and the spelling of its title. Those that
-//! they put first are compared in full, a logistic regression fuses what is found, and rules that no similarity
-//! replaces have the last word: another number is never `strong`, an opposite is never a duplicate.
+//! meaning of the text (a static embedding in the binary), its words, and the spelling of its title. All of these
+//! are looked at, the best are compared in full, a logistic regression fuses what is found, and rules that no
+//! similarity replaces have the last word: another number is never `strong`, an opposite is never a duplicate.
 //!
 //! Promises: two replicas that applied the same changes give the same answer to the last bit, on any machine and
 //! number of threads; the newest and the pending are compared exactly; every text costs bounded work. Never
@@ -12,6 +12,7 @@
 mod answer;
 mod calibrate;
 mod cells;
+mod common;
 mod corpus;
 mod embed;
 mod error;
@@ -22,8 +23,10 @@ mod index;
 mod item;
 mod lexicon;
 mod model;
+mod packed;
 mod postings;
 mod profile;
+mod rarity;
 mod reasons;
 mod rules;
 mod search;

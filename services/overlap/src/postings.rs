@@ -1,6 +1,8 @@
 //! A list of places where a term stands, newest first: distances in bytes that are read from their end, so that
 //! a reader who stops early has seen the newest.
 
+use std::ops::ControlFlow;
+
 /// Places in rising order, compressed. Each place is a slot and one mark of the caller's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Postings {
@@ -18,17 +20,18 @@ impl Postings {
         self.count
     }
 
-    /// Adds a place behind all others; one that is not behind them is dropped.
-    pub(crate) fn push(&mut self, slot: u32, is_marked: bool) {
+    /// Adds a place behind all others; one that is not behind them is dropped. Whether it was added.
+    pub(crate) fn push(&mut self, slot: u32, is_marked: bool) -> bool {
         let place = u64::from(slot) << 1 | u64::from(is_marked);
         if self.count > 0 {
             if place <= self.last {
-                return;
+                return false;
             }
             self.write(place - self.last);
         }
         self.last = place;
         self.count += 1;
+        true
     }
 
     fn write(&mut self, distance: u64) {
@@ -46,6 +49,28 @@ impl Postings {
     /// The places, newest first.
     pub(crate) fn newest_first(&self) -> NewestFirst<'_> {
         NewestFirst { rest: &self.bytes, next: (self.count > 0).then_some(self.last) }
+    }
+
+    /// Shows the places to `see`, newest first, until it breaks: faster than the iterator.
+    #[inline]
+    pub(crate) fn show_newest_first(
+        &self,
+        mut see: impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if self.count == 0 {
+            return ControlFlow::Continue(());
+        }
+        let mut place = self.last;
+        let mut distance = 0_u64;
+        see((place >> 1) as u32, place & 1 == 1)?;
+        for byte in self.bytes.iter().rev() {
+            distance = distance << 7 | u64::from(byte & 0x7f);
+            if byte & 0x80 == 0 {
+                place = place.wrapping_sub(std::mem::take(&mut distance));
+                see((place >> 1) as u32, place & 1 == 1)?;
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Bytes that it takes beside its own structure.
@@ -105,6 +130,13 @@ mod tests {
             }
             let expected: Vec<_> = places.into_iter().rev().collect();
             prop_assert_eq!(postings.len() as usize, expected.len());
+            let mut shown = Vec::new();
+            let enough = expected.len() / 2;
+            let _ = postings.show_newest_first(|slot, is_marked| {
+                shown.push((slot, is_marked));
+                if shown.len() == enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            prop_assert_eq!(&shown[..], &expected[..if enough == 0 { expected.len() } else { enough }]);
             prop_assert_eq!(postings.newest_first().collect::<Vec<_>>(), expected);
         }
     }

@@ -1,7 +1,9 @@
 //! All that is worked out of one text before it is compared with another.
 
 use crate::{
+    common::Word,
     embed::{Embedder, Meaning, joined},
+    reasons::Spelt,
     rules::kind::Kinds,
     trigrams,
     vector::{DIMENSIONS, LENGTH, NOTHING, Vector, normalised},
@@ -13,21 +15,21 @@ const TITLE_WORDS: usize = 64;
 /// Words of title and description together that count.
 const WORDS: usize = 256;
 
-/// A text, ready to be compared.
-#[derive(Debug, Clone)]
+/// A text, ready to be asked about.
+#[derive(Debug)]
 pub(crate) struct Profile {
     pub(crate) words: Words,
+    pub(crate) spelt: Spelt,
     pub(crate) meanings: Meanings,
     pub(crate) trigrams: Vec<u32>,
-    pub(crate) kinds: Kinds,
 }
 
 impl Profile {
-    /// That of an item whose whole meaning is at hand.
+    /// That of a text whose meanings are at hand.
     pub(crate) fn new(title: &str, description: &str, meanings: Meanings) -> Self {
-        let mut kinds = Kinds::default();
-        let words = Words::of(title, description, |word| kinds.see(word));
-        Self { words, meanings, trigrams: trigrams::of(title), kinds }
+        let mut spelt = Spelt::default();
+        let words = Words::of(title, description, |hash, word| spelt.see(hash, word));
+        Self { words, spelt, meanings, trigrams: trigrams::of(title) }
     }
 }
 
@@ -37,23 +39,36 @@ pub(crate) struct Words {
     pub(crate) title: Vec<u32>,
     /// Those of the title too.
     pub(crate) all: Vec<u32>,
+    /// What the title speaks of.
+    pub(crate) kinds: Kinds,
 }
 
 impl Words {
-    /// Those of a title and its description; `see` is shown the words of the title as they are.
-    pub(crate) fn of(title: &str, description: &str, mut see: impl FnMut(&str)) -> Self {
+    /// Those of a title and its description; `see` is shown each with its hash.
+    pub(crate) fn of(title: &str, description: &str, mut see: impl FnMut(u32, &str)) -> Self {
         let mut found = Self::default();
         words::each(title, TITLE_WORDS, |hash, word| {
-            see(word);
+            see(hash, word);
+            found.kinds.see(word);
             found.title.push(hash);
         });
         found.all.extend_from_slice(&found.title);
-        words::each(description, WORDS - found.all.len(), |hash, _| found.all.push(hash));
+        words::each(description, WORDS - found.all.len(), |hash, word| {
+            see(hash, word);
+            found.all.push(hash);
+        });
         for list in [&mut found.title, &mut found.all] {
             list.sort_unstable();
             list.dedup();
         }
         found
+    }
+
+    /// Each with its rarity.
+    pub(crate) fn weighed(&self, rarity: impl Fn(u32) -> u32) -> impl Iterator<Item = Word> {
+        let weigh =
+            move |key: &u32| Word { key: *key, weight: rarity(*key), is_in_title: self.is_in_title(*key) };
+        self.all.iter().map(weigh)
     }
 
     /// Whether a word stands in the title.

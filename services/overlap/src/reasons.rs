@@ -1,8 +1,10 @@
 //! Why two texts are held for alike, in words that a reader can check.
 
+use std::cmp::Reverse;
+
 use hashbrown::HashMap;
 
-use crate::{answer::Reason, features::Features, fixed::ONE, item::Text, words};
+use crate::{answer::Reason, features::Features, fixed::ONE, item::Text};
 
 /// Most words, paths or names that are shown.
 const MOST: usize = 8;
@@ -10,19 +12,38 @@ const MOST: usize = 8;
 /// From which likeness on meaning or spelling is named.
 const NAMED: i32 = ONE / 2;
 
-/// The reasons for and against.
+/// How a text spells its words, by their hashes.
+#[derive(Debug, Default)]
+pub(crate) struct Spelt(HashMap<u32, Box<str>>);
+
+impl Spelt {
+    /// Takes a word in, unless another one with its hash came before.
+    pub(crate) fn see(&mut self, hash: u32, word: &str) {
+        self.0.entry(hash).or_insert_with(|| word.into());
+    }
+
+    /// The rarest of the words that another text has, too, each of which comes once, with its rarity.
+    fn shared(&self, other: impl Iterator<Item = (u32, u32)>) -> Vec<String> {
+        let mut shared: Vec<(u32, &str)> =
+            other.filter_map(|(hash, rarity)| Some((rarity, &**self.0.get(&hash)?))).collect();
+        shared.sort_unstable_by_key(|(rarity, word)| (Reverse(*rarity), *word));
+        shared.into_iter().take(MOST).map(|(_, word)| word.to_owned()).collect()
+    }
+}
+
+/// The reasons for and against. `words` are those of the other text, each once, with its rarity.
 pub(crate) fn reasons(
-    one: &Text,
-    other: &Text,
+    spelt: &Spelt,
+    [one, other]: [&Text; 2],
     features: &Features,
-    idf: impl Fn(u32) -> u32,
+    words: impl Iterator<Item = (u32, u32)>,
 ) -> Vec<Reason> {
     let [_, meaning, .., spelling, _, kind] = features.shares;
     let thousandths = |share: i32| u16::try_from(share * 1000 / ONE).unwrap_or(0);
     let mut reasons = Vec::new();
     let paths = common(one.paths(), || other.paths());
     let artifacts = common(one.artifacts(), || other.artifacts());
-    let words = shared_words(one, other, idf);
+    let words = spelt.shared(words);
     reasons.extend((!artifacts.is_empty()).then_some(Reason::SameArtifacts(artifacts)));
     reasons.extend((!paths.is_empty()).then_some(Reason::SamePaths(paths)));
     reasons.extend((!words.is_empty()).then_some(Reason::SharedWords(words)));
@@ -39,21 +60,4 @@ fn common<'a, I: Iterator<Item = &'a str>>(
     other: impl Fn() -> I,
 ) -> Vec<String> {
     one.filter(|name| other().any(|other| other == *name)).take(MOST).map(str::to_owned).collect()
-}
-
-/// Words of both, as the first has them, rarest first.
-fn shared_words(one: &Text, other: &Text, idf: impl Fn(u32) -> u32) -> Vec<String> {
-    let mut seen: HashMap<u32, String> = HashMap::new();
-    words_of(one, |hash, word| {
-        seen.entry(hash).or_insert_with(|| word.to_owned());
-    });
-    let mut shared = Vec::new();
-    words_of(other, |hash, _| shared.extend(seen.remove(&hash).map(|word| (idf(hash), word))));
-    shared.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
-    shared.into_iter().take(MOST).map(|(_, word)| word).collect()
-}
-
-fn words_of(text: &Text, mut see: impl FnMut(u32, &str)) {
-    words::each(text.title(), 64, &mut see);
-    words::each(text.description(), 256, &mut see);
 }

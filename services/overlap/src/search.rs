@@ -1,17 +1,21 @@
-//! A check: three arms name candidates, those that most of them name are compared in full.
+//! A check: three arms name candidates, all of which are looked at; the best of them are compared in full.
 
 use hashbrown::HashMap;
 
 use crate::{
     answer::{Query, Readable},
+    common::{Common, Weights, Word},
     corpus::{Corpus, Watched, name_terms},
-    features::{Features, Weighed, compare},
-    fixed::{ONE, log2_ratio, share},
+    features::{Beside, Features, Side, complete, glance, is_bounded_by_a_glance},
+    fixed::{ONE, share},
     item::{NAMES, State, Text},
     lexicon::{Reach, Scores, Term},
+    packed::unpack,
     profile::Profile,
+    rarity::Rarity,
     top::Top,
-    words,
+    trigrams,
+    vector::cosine,
 };
 
 /// Most terms of a text that are looked for.
@@ -22,71 +26,6 @@ const GROUPS: usize = 24;
 
 /// How much of one, of 60, a rank counts for in the order of arms: reciprocal rank fusion.
 const RANK: u32 = 60;
-
-/// Texts that are imagined to have been there from the start: they say how rare a word is while there are few.
-const IMAGINED: u64 = 500;
-
-/// Of those, how many have a word that every tracker is full of.
-const IMAGINED_WITH: u64 = 25;
-
-/// Words that every tracker is full of.
-const EVERYWHERE: &[&str] = &[
-    "add",
-    "allow",
-    "build",
-    "bug",
-    "change",
-    "check",
-    "clean",
-    "code",
-    "command",
-    "config",
-    "create",
-    "default",
-    "error",
-    "fail",
-    "feature",
-    "file",
-    "fix",
-    "handle",
-    "implement",
-    "improve",
-    "issue",
-    "list",
-    "make",
-    "method",
-    "missing",
-    "module",
-    "new",
-    "not",
-    "option",
-    "output",
-    "problem",
-    "refactor",
-    "remove",
-    "run",
-    "set",
-    "show",
-    "support",
-    "system",
-    "task",
-    "test",
-    "type",
-    "update",
-    "use",
-    "user",
-    "value",
-    "version",
-    "work",
-    "write",
-];
-
-/// Hashes of the words that every tracker is full of, in order.
-static COMMON: std::sync::LazyLock<Vec<u32>> = std::sync::LazyLock::new(|| {
-    let mut common: Vec<u32> = EVERYWHERE.iter().filter_map(|word| words::stem_hash(word)).collect();
-    common.sort_unstable();
-    common
-});
 
 /// What a query is made into before it meets the corpus.
 pub(crate) struct Asked {
@@ -113,7 +52,6 @@ pub(crate) struct View {
 /// A candidate, compared.
 pub(crate) struct Compared {
     pub(crate) slot: u32,
-    pub(crate) score: u16,
     pub(crate) logit: i32,
     pub(crate) features: Features,
 }
@@ -142,42 +80,58 @@ impl Corpus {
             && view.scopes.as_ref().is_none_or(|scopes| scopes.binary_search(&found.scope).is_ok())
     }
 
-    /// How rare a word is: log2 of one in how many, 8 bits behind the point.
-    pub(crate) fn idf(&self, word: u32) -> u32 {
-        let imagined = if COMMON.binary_search(&word).is_ok() { IMAGINED_WITH } else { 0 };
-        let with = 2 * (u64::from(self.words.count(word)) + imagined);
-        let all = 2 * (self.slots.len() as u64 + IMAGINED);
-        log2_ratio(all + 2, with + 1)
-    }
-
-    /// Candidates, compared in full, best first and by id where they are equal.
+    /// Candidates, compared in full, best first and by id where they are equal: the best `limit`, and perhaps
+    /// some more.
     pub(crate) fn search(
         &self,
         asked: &Asked,
         query: &Query,
         view: &View,
+        limit: usize,
         scores: &mut Scores,
     ) -> Vec<Compared> {
         scores.fit(self.slots.len());
+        let rarity = self.rarity();
         let arms = [
             self.by_meaning(asked, view),
-            self.by_words(asked, view, scores),
+            self.by_words(asked, rarity, view, scores),
             self.by_trigrams(asked, view, scores),
         ];
-        let scope = self.scopes.find(&query.scope);
-        let weighed = Weighed::new(&asked.text, &asked.profile, |word| self.idf(word));
-        let mut compared: Vec<Compared> = self
-            .most_named(&arms)
-            .into_iter()
-            .filter_map(|slot| {
-                let features = self.compare(&weighed, &asked.text, scope, slot)?;
-                let logit = self.settings.weights.logit(&features);
-                Some(Compared { slot, logit, score: self.settings.weights.score(&features), features })
-            })
-            .collect();
+        let glancer = Glancer::new(self, asked, rarity, self.scopes.find(&query.scope));
+        let mut seen: Vec<Compared> =
+            self.most_named(&arms).into_iter().filter_map(|slot| glancer.glance(slot)).collect();
+        self.sort(&mut seen);
+        self.compare(asked, seen, limit)
+    }
+
+    fn sort(&self, found: &mut [Compared]) {
         let id = |found: &Compared| self.text(found.slot).map_or("", Text::id);
-        compared.sort_by(|one, other| other.logit.cmp(&one.logit).then_with(|| id(one).cmp(id(other))));
+        found.sort_unstable_by(|one, other| other.logit.cmp(&one.logit).then_with(|| id(one).cmp(id(other))));
+    }
+
+    /// Compares in full, best first, until there are `limit` that no later one can rise above.
+    fn compare(&self, asked: &Asked, seen: Vec<Compared>, limit: usize) -> Vec<Compared> {
+        let weights = &self.settings.weights;
+        let is_bounded = is_bounded_by_a_glance(weights);
+        let side = Side::new(&asked.text, &asked.profile.meanings, &asked.profile.trigrams);
+        let mut compared: Vec<Compared> = Vec::new();
+        for seen in seen {
+            let above = |found: &&Compared| found.logit > seen.logit;
+            if is_bounded && compared.iter().filter(above).count() >= limit {
+                break;
+            }
+            let Some(features) = self.complete(&side, &seen) else { continue };
+            compared.push(Compared { slot: seen.slot, logit: weights.logit(&features), features });
+        }
+        self.sort(&mut compared);
         compared
+    }
+
+    fn complete(&self, asked: &Side<'_>, seen: &Compared) -> Option<Features> {
+        let slot = self.slots.get(seen.slot as usize)?;
+        let text = slot.text.as_ref()?;
+        let (meanings, trigrams) = (self.meanings(slot)?, trigrams::of(text.title()));
+        Some(complete(seen.features, asked, &Side::new(text, &meanings, &trigrams)))
     }
 
     fn by_meaning(&self, asked: &Asked, view: &View) -> Vec<u32> {
@@ -191,19 +145,24 @@ impl Corpus {
         top.into_slots()
     }
 
-    fn by_words(&self, asked: &Asked, view: &View, scores: &mut Scores) -> Vec<u32> {
-        let words = &asked.profile.words;
-        let mut terms: Vec<Term> =
-            words.all.iter().map(|word| self.term(*word, words.is_in_title(*word))).collect();
-        terms.extend(asked.names.iter().map(|name| self.term(*name, true)));
+    fn by_words(&self, asked: &Asked, rarity: Rarity, view: &View, scores: &mut Scores) -> Vec<u32> {
+        let words = asked.profile.words.weighed(|word| rarity.of(self.count(word)));
+        let mut terms: Vec<Term> = words.map(term).collect();
+        let name = |key: u32| Word { key, weight: rarity.of(self.count(key)), is_in_title: true };
+        terms.extend(asked.names.iter().map(|key| term(name(*key))));
         terms.sort_unstable_by_key(|term| (std::cmp::Reverse(term.weight), term.key));
         terms.truncate(TERMS);
         let reach = Reach { floor: self.floor(), budget: self.settings.word_places };
         self.words.search(&mut terms, reach, scores);
         let mut top = Top::new(self.settings.per_arm);
         let norms = self.norms();
+        let [largest, ..] = norms;
         scores.drain(|slot, score| {
-            self.offer_found(&mut top, slot, i64::from(score) * self.norm(&norms, slot), view);
+            let score = i64::from(score);
+            // Most fall short even at the shortest length: theirs is not read.
+            if top.wants(score * largest, slot) {
+                self.offer_found(&mut top, slot, score * self.norm(&norms, slot), view);
+            }
         });
         terms.sort_unstable_by_key(|term| term.key);
         for (slot, watched) in self.watched_apart() {
@@ -211,11 +170,6 @@ impl Corpus {
             self.offer(&mut top, slot, i64::from(score) * self.norm(&norms, slot), view);
         }
         top.into_slots()
-    }
-
-    fn term(&self, key: u32, is_in_title: bool) -> Term {
-        let weight = self.idf(key);
-        Term { key, weight, marked_weight: if is_in_title { 2 * weight } else { weight } }
     }
 
     fn by_trigrams(&self, asked: &Asked, view: &View, scores: &mut Scores) -> Vec<u32> {
@@ -228,7 +182,10 @@ impl Corpus {
         self.trigrams.search(&mut terms, reach, scores);
         let mut top = Top::new(self.settings.per_arm);
         scores.drain(|slot, score| {
-            self.offer_found(&mut top, slot, self.spelling(slot, score), view);
+            // A title has at least the groups that are common.
+            if top.wants(spelling(score, score), slot) {
+                self.offer_found(&mut top, slot, self.spelling(slot, score), view);
+            }
         });
         groups.sort_unstable();
         for (slot, watched) in self.watched_apart() {
@@ -240,8 +197,7 @@ impl Corpus {
 
     /// Common groups against the length of the title.
     fn spelling(&self, slot: u32, common: u32) -> i64 {
-        let title = self.lengths.get(slot as usize).map_or(0, |lengths| lengths.title);
-        i64::from(common) * 65_536 / (GROUPS as i64 + i64::from(title))
+        spelling(common, self.lengths.get(slot as usize).map_or(0, |lengths| lengths.title.into()))
     }
 
     fn offer(&self, top: &mut Top, slot: u32, score: i64, view: &View) {
@@ -294,13 +250,61 @@ impl Corpus {
         slots.sort_unstable_by_key(|(slot, named)| (std::cmp::Reverse(*named), *slot));
         slots.into_iter().take(self.settings.compared).map(|(slot, _)| slot).collect()
     }
+}
 
-    fn compare(&self, asked: &Weighed<'_>, text: &Text, scope: Option<u32>, slot: u32) -> Option<Features> {
-        let (found, profile) = (self.text(slot)?, self.profile(slot)?);
-        let weighed = Weighed::new(found, &profile, |word| self.idf(word));
-        let same_scope = scope == self.slots.get(slot as usize).map(|slot| slot.scope);
-        Some(with_names(compare(asked, &weighed), text, found, same_scope))
+/// Looks at candidates: all that can be seen of them without reading their texts.
+struct Glancer<'a> {
+    corpus: &'a Corpus,
+    asked: &'a Asked,
+    rarity: Rarity,
+    scope: Option<u32>,
+    /// Words that the corpus has, by their numbers.
+    words: Vec<Word>,
+    /// Of all words, those that it does not have among them.
+    weights: Weights,
+}
+
+impl<'a> Glancer<'a> {
+    fn new(corpus: &'a Corpus, asked: &'a Asked, rarity: Rarity, scope: Option<u32>) -> Self {
+        let mut weights = Weights::default();
+        let mut words = Vec::with_capacity(asked.profile.words.all.len());
+        for word in asked.profile.words.weighed(|word| rarity.of(corpus.count(word))) {
+            weights.add(&word);
+            words.extend(corpus.words.number(word.key).map(|key| Word { key, ..word }));
+        }
+        words.sort_unstable_by_key(|word| word.key);
+        Self { corpus, asked, rarity, scope, words, weights }
     }
+
+    fn glance(&self, number: u32) -> Option<Compared> {
+        let slot = self.corpus.slots.get(number as usize)?;
+        let asked = &self.asked.profile;
+        let beside = Beside {
+            meaning: cosine(&asked.meanings.whole, self.corpus.cells.vector(slot.place)?),
+            kinds: asked.words.kinds.differing(slot.kinds),
+            lengths: [asked.words.all.len(), self.corpus.words_of(number)],
+        };
+        let weigh = |(key, is_in_title)| {
+            let weight = self.rarity.of(self.corpus.words.count_with_imagined(key));
+            Word { key, weight, is_in_title }
+        };
+        let common = Common::of(self.weights, &self.words, unpack(&slot.words).map(weigh));
+        let features = Features { shares: glance(&common, beside), ..Features::default() };
+        let same_scope = self.scope == Some(slot.scope);
+        let features = with_names(features, &self.asked.text, slot.text.as_ref()?, same_scope);
+        Some(Compared { slot: number, logit: self.corpus.settings.weights.logit(&features), features })
+    }
+}
+
+/// A word as it is looked for: in a title on both sides it counts twice.
+fn term(word: Word) -> Term {
+    let Word { key, weight, is_in_title } = word;
+    Term { key, weight, marked_weight: if is_in_title { 2 * weight } else { weight } }
+}
+
+/// Common groups against the groups of a title.
+fn spelling(common: u32, title: u32) -> i64 {
+    i64::from(common) * 65_536 / (GROUPS as i64 + i64::from(title))
 }
 
 /// Adds what stands beside the text.
@@ -322,6 +326,9 @@ fn common_share<'a, I: Iterator<Item = &'a str>>(
     for name in one.take(NAMES) {
         count += 1;
         common += u64::from(other().any(|other| other == name));
+    }
+    if common == 0 {
+        return 0;
     }
     share(common, count + other().count() as u64 - common).min(ONE)
 }

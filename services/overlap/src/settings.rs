@@ -27,7 +27,7 @@ pub struct Settings {
     pub trigram_places: usize,
     /// Candidates of each arm.
     pub per_arm: usize,
-    /// Candidates that are compared in full.
+    /// Candidates of all arms that are looked at; the best of these are compared in full.
     pub compared: usize,
     /// What features count.
     pub weights: Weights,
@@ -45,7 +45,7 @@ impl Default for Settings {
             word_places: 32_000,
             trigram_places: 16_000,
             per_arm: 50,
-            compared: 48,
+            compared: 150,
             weights: Weights::default(),
         }
     }

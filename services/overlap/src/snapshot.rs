@@ -1,5 +1,5 @@
 //! The whole corpus as bytes, and back. Frames (`frames`) carry: format, model, settings, sequence, chain,
-//! scopes, slots with their texts, lengths, vectors by cell, centroids, the two lexicons. All numbers are
+//! scopes, slots with their texts, words and lengths, vectors by cell, centroids, the two lexicons. All numbers are
 //! little-endian; a list has its length before it.
 
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ mod parts;
 use fields::{Reader, Writer};
 
 /// The format's number: another one, another format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Writes a corpus.
 pub(crate) fn write(corpus: &Corpus, out: &mut dyn Write) -> Result<(), SnapshotError> {

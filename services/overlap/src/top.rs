@@ -7,16 +7,22 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 pub(crate) struct Top {
     kept: BinaryHeap<Reverse<(i64, Reverse<u32>)>>,
     most: usize,
+    /// Scores below this are not wanted: most are, and are told so at once.
+    bar: i64,
 }
 
 impl Top {
     pub(crate) fn new(most: usize) -> Self {
-        Self { kept: BinaryHeap::with_capacity(most + 1), most }
+        Self { kept: BinaryHeap::with_capacity(most + 1), most, bar: i64::MIN }
     }
 
     /// Whether one of this score and slot would be kept.
     #[inline]
     pub(crate) fn wants(&self, score: i64, slot: u32) -> bool {
+        score >= self.bar && self.has_room_for(score, slot)
+    }
+
+    fn has_room_for(&self, score: i64, slot: u32) -> bool {
         self.kept.len() < self.most
             || self.kept.peek().is_some_and(|Reverse(worst)| (score, Reverse(slot)) > *worst)
     }
@@ -27,6 +33,9 @@ impl Top {
             self.kept.push(Reverse((score, Reverse(slot))));
             if self.kept.len() > self.most {
                 self.kept.pop();
+            }
+            if self.kept.len() == self.most {
+                self.bar = self.kept.peek().map_or(i64::MIN, |Reverse((score, _))| *score);
             }
         }
     }

@@ -245,6 +245,77 @@ fn texts_that_are_none_cost_little_and_break_nothing() {
     assert!(bytes.len() < 1 << 20, "{} bytes kept", bytes.len());
 }
 
+/// What one text is held for beside another, in an index where both may be found.
+fn held_for(index: &Index, one: &str, other: &str) -> Option<Level> {
+    let texts = |text: &str| Item { description: text.to_owned(), ..item("t", text) };
+    index.explain(&texts(one), &texts(other), &Query::default().thresholds).level
+}
+
+#[test]
+fn texts_that_say_nothing_are_held_for_nothing() {
+    let index = index(Settings::default());
+    let nothing = [
+        "",
+        " ",
+        "\0\u{1}\u{7f}\u{fffd}\n\r\t",
+        "🎉🎉",
+        "🚀",
+        "!!! ???",
+        "{}[]();",
+        "\u{202e}\u{202c}",
+        "the of and",
+    ];
+    for (sequence, text) in (1..).zip(nothing) {
+        index.apply(sequence, &Change::Insert(item(&sequence.to_string(), text))).unwrap();
+    }
+    for one in nothing {
+        let checked = index.check(&query(one), &Readable::All, 10);
+        assert!(checked.candidates.iter().all(|found| found.level.is_none()), "{one:?}: {checked:?}");
+        assert!(checked.weak_meaning || one == "the of and", "{one:?}");
+        for other in nothing {
+            assert_eq!(held_for(&index, one, other), None, "{one:?} {other:?}");
+        }
+    }
+}
+
+#[test]
+fn odd_texts_are_the_same_as_themselves_and_as_no_others() {
+    let index = index(Settings::default());
+    let long = "alpha beta gamma ".repeat(70_000);
+    let odd = [
+        "x",
+        "y",
+        "42",
+        "مرحبا بالعالم",
+        "إصلاح صفحة الدخول",
+        "Исправить ошибку входа",
+        "検索ページを速くする",
+        "fn f<T>(x: &[T]) -> Option<&T> { x.first() }",
+        "SELECT id, name FROM users WHERE age > 30 ORDER BY name;",
+        "\u{202e}desrever\u{202c}",
+        &long,
+    ];
+    for (at, one) in odd.iter().enumerate() {
+        assert_eq!(held_for(&index, one, one), Some(Level::Strong), "{at}");
+        for other in odd.iter().skip(at + 1) {
+            assert_eq!(held_for(&index, one, other), None, "{at} {:?}", other.get(..20));
+        }
+    }
+}
+
+#[test]
+fn what_stands_behind_the_bounds_of_a_text_does_not_count() {
+    let index = index(Settings::default());
+    let text = |end: &str| Item {
+        title: TITLE.into(),
+        description: "word ".repeat(200_000) + end,
+        ..item("t", TITLE)
+    };
+    let explained = index.explain(&text("one"), &text("other"), &Query::default().thresholds);
+    assert_eq!(explained, index.explain(&text("one"), &text("one"), &Query::default().thresholds));
+    assert_eq!(explained.level, Some(Level::Strong));
+}
+
 #[test]
 fn other_languages_are_found_by_their_words_and_said_to_be_weak() {
     let index = index(Settings::default());

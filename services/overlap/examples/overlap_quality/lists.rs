@@ -11,7 +11,8 @@ use crate::{data::Corpus, report::Figures};
 pub(crate) struct List {
     /// Title asked about, and the right answer's, for a reader.
     pub(crate) titles: (String, Option<String>),
-    /// Number of the pair, the same for both directions; of other queries, a running number.
+    /// Number of the first pair that hangs together with this one, the same for both directions; of other
+    /// queries, a running number.
     pub(crate) number: usize,
     /// Whether there is a right answer, among the candidates or not.
     pub(crate) is_pair: bool,
@@ -36,8 +37,9 @@ impl Lists {
             let item = Item { state: State::Existing, ..item.clone() };
             index.apply(sequence, &Change::Insert(item))?;
         }
+        let groups = groups(&corpus.pairs);
         let both =
-            corpus.pairs.iter().enumerate().flat_map(|(n, (a, b))| [(n, *a, Some(*b)), (n, *b, Some(*a))]);
+            corpus.pairs.iter().zip(groups).flat_map(|((a, b), n)| [(n, *a, Some(*b)), (n, *b, Some(*a))]);
         let without = without_pair(corpus, others).into_iter().enumerate().map(|(n, a)| (n, a, None));
         let lists = both.chain(without).map(|(n, a, b)| list(&index, corpus, n, a, b)).collect();
         Ok(Self { name: corpus.name.clone(), lists })
@@ -46,6 +48,23 @@ impl Lists {
     pub(crate) fn print(&self, what: &str, figures: &Figures) {
         println!("{}, {what}: {figures}", self.name);
     }
+}
+
+/// For each pair, the first of those that it hangs together with by common items.
+fn groups(pairs: &[(usize, usize)]) -> Vec<usize> {
+    let mut groups: Vec<usize> = (0..pairs.len()).collect();
+    let meet = |one: &(usize, usize), other: &(usize, usize)| {
+        one.0 == other.0 || one.0 == other.1 || one.1 == other.0 || one.1 == other.1
+    };
+    for later in 0..pairs.len() {
+        for earlier in 0..later {
+            if meet(&pairs[earlier], &pairs[later]) {
+                let (from, to) = (groups[later].max(groups[earlier]), groups[later].min(groups[earlier]));
+                groups.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
+            }
+        }
+    }
+    groups
 }
 
 /// Items of no pair, by a fixed order that looks random.

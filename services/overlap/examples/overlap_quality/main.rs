@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1_000)]
     others: usize,
     /// Strength of the regularisation.
-    #[arg(long, default_value_t = 60.0)]
+    #[arg(long, default_value_t = 20.0)]
     ridge: f64,
     /// Folds.
     #[arg(long, default_value_t = 5)]

@@ -88,7 +88,7 @@ pub(crate) fn single_features(lists: &Lists) {
         artifacts: 0,
         same_scope: 0,
     };
-    for alone in [0, 1, 4, 6, 8, 9] {
+    for alone in [0, 1, 4, 6, 8, 9, 10] {
         let mut weights = nothing.clone();
         weights.shares[alone] = 1_000_000;
         lists.print(&format!("{} alone", NAMES[alone]), &Figures::of(&lists.lists, &weights));
@@ -121,8 +121,8 @@ fn same_scope_only(list: &List) -> List {
     }
 }
 
-/// Each fold of both corpora measured with weights fitted to the other folds of both; both directions of a pair
-/// are in one fold.
+/// Each fold of both corpora measured with weights fitted to the other folds of both; both directions of a pair,
+/// and pairs that have an item in common, are in one fold.
 pub(crate) fn folds(all: &[Lists], count: usize, ridge: f64) {
     let mut figures: Vec<Figures> = all.iter().map(|_| Figures::default()).collect();
     for fold in 0..count {

@@ -46,6 +46,12 @@ struct Arguments {
     /// Where the snapshot is written for the restart.
     #[arg(long)]
     snapshot: Option<PathBuf>,
+    /// Leaves the snapshot there.
+    #[arg(long)]
+    keep: bool,
+    /// Takes the index up from a snapshot that was left, instead of filling it.
+    #[arg(long)]
+    from: Option<PathBuf>,
     /// Also compares candidates with those of an index that reads everything.
     #[arg(long)]
     exact: bool,
@@ -58,8 +64,10 @@ fn main() -> anyhow::Result<()> {
         None => Source::made_up(),
     };
     let model = Arc::new(StaticModel::embedded()?);
-    let index = Index::new(Arc::clone(&model) as _, Settings::default());
-    fill(&index, &source, arguments.items);
+    let index = match &arguments.from {
+        Some(path) => taken_up(Arc::clone(&model), path)?,
+        None => filled(Arc::clone(&model), &source, arguments.items),
+    };
     sizes(&index);
     checks("checks", &index, &source, &arguments, 0);
     checks("checks beside inserts", &index, &source, &arguments, 1_000);
@@ -67,12 +75,13 @@ fn main() -> anyhow::Result<()> {
         agreement(&index, &source, arguments.items)?;
     }
     if let Some(path) = &arguments.snapshot {
-        restart(index, model, path)?;
+        restart(index, model, path, arguments.keep)?;
     }
     Ok(())
 }
 
-fn fill(index: &Index, source: &Source, items: u64) {
+fn filled(model: Arc<StaticModel>, source: &Source, items: u64) -> Index {
+    let index = Index::new(model, Settings::default());
     let start = Instant::now();
     let mut slowest = Duration::ZERO;
     let mut made = Duration::ZERO;
@@ -86,6 +95,14 @@ fn fill(index: &Index, source: &Source, items: u64) {
     }
     let rate = items as f64 / (start.elapsed() - made).as_secs_f64();
     println!("insert: {rate:.0} a second on one thread, slowest {slowest:?}");
+    index
+}
+
+fn taken_up(model: Arc<StaticModel>, path: &PathBuf) -> anyhow::Result<Index> {
+    let start = Instant::now();
+    let index = Index::restore(model, Settings::default(), &mut BufReader::new(fs::File::open(path)?))?;
+    println!("restart from a snapshot: {:?}", start.elapsed());
+    Ok(index)
 }
 
 fn sizes(index: &Index) {
@@ -197,16 +214,16 @@ fn agreement(index: &Index, source: &Source, items: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn restart(index: Index, model: Arc<StaticModel>, path: &PathBuf) -> anyhow::Result<()> {
+fn restart(index: Index, model: Arc<StaticModel>, path: &PathBuf, keep: bool) -> anyhow::Result<()> {
     let start = Instant::now();
     index.snapshot(&mut BufWriter::new(fs::File::create(path)?))?;
     println!("snapshot: {} MB in {:?}", fs::metadata(path)?.len() / 1_000_000, start.elapsed());
     let hash = index.check(&Query::default(), &Readable::All, 0).index_hash;
     drop(index);
-    let start = Instant::now();
-    let index = Index::restore(model, Settings::default(), &mut BufReader::new(fs::File::open(path)?))?;
-    println!("restart from it: {:?}", start.elapsed());
+    let index = taken_up(model, path)?;
     assert_eq!(index.check(&Query::default(), &Readable::All, 0).index_hash, hash);
-    fs::remove_file(path)?;
+    if !keep {
+        fs::remove_file(path)?;
+    }
     Ok(())
 }

@@ -7,14 +7,14 @@ const SAMPLE: usize = 20;
 /// Rounds: later ones move little.
 const ROUNDS: usize = 4;
 
-/// At most `count` centroids of the vectors.
-pub(crate) fn centroids(vectors: &[&Vector], count: usize) -> Vec<Vector> {
+/// At most `count` centroids of the vectors, which stand in an order that the changes alone decide.
+pub(crate) fn centroids(vectors: &[(u32, &Vector)], count: usize) -> Vec<Vector> {
     let count = count.min(vectors.len());
     if count == 0 {
         return Vec::new();
     }
     let step = (vectors.len() / (count * SAMPLE)).max(1);
-    let sample: Vec<&Vector> = vectors.iter().step_by(step).copied().collect();
+    let sample: Vec<&Vector> = vectors.iter().step_by(step).map(|(_, vector)| *vector).collect();
     let step = (sample.len() / count).max(1);
     let mut centroids: Vec<Vector> = sample.iter().step_by(step).take(count).map(|vector| **vector).collect();
     for _ in 0..ROUNDS {
@@ -23,19 +23,28 @@ pub(crate) fn centroids(vectors: &[&Vector], count: usize) -> Vec<Vector> {
     centroids
 }
 
+/// For each slot, the centroid that its vector is nearest to; of equals, the first.
+pub(crate) fn nearest(vectors: &[(u32, &Vector)], centroids: &[Vector]) -> Vec<(u32, u32)> {
+    let mut products = Vec::new();
+    let mut cell_of = |vector: &Vector| {
+        dots(vector, centroids, &mut products);
+        let mut best = (i32::MIN, 0);
+        for (cell, product) in (0..).zip(&products) {
+            if *product > best.0 {
+                best = (*product, cell);
+            }
+        }
+        best.1
+    };
+    vectors.iter().map(|(slot, vector)| (*slot, cell_of(vector))).collect()
+}
+
 /// Each centroid becomes the middle of the vectors that are nearest to it; one without any stays.
 fn round(sample: &[&Vector], centroids: &[Vector]) -> Vec<Vector> {
     let mut sums = vec![[0_i64; DIMENSIONS]; centroids.len()];
-    let mut products = Vec::new();
-    for vector in sample {
-        dots(vector, centroids, &mut products);
-        let mut best = (i32::MIN, None);
-        for (sum, product) in sums.iter_mut().zip(&products) {
-            if *product > best.0 {
-                best = (*product, Some(sum));
-            }
-        }
-        for (sum, value) in best.1.into_iter().flatten().zip(vector.iter()) {
+    let numbered: Vec<(u32, &Vector)> = (0..).zip(sample.iter().copied()).collect();
+    for ((_, cell), vector) in nearest(&numbered, centroids).into_iter().zip(sample) {
+        for (sum, value) in sums.get_mut(cell as usize).into_iter().flatten().zip(vector.iter()) {
             *sum += i64::from(*value);
         }
     }

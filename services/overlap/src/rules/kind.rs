@@ -30,6 +30,16 @@ impl Kinds {
         }
     }
 
+    /// As a byte.
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From a byte.
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// How many kinds one is of and the other is not.
     pub(crate) fn differing(self, other: Self) -> u32 {
         (self.0 ^ other.0).count_ones()

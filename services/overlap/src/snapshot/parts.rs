@@ -2,12 +2,13 @@
 
 use super::fields::{Reader, Writer};
 use crate::{
-    cells::{Cell, Cells, Place},
+    cells::{Cell, Cells},
     corpus::{Corpus, Ids, Lengths, Slot, Watched, state_byte, state_of},
     error::SnapshotError,
     item::Text,
     lexicon::Lexicon,
     postings::Postings,
+    rules::kind::Kinds,
     vector::{DIMENSIONS, Vector},
 };
 
@@ -34,13 +35,14 @@ pub(super) fn write_slots(writer: &mut Writer<'_>, corpus: &Corpus) -> Done {
             continue;
         };
         let (whole, ends, paths) = text.raw();
-        writer.bytes(&[1, state_byte(slot.state), lengths.words, lengths.title])?;
+        writer.bytes(&[1, state_byte(slot.state), slot.kinds.bits(), lengths.words, lengths.title])?;
         writer.u64(slot.created)?;
         writer.u32(slot.scope)?;
         writer.bytes(&slot.reach.to_le_bytes())?;
         writer.list(whole.as_bytes())?;
         ends.iter().try_for_each(|end| writer.u32(*end))?;
         writer.u32(paths)?;
+        writer.list(&slot.words)?;
     }
     Ok(())
 }
@@ -59,13 +61,13 @@ pub(super) fn read_slots(reader: &mut Reader<'_>, corpus: &mut Corpus) -> Done {
 }
 
 fn read_slot(reader: &mut Reader<'_>) -> Result<(Slot, Lengths), SnapshotError> {
-    let mut slot =
-        Slot { text: None, created: 0, scope: 0, place: Place::NONE, reach: 0, state: state_of(0) };
+    let mut slot = Slot::empty();
     if reader.array()? == [0] {
         return Ok((slot, Lengths::default()));
     }
-    let [state, words, title] = reader.array()?;
+    let [state, kinds, words, title] = reader.array()?;
     slot.state = state_of(state);
+    slot.kinds = Kinds::from_bits(kinds);
     slot.created = reader.u64()?;
     slot.scope = reader.u32()?;
     slot.reach = u16::from_le_bytes(reader.array()?);
@@ -73,6 +75,7 @@ fn read_slot(reader: &mut Reader<'_>) -> Result<(Slot, Lengths), SnapshotError> 
     let ends = [reader.u32()?, reader.u32()?, reader.u32()?];
     let text = Text::from_raw(whole, ends, reader.u32()?);
     slot.text = Some(text.ok_or(SnapshotError::Damaged("a text does not fit its parts"))?);
+    slot.words = reader.list()?.into();
     Ok((slot, Lengths { words, title }))
 }
 
