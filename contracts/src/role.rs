@@ -139,12 +139,14 @@ pub enum Service {
     Leases,
     /// Content by its digest, and named versions of it.
     Artifacts,
+    /// Plans, tasks, dead letters.
+    Dispatcher,
 }
 
 impl Service {
     /// Every service.
     pub const ALL: &'static [Self] =
-        &[Self::Registry, Self::Governance, Self::Committer, Self::Leases, Self::Artifacts];
+        &[Self::Registry, Self::Governance, Self::Committer, Self::Leases, Self::Artifacts, Self::Dispatcher];
 
     /// The service's name: its queue group, its subject token, its role.
     pub const fn name(self) -> &'static str {
@@ -159,6 +161,7 @@ impl Service {
             Self::Committer => Role::Committer,
             Self::Leases => Role::Leases,
             Self::Artifacts => Role::Artifacts,
+            Self::Dispatcher => Role::Dispatcher,
         }
     }
 }
@@ -179,7 +182,9 @@ impl FromStr for Service {
 
 /// A name that is no service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a service: expected one of registry, governance, committer, leases, artifacts")]
+#[error(
+    "{0:?} is not a service: expected one of registry, governance, committer, leases, artifacts, dispatcher"
+)]
 pub struct UnknownService(String);
 
 /// The credential that was used: a role, and the session, task, invite or service instance it is for.

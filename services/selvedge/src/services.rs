@@ -18,8 +18,14 @@ use selvedge_kit::{
 use crate::{connect::Context, exit::Failure};
 
 /// Services that this build can run.
-pub(crate) const BUILT: &[Service] =
-    &[Service::Registry, Service::Leases, Service::Artifacts, Service::Governance, Service::Committer];
+pub(crate) const BUILT: &[Service] = &[
+    Service::Registry,
+    Service::Leases,
+    Service::Artifacts,
+    Service::Governance,
+    Service::Committer,
+    Service::Dispatcher,
+];
 
 /// Where services run, and under which bounds.
 #[derive(Debug, Clone)]
@@ -139,6 +145,13 @@ impl Place {
                     steps: selvedge_committer::Steps::default(),
                 };
                 let started = selvedge_committer::start(bus, &config, self.limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
+            }
+            Service::Dispatcher => {
+                let account = login.credential()?.claims()?.account().to_owned();
+                let bus = self.connect(service.name(), login).await?;
+                let config = selvedge_dispatcher::Config { account };
+                let started = selvedge_dispatcher::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
         }

@@ -87,6 +87,10 @@ async fn main() {
             };
             selvedge_committer::start(bus, &config, limits, &metrics).await.expect("a service")
         }
+        Service::Dispatcher => {
+            let config = selvedge_dispatcher::Config { account };
+            selvedge_dispatcher::start(bus, &config, limits, &metrics).await.expect("a service")
+        }
     };
     println!("{READY}");
     // The end of the input is what we wait for.
