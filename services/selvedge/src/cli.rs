@@ -12,9 +12,9 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, approval, artifact, blame, call, completion, contract, doctor, hook, init, intent, kluster,
-        lease, log, memory, mission, policy, repository, request, saga, scratch, serve, session, status, tap,
-        up,
+        agent, approval, artifact, blame, call, completion, contract, dead, doctor, hook, init, intent,
+        kluster, lease, log, memory, mission, plan, policy, repository, request, saga, scratch, serve,
+        session, status, tap, task, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -65,6 +65,12 @@ enum Command {
     #[command(subcommand)]
     Lease(lease::Lease),
     #[command(subcommand)]
+    Plan(plan::Plan),
+    #[command(subcommand)]
+    Task(task::Task),
+    #[command(subcommand)]
+    Dead(dead::Dead),
+    #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
     Hook(hook::Hook),
@@ -102,6 +108,9 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Contract(verb) => verb.run(&context).await,
         Command::Artifact(verb) => verb.run(&context).await,
         Command::Lease(verb) => verb.run(&context).await,
+        Command::Plan(verb) => verb.run(&context).await,
+        Command::Task(verb) => verb.run(&context).await,
+        Command::Dead(verb) => verb.run(&context).await,
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
         Command::Blame(verb) => verb.run(&context).await,

@@ -11,6 +11,7 @@
 //! | 6 | nobody answered, or busy: try again |
 //! | 10 to 15 | an intent ended otherwise than committed: [`Ending`] |
 //! | 16 | an intent was still under way when the wait for it was over |
+//! | 12, 13 | also: a plan was cancelled, failed; what was handed in for a task does not hold (13) |
 //! | 75 | `lease hold`: the lease was lost, and the command stopped |
 //!
 //! `lease hold` passes its command's code on: 126 and 127 if it could not be run, 128 and the signal's
@@ -42,6 +43,7 @@ pub const HELP: &str = "Exit codes:
   14 an intent's outcome is unknown, or its undo is stuck: a person must settle it
   15 an intent was done and taken back
   16 an intent was still under way when the wait was over
+  12 also a plan that was cancelled; 13 one that failed, or an output that does not hold
   75 lease hold: the lease was lost, and the command stopped
 
 Errors go to standard error; with --output json or jsonl as one JSON object {code, message, details}.";

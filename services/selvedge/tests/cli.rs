@@ -27,6 +27,8 @@ mod leases;
 mod machine;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/plans.rs"]
+mod plans;
 #[path = "cli/policies.rs"]
 mod policies;
 #[path = "cli/revoking.rs"]
