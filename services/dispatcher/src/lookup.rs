@@ -7,7 +7,7 @@ use selvedge_contracts::{
     fault::Fault,
     id::{EntityId, Mission, PlanId, TaskId},
     payload::{
-        plan::{Plan, PlanReply, TaskSpec},
+        plan::{Plan, PlanReply, PlanState, TaskSpec},
         task::{Input, Task, TaskLine, TaskState},
     },
 };
@@ -96,8 +96,9 @@ impl Dispatcher {
             return Ok(found);
         }
         let is_it = |plan: &Plan| plan.spec.tasks.iter().position(|spec| plan.id.task(&spec.id) == *id);
-        let (plans, _) =
-            self.views.plans.page(mission, None, 1, |plan| plan.state.is_open() && is_it(plan).is_some());
+        // Every task of a plan that is done has a record.
+        let may_be = |plan: &Plan| plan.state != PlanState::Done && is_it(plan).is_some();
+        let (plans, _) = self.views.plans.page(mission, None, 1, may_be);
         let plan = plans.into_iter().next().ok_or_else(|| no_task(id))?;
         Ok(Found { index: is_it(&plan).ok_or_else(|| no_task(id))?, plan })
     }

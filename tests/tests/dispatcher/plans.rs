@@ -86,7 +86,8 @@ async fn the_same_plan_again_is_the_same_plan_whoever_sends_it() {
 async fn a_paused_plan_gives_nothing_out_and_a_cancelled_one_takes_nothing() {
     let scene = Scene::start().await;
     let other = scene.member("paul", Role::Planner, "person:paul").await;
-    let found = submit_plan(scene.pia.client(), &plan("p", &[("a", &[]), ("b", &[])])).await.unwrap();
+    let found =
+        submit_plan(scene.pia.client(), &plan("p", &[("a", &[]), ("b", &[]), ("c", &["b"])])).await.unwrap();
     let end = PlanEnd { plan: found.plan.id.clone(), reason: "lunch".to_owned() };
     let resume = PlanResume { plan: found.plan.id.clone() };
     refused(other.client().call::<call::PlanPause>(&end).await.map(|_| ()), Code::Denied, "may change it");
@@ -109,7 +110,10 @@ async fn a_paused_plan_gives_nothing_out_and_a_cancelled_one_takes_nothing() {
     .await;
     let shown = show_plan(scene.pia.client(), &found.plan.id).await;
     let phases: Vec<_> = shown.tasks.iter().map(|line| line.phase).collect();
-    assert_eq!(phases, [Phase::Validated, Phase::Stopped]);
+    assert_eq!(phases, [Phase::Validated, Phase::Stopped, Phase::Stopped]);
+    let never = TaskShow { task: shown.tasks[2].id.clone() };
+    let never = scene.pia.client().call::<call::TaskShow>(&never).await.unwrap().reply;
+    assert_eq!((never.line.phase, never.task), (Phase::Stopped, None));
     refused(
         scene.pia.client().call::<call::PlanResume>(&resume).await.map(|_| ()),
         Code::Conflict,
