@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     kind::Kind,
     payload::{
-        Nothing, agent, artifact, contract, history, intent, invite, lease, memory, mission, overlap, policy,
-        repository, request, session,
+        Nothing, agent, artifact, contract, dead, history, intent, invite, lease, memory, mission, overlap,
+        plan, policy, repository, request, session, task,
     },
     role::{Role, Service},
     schema,
@@ -173,7 +173,9 @@ const CREATORS: &[Role] = &[
     Role::Governance,
     Role::Dispatcher,
 ];
-const VOUCHED: &[Role] = &[Role::Governance, Role::Committer];
+const VOUCHED: &[Role] = &[Role::Governance, Role::Committer, Role::Dispatcher];
+/// Who may do tasks.
+const DOERS: &[Role] = &[Role::Worker, Role::Verifier, Role::Planner];
 
 macro_rules! attachment {
     () => {
@@ -381,6 +383,48 @@ calls! {
     OverlapTune = Overlap.tune, Write, Optional, 5_000 ms, PLANNER, overlap::Tune => overlap::TuningReply;
     /// Has every replica make its index anew.
     OverlapReindex = Overlap.reindex, Write, Optional, 5_000 ms, OPERATOR, overlap::Reindex => overlap::ReindexReply;
+    /// Puts a plan on the record; the same plan again is the same plan.
+    PlanSubmit = Dispatcher.plan_submit, Write, Optional, 10_000 ms, PLANNER, plan::PlanSubmit => plan::PlanReply;
+    /// Everything that is wrong with a plan, without submitting it.
+    PlanCheck = Dispatcher.plan_check, Read, Optional, 10_000 ms, MEMBERS, plan::PlanSubmit => plan::PlanChecked;
+    /// One plan, and how its tasks stand.
+    PlanShow = Dispatcher.plan_show, Read, Optional, 5_000 ms, MEMBERS, plan::PlanShow => plan::PlanReply;
+    /// Plans of the mission, in order of id.
+    PlanList = Dispatcher.plan_list, Read, Optional, 5_000 ms, MEMBERS, plan::PlanList => plan::Plans;
+    /// Ends a plan that nobody wants any more.
+    PlanCancel = Dispatcher.plan_cancel, Write, Optional, 5_000 ms, PLANNER, plan::PlanEnd => plan::PlanReply;
+    /// Gives out no task of a plan for now.
+    PlanPause = Dispatcher.plan_pause, Write, Optional, 5_000 ms, PLANNER, plan::PlanEnd => plan::PlanReply;
+    /// Lets a paused plan go on, or gives the failed tasks of a failed one their attempts anew.
+    PlanResume = Dispatcher.plan_resume, Write, Optional, 5_000 ms, PLANNER, plan::PlanResume => plan::PlanReply;
+    /// Caps how many tasks are worked on at once.
+    CapacitySet = Dispatcher.capacity_set, Write, Optional, 5_000 ms, PLANNER, plan::CapacitySet => plan::CapacityReply;
+    /// The caps of the mission and what counts in them, in order of name.
+    CapacityList = Dispatcher.capacity_list, Read, Optional, 5_000 ms, MEMBERS, Nothing => plan::Capacities;
+    /// Takes the next task of a queue; waits for one if asked to.
+    TaskClaim = Dispatcher.task_claim, Write, Optional, 20_000 ms, DOERS, task::TaskClaim => task::TaskClaimed;
+    /// Says that a task is still being worked on.
+    TaskRenew = Dispatcher.task_renew, Write, Optional, 5_000 ms, DOERS, task::TaskRenew => task::TaskRenewed;
+    /// Hands in what was made; it is judged at once, as far as the service can.
+    TaskSubmit = Dispatcher.task_submit, Write, Optional, 20_000 ms, DOERS, task::TaskSubmit => task::TaskReply;
+    /// Says that an attempt came to nothing.
+    TaskFail = Dispatcher.task_fail, Write, Optional, 5_000 ms, DOERS, task::TaskFail => task::TaskReply;
+    /// A verifier's verdict on what was handed in, with its evidence.
+    TaskJudge = Dispatcher.task_judge, Write, Optional, 10_000 ms, JUDGES, task::TaskJudge => task::TaskReply;
+    /// Lets a task pass its gate, signed with the identity key.
+    TaskOpen = Dispatcher.task_open, Write, Required, 5_000 ms, CONFIRMERS, task::TaskOpen => task::TaskReply;
+    /// One task.
+    TaskShow = Dispatcher.task_show, Read, Optional, 2_000 ms, MEMBERS, task::TaskShow => task::TaskShown;
+    /// Tasks, in order of id.
+    TaskList = Dispatcher.task_list, Read, Optional, 5_000 ms, MEMBERS, task::TaskList => task::Tasks;
+    /// Dead letters of the mission, in order of id.
+    DeadList = Dispatcher.dead_list, Read, Optional, 5_000 ms, MEMBERS, dead::DeadList => dead::DeadLetters;
+    /// One dead letter.
+    DeadShow = Dispatcher.dead_show, Read, Optional, 2_000 ms, MEMBERS, dead::DeadNamed => dead::DeadReply;
+    /// Has the task of a dead letter tried once more.
+    DeadReplay = Dispatcher.dead_replay, Write, Optional, 10_000 ms, PLANNER, dead::DeadNamed => dead::DeadReply;
+    /// Says that a dead letter is of no use.
+    DeadDiscard = Dispatcher.dead_discard, Write, Optional, 5_000 ms, PLANNER, dead::DeadDiscard => dead::DeadReply;
 }
 
 /// The call `name` of `service`.

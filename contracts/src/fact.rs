@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     kind::Kind,
     payload::{
-        Nothing, Recorded, agent, artifact, contract, intent, invite, lease, memory, mission, overlap,
-        policy, repository, request, session,
+        Nothing, Recorded, agent, artifact, contract, dead, intent, invite, lease, memory, mission, overlap,
+        plan, policy, repository, request, session, task,
     },
     role::Service,
     schema,
@@ -55,6 +55,14 @@ pub enum EntityName {
     Creation,
     /// What counts as alike in a mission.
     Tuning,
+    /// A typed graph of tasks.
+    Plan,
+    /// One task of a plan.
+    Task,
+    /// How much of something may be worked on at once.
+    Capacity,
+    /// Work that could not be used.
+    Dead,
 }
 
 impl EntityName {
@@ -78,6 +86,10 @@ impl EntityName {
         Self::Space,
         Self::Creation,
         Self::Tuning,
+        Self::Plan,
+        Self::Task,
+        Self::Capacity,
+        Self::Dead,
     ];
 
     /// The name, as it stands in subjects.
@@ -101,6 +113,10 @@ impl EntityName {
             Self::Space => "space",
             Self::Creation => "creation",
             Self::Tuning => "tuning",
+            Self::Plan => "plan",
+            Self::Task => "task",
+            Self::Capacity => "capacity",
+            Self::Dead => "dead",
         }
     }
 }
@@ -174,6 +190,19 @@ impl State for overlap::Tuning {
     const ENTITY: EntityName = EntityName::Tuning;
 }
 
+impl State for plan::Plan {
+    const ENTITY: EntityName = EntityName::Plan;
+}
+impl State for task::Task {
+    const ENTITY: EntityName = EntityName::Task;
+}
+impl State for plan::Capacity {
+    const ENTITY: EntityName = EntityName::Capacity;
+}
+impl State for dead::DeadLetter {
+    const ENTITY: EntityName = EntityName::Dead;
+}
+
 impl fmt::Display for EntityName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -183,7 +212,7 @@ impl fmt::Display for EntityName {
 /// A name that is no entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact, space, creation, tuning"
+    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact, space, creation, tuning, plan, task, capacity, dead"
 )]
 pub struct UnknownEntity(String);
 
@@ -378,6 +407,66 @@ pub const TUNING_SET: FactType<Nothing, overlap::Tuning> =
 /// Every index is to be made anew.
 pub const TUNING_REINDEXED: FactType<Nothing, overlap::Tuning> =
     FactType::of(Service::Overlap, EntityName::Tuning, "reindexed");
+/// A plan is on the record: its tasks are given out as they become ready.
+pub const PLAN_SUBMITTED: FactType<Nothing, plan::Plan> =
+    FactType::of(Service::Dispatcher, EntityName::Plan, "submitted");
+/// No task of a plan is given out for now.
+pub const PLAN_PAUSED: FactType<Nothing, plan::Plan> =
+    FactType::of(Service::Dispatcher, EntityName::Plan, "paused");
+/// A plan goes on.
+pub const PLAN_RESUMED: FactType<Nothing, plan::Plan> =
+    FactType::of(Service::Dispatcher, EntityName::Plan, "resumed");
+/// Every task of a plan is validated.
+pub const PLAN_DONE: FactType<Nothing, plan::Plan> =
+    FactType::of(Service::Dispatcher, EntityName::Plan, "done");
+/// Nothing of a plan can go on.
+pub const PLAN_FAILED: FactType<Nothing, plan::Plan> =
+    FactType::of(Service::Dispatcher, EntityName::Plan, "failed");
+/// Somebody wants a plan no more.
+pub const PLAN_CANCELLED: FactType<Nothing, plan::Plan> =
+    FactType::of(Service::Dispatcher, EntityName::Plan, "cancelled");
+/// A person let a task pass its gate.
+pub const TASK_OPENED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "opened");
+/// Somebody has a task.
+pub const TASK_CLAIMED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "claimed");
+/// Something was handed in for a task.
+pub const TASK_SUBMITTED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "submitted");
+/// What was handed in holds.
+pub const TASK_VALIDATED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "validated");
+/// An attempt came to nothing; there will be another.
+pub const TASK_FAILED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "failed");
+/// A task has used up its attempts.
+pub const TASK_EXHAUSTED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "exhausted");
+/// A task was stopped, since its plan was cancelled.
+pub const TASK_STOPPED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "stopped");
+/// A task that had used up its attempts gets one more.
+pub const TASK_REPLAYED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "replayed");
+/// A pool was made, or its size changed.
+pub const CAPACITY_SET: FactType<Nothing, plan::Capacity> =
+    FactType::of(Service::Dispatcher, EntityName::Capacity, "set");
+/// A task counts in a pool.
+pub const CAPACITY_TAKEN: FactType<Nothing, plan::Capacity> =
+    FactType::of(Service::Dispatcher, EntityName::Capacity, "taken");
+/// A task counts in a pool no more.
+pub const CAPACITY_FREED: FactType<Nothing, plan::Capacity> =
+    FactType::of(Service::Dispatcher, EntityName::Capacity, "freed");
+/// Work could not be used.
+pub const DEAD_BURIED: FactType<Nothing, dead::DeadLetter> =
+    FactType::of(Service::Dispatcher, EntityName::Dead, "buried");
+/// The task of a dead letter is tried once more.
+pub const DEAD_REPLAYED: FactType<Nothing, dead::DeadLetter> =
+    FactType::of(Service::Dispatcher, EntityName::Dead, "replayed");
+/// A dead letter is of no use.
+pub const DEAD_DISCARDED: FactType<Nothing, dead::DeadLetter> =
+    FactType::of(Service::Dispatcher, EntityName::Dead, "discarded");
 
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[
@@ -431,6 +520,26 @@ pub const FACTS: &[FactKind] = &[
     CREATION_REOPENED.kind,
     TUNING_SET.kind,
     TUNING_REINDEXED.kind,
+    PLAN_SUBMITTED.kind,
+    PLAN_PAUSED.kind,
+    PLAN_RESUMED.kind,
+    PLAN_DONE.kind,
+    PLAN_FAILED.kind,
+    PLAN_CANCELLED.kind,
+    TASK_OPENED.kind,
+    TASK_CLAIMED.kind,
+    TASK_SUBMITTED.kind,
+    TASK_VALIDATED.kind,
+    TASK_FAILED.kind,
+    TASK_EXHAUSTED.kind,
+    TASK_STOPPED.kind,
+    TASK_REPLAYED.kind,
+    CAPACITY_SET.kind,
+    CAPACITY_TAKEN.kind,
+    CAPACITY_FREED.kind,
+    DEAD_BURIED.kind,
+    DEAD_REPLAYED.kind,
+    DEAD_DISCARDED.kind,
 ];
 
 /// The facts that `service` alone may record.

@@ -14,6 +14,7 @@ mod creation;
 mod effect;
 mod lease;
 mod party;
+mod work;
 
 pub use content::{
     ArtifactName, ArtifactNameShape, ArtifactRef, ArtifactRefShape, ContractName, ContractNameShape, Digest,
@@ -31,6 +32,10 @@ pub use party::{
     AgentId, AgentIdShape, AgentName, AgentNameShape, Caller, CallerShape, EntityId, EntityIdShape, InviteId,
     InviteIdShape, KlusterName, KlusterNameShape, Mission, MissionShape, Owner, OwnerShape, PublicKey,
     PublicKeyShape, RequestId, RequestIdShape, ScopeId, ScopeIdShape, SubjectId,
+};
+pub use work::{
+    ClaimToken, ClaimTokenShape, DeadId, DeadIdShape, PlanId, PlanIdShape, QueueName, QueueNameShape, TaskId,
+    TaskIdShape, TaskName, TaskNameShape,
 };
 
 /// What one type of token looks like.

@@ -36,9 +36,6 @@ const PUBLIC_ENTITIES: &[fact::EntityName] =
 pub fn of(role: Role) -> Permissions {
     match Service::ALL.iter().copied().find(|service| service.role() == role) {
         Some(service) => of_service(service),
-        None if role == Role::Dispatcher => {
-            Permissions { publish: requests(role), subscribe: vec![inbox(role)] }
-        }
         None if role == Role::Effector => of_effector(),
         None => of_caller(role),
     }
@@ -52,7 +49,7 @@ fn inbox(role: Role) -> String {
 /// for any.
 fn requests(role: Role) -> Vec<String> {
     let mission = match role {
-        Role::Operator | Role::Dispatcher => "*".to_owned(),
+        Role::Operator => "*".to_owned(),
         role if Service::ALL.iter().any(|service| service.role() == role) => "*".to_owned(),
         _ => format!("{{{{tag({MISSION_TAG})}}}}"),
     };

@@ -145,12 +145,21 @@ pub enum Service {
     Artifacts,
     /// What already exists that looks like what is to be created.
     Overlap,
+    /// Plans, tasks, dead letters.
+    Dispatcher,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: &'static [Self] =
-        &[Self::Registry, Self::Governance, Self::Committer, Self::Leases, Self::Artifacts, Self::Overlap];
+    pub const ALL: &'static [Self] = &[
+        Self::Registry,
+        Self::Governance,
+        Self::Committer,
+        Self::Leases,
+        Self::Artifacts,
+        Self::Overlap,
+        Self::Dispatcher,
+    ];
 
     /// The service's name: its queue group, its subject token, its role.
     pub const fn name(self) -> &'static str {
@@ -166,6 +175,7 @@ impl Service {
             Self::Leases => Role::Leases,
             Self::Artifacts => Role::Artifacts,
             Self::Overlap => Role::Overlap,
+            Self::Dispatcher => Role::Dispatcher,
         }
     }
 }
@@ -187,7 +197,7 @@ impl FromStr for Service {
 /// A name that is no service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a service: expected one of registry, governance, committer, leases, artifacts, overlap"
+    "{0:?} is not a service: expected one of registry, governance, committer, leases, artifacts, overlap, dispatcher"
 )]
 pub struct UnknownService(String);
 

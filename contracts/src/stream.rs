@@ -27,6 +27,10 @@ pub const PINS: &str = "pins";
 /// Bucket of scratchpads: keys `<mission>.<agent>.<record key with : for />` with a TTL.
 pub const SCRATCH: &str = "scratch";
 
+/// Bucket of renewed claims: keys `<mission>.<task id>.<attempt>` with a TTL; the value is the Unix time until
+/// which the claim lasts, in milliseconds, as text.
+pub const CLAIMS: &str = "claims";
+
 /// Name of the stream under a bucket.
 pub fn bucket_stream(bucket: &str) -> String {
     format!("KV_{bucket}")
@@ -180,6 +184,7 @@ pub fn buckets(service: Service) -> &'static [&'static str] {
         Service::Artifacts => &[PINS],
         Service::Governance | Service::Overlap => &[],
         Service::Committer => &[SCRATCH],
+        Service::Dispatcher => &[CLAIMS],
     }
 }
 

@@ -15,6 +15,7 @@
 pub mod artifacts;
 mod bus;
 pub mod committer;
+pub mod dispatcher;
 pub mod fabric;
 pub mod governance;
 mod guard;

@@ -44,7 +44,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_down() {
-    let expected: [(&str, &[&str]); 9] = [
+    let expected: [(&str, &[&str]); 10] = [
         ("contracts", &[]),
         ("services/kit", &["selvedge-contracts"]),
         ("services/registry", &["selvedge-contracts", "selvedge-kit"]),
@@ -53,12 +53,14 @@ fn dependencies_point_down() {
         ("services/governance", &["selvedge-contracts", "selvedge-kit"]),
         ("services/committer", &["selvedge-contracts", "selvedge-kit"]),
         ("services/overlap", &["selvedge-contracts", "selvedge-kit"]),
+        ("services/dispatcher", &["selvedge-contracts", "selvedge-kit"]),
         (
             "services/selvedge",
             &[
                 "selvedge-artifacts",
                 "selvedge-committer",
                 "selvedge-contracts",
+                "selvedge-dispatcher",
                 "selvedge-governance",
                 "selvedge-kit",
                 "selvedge-leases",
@@ -83,6 +85,7 @@ fn only_the_kit_names_the_nats_client() {
         "services/artifacts/src",
         "services/governance/src",
         "services/committer/src",
+        "services/dispatcher/src",
         "services/overlap/src",
         "services/selvedge/src",
     ] {

@@ -61,3 +61,4 @@ impl Shape for ResourceNameShape {
 /// A resource that leases are taken on by its name. It never stands in a subject.
 pub type ResourceName = Token<ResourceNameShape>;
 impl SubjectId for LeaseIdShape {}
+impl SubjectId for PoolNameShape {}

@@ -12,9 +12,9 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, approval, artifact, blame, call, completion, contract, doctor, hook, init, intent, kluster,
-        lease, log, memory, mission, overlap, policy, repository, request, saga, scratch, serve, session,
-        status, tap, up,
+        agent, approval, artifact, blame, call, completion, contract, dead, doctor, hook, init, intent,
+        kluster, lease, log, memory, mission, overlap, plan, policy, repository, request, saga, scratch,
+        serve, session, status, tap, task, up,
     },
     connect::Context,
     exit::{self, Done},
@@ -67,6 +67,12 @@ enum Command {
     #[command(subcommand)]
     Overlap(overlap::Overlap),
     #[command(subcommand)]
+    Plan(plan::Plan),
+    #[command(subcommand)]
+    Task(task::Task),
+    #[command(subcommand)]
+    Dead(dead::Dead),
+    #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
     Hook(hook::Hook),
@@ -105,6 +111,9 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Artifact(verb) => verb.run(&context).await,
         Command::Lease(verb) => verb.run(&context).await,
         Command::Overlap(verb) => verb.run(&context).await,
+        Command::Plan(verb) => verb.run(&context).await,
+        Command::Task(verb) => verb.run(&context).await,
+        Command::Dead(verb) => verb.run(&context).await,
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
         Command::Blame(verb) => verb.run(&context).await,

@@ -11,6 +11,7 @@
 //! | 6 | nobody answered, or busy: try again |
 //! | 10 to 15 | an intent ended otherwise than committed: [`Ending`] |
 //! | 16 | an intent was still under way when the wait for it was over |
+//! | 12, 13 | also: a plan was cancelled, failed; what was handed in for a task does not hold (13) |
 //! | 17 | something looks like it: what was to be created is not, or `overlap check --fail-at` found it |
 //! | 75 | `lease hold`: the lease was lost, and the command stopped |
 //!
@@ -43,6 +44,7 @@ pub const HELP: &str = "Exit codes:
   14 an intent's outcome is unknown, or its undo is stuck: a person must settle it
   15 an intent was done and taken back
   16 an intent was still under way when the wait was over
+  12 also a plan that was cancelled; 13 one that failed, or an output that does not hold
   17 something looks like it: decide with --overlap; or overlap check --fail-at found it
   75 lease hold: the lease was lost, and the command stopped
 

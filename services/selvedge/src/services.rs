@@ -25,6 +25,7 @@ pub(crate) const BUILT: &[Service] = &[
     Service::Overlap,
     Service::Governance,
     Service::Committer,
+    Service::Dispatcher,
 ];
 
 /// Where services run, and under which bounds.
@@ -194,6 +195,13 @@ impl Place {
                 let config = self.overlap.config(account, kluster);
                 let started =
                     selvedge_overlap::service::start(bus, &config, self.limits, &self.metrics).await;
+                Ok(started.with_context(starting)?)
+            }
+            Service::Dispatcher => {
+                let account = login.credential()?.claims()?.account().to_owned();
+                let bus = self.connect(service.name(), login).await?;
+                let config = selvedge_dispatcher::Config { account };
+                let started = selvedge_dispatcher::start(bus, &config, self.limits, &self.metrics).await;
                 Ok(started.with_context(starting)?)
             }
         }

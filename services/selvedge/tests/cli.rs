@@ -33,6 +33,8 @@ mod machine;
 mod memory;
 #[path = "cli/overlaps.rs"]
 mod overlaps;
+#[path = "cli/plans.rs"]
+mod plans;
 #[path = "cli/policies.rs"]
 mod policies;
 #[path = "cli/revoking.rs"]

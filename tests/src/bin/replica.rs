@@ -114,6 +114,10 @@ async fn main() {
             let config = selvedge_overlap::service::Config { steps: of_overlap(), ..config };
             selvedge_overlap::service::start(bus, &config, limits, &metrics).await.expect("a service")
         }
+        Service::Dispatcher => {
+            let config = selvedge_dispatcher::Config { account };
+            selvedge_dispatcher::start(bus, &config, limits, &metrics).await.expect("a service")
+        }
     };
     println!("{READY}");
     // The end of the input is what we wait for.

@@ -22,6 +22,7 @@ async fn provisioning_twice_does_nothing() {
     let created = [
         "LEDGER",
         "AUDIT",
+        "KV_claims",
         "KV_leases",
         "KV_pins",
         "KV_presence",

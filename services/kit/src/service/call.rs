@@ -116,6 +116,11 @@ impl Call {
         self.writer.digest.unwrap_or_else(RequestDigest::random)
     }
 
+    /// What a repetition of this request is known by, as text; nothing where it cannot be repeated.
+    pub fn repetition(&self) -> Option<String> {
+        self.writer.digest.map(|digest| digest.to_string())
+    }
+
     /// Whether an earlier sending of this very request probably led to one of the entity's facts.
     pub fn has_recorded<S>(&self, entry: &Entry<S>) -> bool {
         self.writer.digest.is_some_and(|digest| entry.may_hold(digest))

@@ -20,7 +20,15 @@ async fn up_is_ready_when_it_says_so() {
     assert_eq!(ready["klusters"], serde_json::json!(["main"]));
     assert_eq!(
         ready["services"],
-        serde_json::json!(["registry", "leases", "artifacts", "overlap", "governance", "committer"])
+        serde_json::json!([
+            "registry",
+            "leases",
+            "artifacts",
+            "overlap",
+            "governance",
+            "committer",
+            "dispatcher"
+        ])
     );
     let operator = up.operator("main").await;
     let whoami = operator.call::<call::Whoami>(&Nothing {}).await.unwrap().reply;
@@ -98,7 +106,15 @@ async fn status_counts_what_there_is() {
     let names: BTreeSet<_> = services.iter().map(|service| service["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
-        BTreeSet::from(["artifacts", "committer", "governance", "leases", "overlap", "registry"]),
+        BTreeSet::from([
+            "artifacts",
+            "committer",
+            "dispatcher",
+            "governance",
+            "leases",
+            "overlap",
+            "registry"
+        ]),
         "{status:#}"
     );
     assert_eq!(main["counts"], serde_json::json!({"missions": 1, "agents": 1, "open_sessions": 1}));

@@ -1,0 +1,180 @@
+//! Identifiers of work: plans, tasks, claims, queues, dead letters.
+
+use std::marker::PhantomData;
+
+use super::{CallerShape, Digest, DigestShape, Shape, SubjectId, Token, is_hex};
+
+/// Hex digits of a blake3 digest.
+const DIGEST_DIGITS: usize = 64;
+/// Hex digits of the ids that derive from a plan's: 128 bits.
+const SHORT_DIGITS: usize = 32;
+
+fn is_hex_after(bytes: &[u8], prefix: &[u8], digits: usize) -> bool {
+    bytes.strip_prefix(prefix).is_some_and(|hex| hex.len() == digits && is_hex(hex))
+}
+
+/// Shape of a [`PlanId`].
+pub enum PlanIdShape {}
+impl Shape for PlanIdShape {
+    const NAME: &'static str = "plan_id";
+    const PATTERN: &'static str = "^plan_[0-9a-f]{64}$";
+    const EXAMPLE: &'static str = "plan_af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+    const MAX_BYTES: usize = 5 + DIGEST_DIGITS;
+    fn fits(bytes: &[u8]) -> bool {
+        is_hex_after(bytes, b"plan_", DIGEST_DIGITS)
+    }
+}
+/// A plan: the digest of what it says, so that the same plan submitted twice is one plan.
+pub type PlanId = Token<PlanIdShape>;
+impl SubjectId for PlanIdShape {}
+
+impl PlanId {
+    /// The plan whose content has this digest.
+    pub fn of(content: &blake3::Hash) -> Self {
+        Self(format!("plan_{}", content.to_hex()).into(), PhantomData)
+    }
+
+    /// Id of the plan's task of that name.
+    pub fn task(&self, name: &TaskName) -> TaskId {
+        Token(short("task_", &[self.as_str(), name.as_str()]).into(), PhantomData)
+    }
+}
+
+/// Shape of a [`TaskId`].
+pub enum TaskIdShape {}
+impl Shape for TaskIdShape {
+    const NAME: &'static str = "task_id";
+    const PATTERN: &'static str = "^task_[0-9a-f]{32}$";
+    const EXAMPLE: &'static str = "task_af1349b9f5f9a1a6a0404dea36dcc949";
+    const MAX_BYTES: usize = 5 + SHORT_DIGITS;
+    fn fits(bytes: &[u8]) -> bool {
+        is_hex_after(bytes, b"task_", SHORT_DIGITS)
+    }
+}
+/// A task of a plan: derived from the plan's id and the task's name in it.
+pub type TaskId = Token<TaskIdShape>;
+impl SubjectId for TaskIdShape {}
+
+/// Shape of a [`TaskName`].
+pub enum TaskNameShape {}
+impl Shape for TaskNameShape {
+    const NAME: &'static str = "task_name";
+    const PATTERN: &'static str = "^[a-z0-9][a-z0-9_-]*$";
+    const EXAMPLE: &'static str = "write-tests";
+    const MAX_BYTES: usize = 63;
+    fn fits(bytes: &[u8]) -> bool {
+        CallerShape::fits(bytes)
+    }
+}
+/// What a task is called within its plan.
+pub type TaskName = Token<TaskNameShape>;
+
+/// Shape of a [`QueueName`].
+pub enum QueueNameShape {}
+impl Shape for QueueNameShape {
+    const NAME: &'static str = "queue_name";
+    const PATTERN: &'static str = "^[a-z0-9][a-z0-9_-]*$";
+    const EXAMPLE: &'static str = "rust";
+    const MAX_BYTES: usize = 57;
+    fn fits(bytes: &[u8]) -> bool {
+        CallerShape::fits(bytes)
+    }
+}
+/// A queue of a mission, from which agents take tasks.
+pub type QueueName = Token<QueueNameShape>;
+
+/// Shape of a [`ClaimToken`].
+pub enum ClaimTokenShape {}
+impl Shape for ClaimTokenShape {
+    const NAME: &'static str = "claim_token";
+    const PATTERN: &'static str = "^claim_[0-9a-f]{32}$";
+    const EXAMPLE: &'static str = "claim_af1349b9f5f9a1a6a0404dea36dcc949";
+    const MAX_BYTES: usize = 6 + SHORT_DIGITS;
+    fn fits(bytes: &[u8]) -> bool {
+        is_hex_after(bytes, b"claim_", SHORT_DIGITS)
+    }
+}
+/// One claim of one task: no two claims have the same. With the attempt, which only grows, it is the
+/// fencing token of the task.
+pub type ClaimToken = Token<ClaimTokenShape>;
+
+impl ClaimToken {
+    /// The claim of an attempt of a task that this request led to.
+    pub fn of(request: &str, task: &TaskId, attempt: u32) -> Self {
+        Token(short("claim_", &[request, task.as_str(), &attempt.to_string()]).into(), PhantomData)
+    }
+}
+
+/// Shape of a [`DeadId`].
+pub enum DeadIdShape {}
+impl Shape for DeadIdShape {
+    const NAME: &'static str = "dead_id";
+    const PATTERN: &'static str = "^dead_[0-9a-f]{32}$";
+    const EXAMPLE: &'static str = "dead_af1349b9f5f9a1a6a0404dea36dcc949";
+    const MAX_BYTES: usize = 5 + SHORT_DIGITS;
+    fn fits(bytes: &[u8]) -> bool {
+        is_hex_after(bytes, b"dead_", SHORT_DIGITS)
+    }
+}
+/// A dead letter: derived from the task, the attempt and what could not be used of it.
+pub type DeadId = Token<DeadIdShape>;
+impl SubjectId for DeadIdShape {}
+
+impl DeadId {
+    /// The letter about an attempt of a task; `what` tells two about one attempt apart.
+    pub fn of(task: &TaskId, attempt: u32, what: &str) -> Self {
+        Token(short("dead_", &[task.as_str(), &attempt.to_string(), what]).into(), PhantomData)
+    }
+}
+
+impl Token<DigestShape> {
+    /// The digest of a JSON value in canonical form (RFC 8785).
+    pub fn of_json(value: &serde_json::Value) -> Digest {
+        // A JSON value can always be written; its canonical form needs no more than that.
+        let text = serde_json_canonicalizer::to_vec(value).unwrap_or_default();
+        Digest::from(&blake3::hash(&text))
+    }
+}
+
+/// `prefix` and 128 bits of the digest of the parts, each under its length.
+fn short(prefix: &str, parts: &[&str]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_be_bytes()).update(part.as_bytes());
+    }
+    let hex = hasher.finalize().to_hex();
+    prefix.chars().chain(hex.chars().take(SHORT_DIGITS)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::EntityId;
+
+    #[test]
+    fn ids_derive_from_what_they_are_of() {
+        let plan = PlanId::of(&blake3::hash(b"a"));
+        let name = TaskName::new("build").unwrap();
+        let task = plan.task(&name);
+        assert_eq!(TaskId::new(task.as_str()).unwrap(), task);
+        assert!(EntityId::new(task.as_str()).is_ok() && EntityId::new(plan.as_str()).is_ok());
+        assert_ne!(PlanId::of(&blake3::hash(b"b")).task(&name), task);
+        let token = ClaimToken::of("r", &task, 1);
+        assert_eq!(ClaimToken::new(token.as_str()).unwrap(), token);
+        assert_ne!(ClaimToken::of("r", &task, 2), token);
+        assert_ne!(DeadId::of(&task, 1, "x"), DeadId::of(&task, 1, "y"));
+    }
+
+    #[test]
+    fn every_example_fits_its_own_shape() {
+        fn fits<S: Shape>() {
+            assert!(Token::<S>::new(S::EXAMPLE).is_ok(), "{}", S::NAME);
+        }
+        fits::<PlanIdShape>();
+        fits::<TaskIdShape>();
+        fits::<TaskNameShape>();
+        fits::<QueueNameShape>();
+        fits::<ClaimTokenShape>();
+        fits::<DeadIdShape>();
+    }
+}

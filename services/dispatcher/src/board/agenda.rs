@@ -1,0 +1,47 @@
+//! What is due when. Derived from the ledger, so a restart finds all of it again.
+
+use std::collections::BTreeSet;
+
+use super::{PlanKey, TaskPlace};
+
+/// Something that has to be looked at, at a time. Whoever does it looks at the ledger's state first, and
+/// every write is guarded: that several replicas do it, or one does it twice, changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Job {
+    /// A task may be tried again.
+    Wake(TaskPlace),
+    /// The claim of this attempt ends, unless it was renewed.
+    Expire(TaskPlace, u32),
+    /// The attempt is to be stopped, since its plan was cancelled.
+    Stop(TaskPlace, u32),
+    /// A task has used up its attempts.
+    Bury(TaskPlace, u32),
+    /// A plan may have come to its end.
+    Finish(PlanKey),
+}
+
+/// Jobs in the order of their times.
+#[derive(Debug, Default)]
+pub(super) struct Agenda(BTreeSet<(u64, Job)>);
+
+impl Agenda {
+    pub(super) fn add(&mut self, job: Job, at_ms: u64) {
+        self.0.insert((at_ms, job));
+    }
+
+    /// When the first is due.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.0.first().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// What is due by now, the earliest first, and when the next is.
+    pub(super) fn take(&mut self, now_ms: u64) -> (Vec<Job>, Option<u64>) {
+        /// Most jobs at once: what is left comes next.
+        const AT_ONCE: usize = 256;
+        let mut due = Vec::new();
+        while self.next().is_some_and(|at_ms| at_ms <= now_ms) && due.len() < AT_ONCE {
+            due.extend(self.0.pop_first().map(|(_, job)| job));
+        }
+        (due, self.next())
+    }
+}

@@ -1,0 +1,190 @@
+//! Taking a task, and keeping it.
+
+use std::{sync::Arc, time::Duration};
+
+use selvedge_contracts::{
+    call,
+    fact::EntityName,
+    fault::{Code, Fault},
+    id::{ClaimToken, QueueName},
+    payload::task::{
+        Claim, Claimed, DEFAULT_CLAIM_TTL_MS, Input, InputValue, MAX_CLAIM_WAIT_MS, MAX_INPUT_BYTES, Task,
+        TaskClaim, TaskClaimed, TaskRenew, TaskRenewed, TaskState,
+    },
+};
+use selvedge_kit::{
+    bucket::{AppendError, Expect},
+    clock::{Deadline, now_ms},
+    service::{Answer, Call, Recorded, Route, Routes},
+};
+
+use crate::{
+    board::{LaneKey, Ticket},
+    lookup::{Found, no_task},
+    rule::{plan::pools_of, task as rule},
+    state::{Dispatcher, entity},
+    upkeep::{MARGIN_MS, key, renewed_until},
+};
+
+/// Time left for the record and its answer on its way when a wait ends, in milliseconds.
+const ANSWER_MS: u64 = 1_000;
+/// Most tasks that one claim goes for, where others are first each time.
+const MOST_OFFERS: usize = 256;
+
+pub(super) fn routes() -> Routes<Dispatcher> {
+    vec![Route::wait::<call::TaskClaim, _>(claim), Route::wait::<call::TaskRenew, _>(renew)]
+}
+
+async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> Answer<TaskClaimed> {
+    let queue = match request.queue.clone() {
+        Some(queue) => queue,
+        None => QueueName::new("default").map_err(|error| Fault::internal(error.to_string()))?,
+    };
+    let lane = LaneKey { mission: call.mission().clone(), queue, role: call.role() };
+    if let Some(claimed) = before(&state, &call)? {
+        return Ok(TaskClaimed { claimed: Some(claimed) });
+    }
+    let until = until(&call, request.wait_ms);
+    for _ in 0..MOST_OFFERS {
+        let ticket = tokio::select! {
+            ticket = state.board.seek(&lane, until) => ticket,
+            () = state.stop.cancelled() => {
+                return Err(Fault::unavailable("this replica stops; send the same request again"));
+            }
+        };
+        let Some(ticket) = ticket else { return Ok(TaskClaimed { claimed: None }) };
+        if let Some(claimed) = take(&state, &call, &request, &ticket).await? {
+            return Ok(TaskClaimed { claimed: Some(claimed) });
+        }
+        // Somebody else was first: by way of another replica.
+        drop(ticket);
+        tokio::task::yield_now().await;
+    }
+    Err(Fault::busy("others kept being first; try again"))
+}
+
+/// When a wait ends, so that its answer comes in time; at once for who does not want to wait.
+fn until(call: &Call, wait_ms: Option<u64>) -> Deadline {
+    let left = call.deadline().remaining().saturating_sub(Duration::from_millis(ANSWER_MS));
+    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    Deadline::in_ms(wait_ms.unwrap_or(0).min(MAX_CLAIM_WAIT_MS).min(left_ms))
+}
+
+/// What an earlier sending of this very request took.
+fn before(state: &Dispatcher, call: &Call) -> Answer<Option<Claimed>> {
+    let Some(digest) = call.repetition() else { return Ok(None) };
+    for id in state.board.held_by(call.mission(), call.subject.caller.as_str()) {
+        let Some(entry) = state.task(call.mission(), &id) else { continue };
+        let wanted = ClaimToken::of(&digest, &id, entry.state.attempt);
+        if entry.state.claim.as_ref().is_some_and(|claim| claim.token == wanted) {
+            let found = state.found(call.mission(), &id)?;
+            return reply(state, &found, &Recorded { revision: entry.revision, state: entry.state })
+                .map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Records that the caller has the task that it was offered; nothing if somebody else was first.
+async fn take(
+    state: &Arc<Dispatcher>,
+    call: &Call,
+    request: &TaskClaim,
+    ticket: &Ticket,
+) -> Answer<Option<Claimed>> {
+    let found = Found { plan: Arc::clone(&ticket.plan), index: ticket.place.index };
+    let of = found.of()?;
+    let id = of.plan.id.task(&of.spec.id);
+    let needs = state.needs(of.plan, of.spec);
+    let inputs: Vec<Input> = needs.iter().map(|(input, _)| input.clone()).collect();
+    let session = call.session()?;
+    let digest = call.repetition().unwrap_or_else(|| call.digest_or_random().to_string());
+    let now = now_ms();
+    let claim_of = |attempt| Claim {
+        worker: call.subject.caller.clone(),
+        owner: session.owner.clone(),
+        session: session.id.clone(),
+        token: ClaimToken::of(&digest, &id, attempt),
+        claimed_at_ms: now,
+        ttl_ms: request.ttl_ms.unwrap_or(DEFAULT_CLAIM_TTL_MS),
+        deadline_ms: now.saturating_add(of.spec.timeout_ms),
+        inputs: inputs.clone(),
+        pools: pools_of(of.plan, found.index).to_vec(),
+    };
+    let decide = |current: Option<&Task>| rule::claim(current, of, claim_of, now);
+    match state.record_task(&call.writer, &found, decide).await {
+        Ok(recorded) if is_ours(&recorded.state, &claim_of(recorded.state.attempt).token) => {
+            reply(state, &found, &recorded).map(Some)
+        }
+        Ok(_) => Ok(None),
+        Err(fault) if matches!(fault.code, Code::Conflict | Code::Busy) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn is_ours(task: &Task, token: &ClaimToken) -> bool {
+    task.state == TaskState::Running && task.claim.as_ref().is_some_and(|claim| claim.token == *token)
+}
+
+/// A claimed task with all that its worker needs. Its inputs are those that its claim pins: what is validated
+/// never changes.
+fn reply(state: &Dispatcher, found: &Found, recorded: &Recorded<Task>) -> Answer<Claimed> {
+    let of = found.of()?;
+    let needs = state.needs(of.plan, of.spec);
+    let value = |entry: &Option<selvedge_kit::view::Entry<Task>>| {
+        entry.as_ref().and_then(|entry| entry.state.output.as_ref()).map(|output| output.value.clone())
+    };
+    let mut inputs: Vec<InputValue> = needs
+        .iter()
+        .map(|(input, entry)| InputValue {
+            id: of.plan.id.task(&input.task),
+            input: input.clone(),
+            value: value(entry),
+        })
+        .collect();
+    if serde_json::to_vec(&inputs).map_or(usize::MAX, |text| text.len()) > MAX_INPUT_BYTES {
+        inputs.iter_mut().for_each(|input| input.value = None);
+    }
+    Ok(Claimed {
+        task: recorded.state.as_ref().clone(),
+        revision: recorded.revision,
+        plan_title: of.plan.spec.title.clone(),
+        spec: of.spec.clone(),
+        inputs,
+    })
+}
+
+async fn renew(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskRenew) -> Answer<TaskRenewed> {
+    let found = state.found_now(&call, &request.task).await?;
+    let held =
+        |task: &Task| rule::holds(task, &found.plan, &call.subject.caller, &request.token, now_ms()).cloned();
+    let load = || state.task(call.mission(), &request.task).ok_or_else(|| no_task(&request.task));
+    let mut task = load()?.state;
+    if held(&task).is_err() {
+        call.writer.refresh(&entity(call.mission(), EntityName::Task, &request.task)).await?;
+        task = load()?.state;
+    }
+    let claim = held(&task)?;
+    let renewed = renewed_until(&state, &task).await?;
+    let (until_ms, revision) = renewed.unwrap_or((claim.until_ms(), 0));
+    let now = now_ms();
+    if now >= until_ms {
+        return Err(Fault::conflict(format!(
+            "the claim of attempt {} ended {} ms ago",
+            task.attempt,
+            now - until_ms
+        )));
+    }
+    let until_ms = now.saturating_add(claim.ttl_ms).min(claim.deadline_ms);
+    let lives_ms = until_ms.saturating_sub(now).saturating_add(2 * MARGIN_MS);
+    let expect = if revision == 0 { Expect::Anything } else { Expect::Revision(revision) };
+    let put =
+        state.claims.put(&key(&task), until_ms.to_string().into(), lives_ms, expect, call.deadline()).await;
+    match put {
+        // Another renewal of the same claim was first, a moment ago.
+        Ok(_) | Err(AppendError::Contended) => Ok(TaskRenewed { until_ms }),
+        Err(error) => {
+            Err(Fault::unavailable(format!("the renewal may not be stored: {error}; send it again")))
+        }
+    }
+}

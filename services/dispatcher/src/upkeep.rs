@@ -1,0 +1,173 @@
+//! What is due by the clock, without anybody asking: claims end, tasks may be tried again, plans come to
+//! their end, letters are buried. Every replica does it, when its own clock says so; the guards see to it
+//! that it happens once. Nothing is polled, and no timer is stored: what is due follows from the ledger, so
+//! whoever starts finds all of it.
+
+use std::{sync::Arc, time::Duration};
+
+use selvedge_contracts::{
+    envelope::Envelope,
+    fault::Fault,
+    id::Mission,
+    payload::task::{Cause, Task, TaskState},
+};
+use selvedge_kit::{
+    clock::{Deadline, now_ms},
+    service::{Answer, Writer},
+};
+use tokio::sync::Semaphore;
+use tracing::debug;
+
+use crate::{
+    board::{Job, TaskPlace},
+    lookup::Found,
+    rule::{dead, task as rule},
+    state::{Dispatcher, me},
+};
+
+/// Jobs that are done at once.
+const AT_ONCE: usize = 16;
+/// Longest time for one job, in milliseconds.
+const JOB_MS: u64 = 10_000;
+/// Wait before a job that failed is tried again, in milliseconds.
+const AGAIN_MS: u64 = 1_000;
+/// Longest sleep, in milliseconds: the clock may be set meanwhile.
+const LONGEST_SLEEP_MS: u64 = 60_000;
+/// How much later than its end a claim is taken away, in milliseconds: a renewal may be on its way, and clocks
+/// drift apart.
+pub(crate) const MARGIN_MS: u64 = 1_000;
+
+/// Does what is due until the service stops.
+pub(crate) fn start(state: &Arc<Dispatcher>) {
+    let (of_loop, stop) = (Arc::clone(state), state.stop.clone());
+    state.tasks.spawn(async move {
+        stop.run_until_cancelled(run(of_loop)).await;
+    });
+}
+
+async fn run(state: Arc<Dispatcher>) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let (due, next) = state.board.take_due(now_ms());
+        let is_idle = due.is_empty();
+        for job in due {
+            let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+            let state = Arc::clone(&state);
+            state.clone().tasks.spawn(async move {
+                if let Err(fault) = work(&state, &job).await {
+                    debug!(?job, error = %fault, "will try again");
+                    state.board.put_off(job, now_ms().saturating_add(AGAIN_MS));
+                }
+                drop(place);
+            });
+        }
+        if is_idle {
+            let sleep_ms = next.map_or(LONGEST_SLEEP_MS, |at_ms| at_ms.saturating_sub(now_ms()));
+            let sleep = Duration::from_millis(sleep_ms.min(LONGEST_SLEEP_MS));
+            // Whichever comes first.
+            let _ = tokio::time::timeout(sleep, state.board.something_new()).await;
+        }
+    }
+}
+
+async fn work(state: &Arc<Dispatcher>, job: &Job) -> Answer<()> {
+    match job {
+        Job::Wake(place) => {
+            state.board.wake(place);
+            Ok(())
+        }
+        Job::Expire(place, attempt) => expire(state, place, *attempt).await,
+        Job::Stop(place, attempt) => give_up(state, place, *attempt, Cause::Cancelled).await,
+        Job::Bury(place, attempt) => bury(state, place, *attempt).await,
+        Job::Finish(key) => {
+            let cause = format!("the end of {}", key.1);
+            let writer = writer(state, &key.0, &cause, &format!("finish {} {}", key.1, now_ms()));
+            state.finish(&writer, key).await
+        }
+    }
+}
+
+/// Records as the service itself; `key` names the work, so that its repetition is known.
+fn writer(state: &Dispatcher, mission: &Mission, cause: &str, key: &str) -> Writer {
+    let origin = Envelope {
+        mission: mission.to_string(),
+        sender: me().to_owned(),
+        session: state.ledger.bus().me().scope.id.to_string(),
+        cause: cause.to_owned(),
+        ..Envelope::default()
+    };
+    Writer::own(state.ledger.clone(), state.feed.clone(), Deadline::in_ms(JOB_MS), origin, key)
+}
+
+/// A task and its plan, if it is on this attempt.
+fn current(state: &Dispatcher, place: &TaskPlace, attempt: u32) -> Option<(Found, Arc<Task>)> {
+    let (mission, id) = &place.plan;
+    let plan = state.plan(mission, id).ok()?.state;
+    let task = plan.id.task(&plan.spec.tasks.get(place.index)?.id);
+    let task = state.task(mission, &task)?.state;
+    let found = Found { plan, index: place.index };
+    (task.attempt == attempt).then_some((found, task))
+}
+
+/// Takes a task from whoever was not heard of in time, or took too long.
+async fn expire(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answer<()> {
+    let Some((_, task)) = current(state, place, attempt).filter(|(_, task)| task.state == TaskState::Running)
+    else {
+        return Ok(());
+    };
+    let Some(claim) = &task.claim else { return Ok(()) };
+    let now = now_ms();
+    if now >= claim.deadline_ms.saturating_add(MARGIN_MS) {
+        return give_up(state, place, attempt, Cause::Timeout).await;
+    }
+    let until_ms = renewed_until(state, &task).await?.map_or(claim.until_ms(), |(until_ms, _)| until_ms);
+    let end_ms = until_ms.min(claim.deadline_ms).saturating_add(MARGIN_MS);
+    if now < end_ms {
+        state.board.put_off(Job::Expire(place.clone(), attempt), end_ms);
+        return Ok(());
+    }
+    give_up(state, place, attempt, Cause::Lost).await
+}
+
+/// Until when a claim was renewed last, and at which revision of its key; nothing if it never was.
+pub(crate) async fn renewed_until(state: &Dispatcher, task: &Task) -> Answer<Option<(u64, u64)>> {
+    const READ_MS: u64 = 2_000;
+    let found = state.claims.get(&key(task), Deadline::in_ms(READ_MS)).await;
+    let found =
+        found.map_err(|error| Fault::unavailable(format!("cannot read how long a claim lasts: {error}")))?;
+    let read = |bytes: &[u8]| std::str::from_utf8(bytes).ok()?.parse().ok();
+    Ok(found.and_then(|value| Some((read(&value.bytes)?, value.revision))))
+}
+
+/// Key of the bucket under which it stands until when the claim of a task's present attempt was renewed.
+pub(crate) fn key(task: &Task) -> String {
+    format!("{}.{}.{}", task.mission, task.id, task.attempt)
+}
+
+async fn give_up(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32, cause: Cause) -> Answer<()> {
+    let Some((found, task)) = current(state, place, attempt) else { return Ok(()) };
+    let why = format!("attempt {attempt} of {}: {}", task.id, cause.name());
+    let writer = writer(state, &place.plan.0, &why, &why);
+    let decide = |current: Option<&Task>| {
+        let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
+        Ok(rule::give_up(current, found.of()?, attempt, cause, now_ms()))
+    };
+    state.record_task(&writer, &found, decide).await?;
+    state.finish_soon(&writer, &found);
+    Ok(())
+}
+
+/// Keeps what is known about a task that has used up its attempts.
+async fn bury(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answer<()> {
+    let Some((found, task)) =
+        current(state, place, attempt).filter(|(_, task)| task.state == TaskState::Failed)
+    else {
+        return Ok(());
+    };
+    let Some(letter) = dead::exhausted(&task, found.of()?, now_ms()) else { return Ok(()) };
+    if state.letters.get(&letter.mission, &(&letter.id).into()).is_some() {
+        return Ok(());
+    }
+    let why = format!("the end of {} after attempt {attempt}", task.id);
+    state.bury(&writer(state, &place.plan.0, &why, &why), &letter).await.map(drop)
+}

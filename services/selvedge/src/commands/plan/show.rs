@@ -1,0 +1,51 @@
+//! `selvedge plan show`.
+
+use clap::Args;
+use selvedge_contracts::{
+    call,
+    payload::plan::{PlanReply, PlanShow},
+};
+
+use super::{PlanNamed, tree};
+use crate::{
+    commands::lease::Who,
+    connect::Context,
+    exit::Done,
+    output::{fields, instant, visible_line},
+};
+
+/// Show a plan, and how each of its tasks stands.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge plan show 0a1b2c3d4e5f
+  selvedge plan show 0a1b2c3d4e5f --as ada -o json")]
+pub(crate) struct Show {
+    /// The plan: its id, or the first 8 or more hex digits of it.
+    plan: PlanNamed,
+    #[command(flatten)]
+    who: Who,
+}
+
+impl Show {
+    pub(super) async fn run(self, context: &Context) -> Done {
+        let asking = self.who.anybody(context).await?;
+        let plan = self.plan.find(&asking.client).await?;
+        let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan }).await?.reply;
+        context.output.print(&reply, human)?;
+        Ok(())
+    }
+}
+
+pub(super) fn human(reply: &PlanReply) -> String {
+    let plan = &reply.plan;
+    let head = fields(&[
+        ("plan", plan.id.to_string()),
+        ("title", visible_line(&plan.spec.title)),
+        ("state", plan.state.name().to_owned()),
+        ("reason", plan.reason.as_deref().map(visible_line).unwrap_or_default()),
+        ("planner", format!("{} of {}", plan.planner, plan.owner)),
+        ("submitted", instant(plan.submitted_at_ms)),
+        ("revision", reply.revision.to_string()),
+    ]);
+    format!("{head}\n{}", tree::of(reply))
+}

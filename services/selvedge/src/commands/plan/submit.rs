@@ -1,0 +1,60 @@
+//! `selvedge plan submit`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use selvedge_contracts::{
+    call,
+    fault::Fault,
+    payload::plan::{PlanChecked, PlanSubmit},
+};
+
+use super::{file, short, show};
+use crate::{commands::lease::Who, connect::Context, exit::Done, output::fields};
+
+/// Submit a plan: the same plan again is the same plan.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge plan submit plan.yaml --as pia
+  selvedge plan submit plan.json --check --as pia
+  generate-plan | selvedge plan submit - --occurrence 2026-11-21 --as pia -o json
+
+The file holds contract plan/1, as JSON or YAML (contracts/schemas/dispatcher.plan_submit.1.json). A plan that
+is wrong is refused with everything that is wrong, and nothing is recorded.")]
+pub(crate) struct Submit {
+    /// File with the plan, or - for standard input.
+    file: PathBuf,
+    /// Only say what is wrong with it.
+    #[arg(long)]
+    check: bool,
+    /// Do the same plan once more: a name for this time.
+    #[arg(long, value_name = "NAME")]
+    occurrence: Option<String>,
+    #[command(flatten)]
+    who: Who,
+}
+
+impl Submit {
+    pub(super) async fn run(self, context: &Context) -> Done {
+        let mut plan = file::plan(&self.file)?;
+        plan.occurrence = self.occurrence.or(plan.occurrence);
+        let asking = self.who.anybody(context).await?;
+        let submit = PlanSubmit { plan };
+        if !self.check {
+            let reply = asking.client.call::<call::PlanSubmit>(&submit).await?.reply;
+            context.output.print(&reply, show::human)?;
+            return Ok(());
+        }
+        let checked = asking.client.call::<call::PlanCheck>(&submit).await?.reply;
+        if !checked.errors.is_empty() {
+            let fault = Fault { details: checked.errors, ..Fault::invalid("the plan is wrong in itself") };
+            return Err(fault.into());
+        }
+        context.output.print(&checked, human)?;
+        Ok(())
+    }
+}
+
+fn human(checked: &PlanChecked) -> String {
+    fields(&[("plan", short(checked.id.as_str())), ("errors", "none".to_owned())])
+}

@@ -1,0 +1,87 @@
+//! The service dispatcher under test, and what planners and workers ask of it.
+
+use selvedge_contracts::{
+    call,
+    fault::Fault,
+    id::PlanId,
+    payload::{
+        plan::{PlanReply, PlanShow, PlanSpec, PlanSubmit},
+        task::{Claimed, TaskClaim, TaskReply, TaskSubmit},
+    },
+    role::Service,
+};
+use selvedge_dispatcher::Config;
+use selvedge_kit::{
+    client::Client,
+    credential::Login,
+    metrics::Metrics,
+    service::{Limits, Running},
+};
+use serde_json::{Value, json};
+
+use crate::{Bus, fabric::connect_bus};
+
+/// A replica of the service.
+pub async fn start(bus: &Bus, instance: &str) -> Running {
+    let login = Login::held(bus.service_credential(Service::Dispatcher, instance));
+    let connection = connect_bus(bus, login).await;
+    let config = Config { account: bus.kluster().account() };
+    selvedge_dispatcher::start(connection, &config, Limits::default(), &Metrics::default())
+        .await
+        .expect("the service dispatcher starts")
+}
+
+/// A plan of tasks, each with its needs; an output passes if it has a field `ok`.
+pub fn plan(title: &str, tasks: &[(&str, &[&str])]) -> PlanSpec {
+    let tasks: Vec<_> = tasks
+        .iter()
+        .map(|(id, needs)| {
+            json!({ "id": id, "title": id, "needs": needs, "backoff_ms": 0,
+                "checks": [{ "kind": "pointer", "at": "/ok", "equals": true }] })
+        })
+        .collect();
+    serde_json::from_value(json!({ "title": title, "tasks": tasks })).expect("a plan")
+}
+
+/// Submits a plan.
+///
+/// # Errors
+/// The service's refusal.
+pub async fn submit_plan(client: &Client, plan: &PlanSpec) -> Result<PlanReply, Fault> {
+    let submit = PlanSubmit { plan: plan.clone() };
+    client.call::<call::PlanSubmit>(&submit).await.map(|answered| answered.reply)
+}
+
+/// A plan as it stands.
+pub async fn show_plan(client: &Client, plan: &PlanId) -> PlanReply {
+    client.call::<call::PlanShow>(&PlanShow { plan: plan.clone() }).await.expect("the plan").reply
+}
+
+/// Takes the next task of the default queue; waits up to two seconds for one.
+///
+/// # Errors
+/// The service's refusal.
+pub async fn claim(client: &Client) -> Result<Option<Claimed>, Fault> {
+    let claim = TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: None };
+    client.call::<call::TaskClaim>(&claim).await.map(|answered| answered.reply.claimed)
+}
+
+/// Hands something in.
+///
+/// # Errors
+/// The service's refusal.
+pub async fn submit(client: &Client, claimed: &Claimed, output: Value) -> Result<TaskReply, Fault> {
+    let token = claimed.task.claim.as_ref().expect("a claim").token.clone();
+    let submit = TaskSubmit { task: claimed.task.id.clone(), token, output };
+    client.call::<call::TaskSubmit>(&submit).await.map(|answered| answered.reply)
+}
+
+/// Does tasks until none comes for a while; answers with the names of those that passed.
+pub async fn work(client: &Client) -> Vec<String> {
+    let mut done = Vec::new();
+    while let Some(claimed) = claim(client).await.expect("a claim") {
+        submit(client, &claimed, json!({ "ok": true })).await.expect("handed in");
+        done.push(claimed.spec.id.to_string());
+    }
+    done
+}

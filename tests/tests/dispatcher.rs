@@ -1,0 +1,29 @@
+//! Plans, tasks, pools and dead letters, through a real bus.
+
+#![allow(
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "tests stop where they fail"
+)]
+
+#[path = "dispatcher/checks.rs"]
+mod checks;
+#[path = "dispatcher/claims.rs"]
+mod claims;
+#[path = "dispatcher/letters.rs"]
+mod letters;
+#[path = "dispatcher/plans.rs"]
+mod plans;
+#[path = "dispatcher/pools.rs"]
+mod pools;
+#[path = "dispatcher/restarts.rs"]
+mod restarts;
+#[path = "dispatcher/scene.rs"]
+mod scene;
+
+/// One replica as a process of its own.
+const REPLICA: &str = env!("CARGO_BIN_EXE_replica");
