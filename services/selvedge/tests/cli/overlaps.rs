@@ -39,7 +39,7 @@ async fn what_looks_like_something_is_shown_decided_and_explained() {
     let hex: String = id.chars().skip("creation_".len()).collect();
     let short: String = hex.chars().take(10).collect();
     let shown = machine.run(&["overlap", "show", &short]).await.ok();
-    assert!(shown.contains("state     asked") && shown.contains("overlap decide"), "{shown}");
+    assert!(shown.contains(" asked\n") && shown.contains("overlap decide"), "{shown}");
     assert_eq!(machine.run(&["overlap", "show", "ffffffffffff"]).await.code, 3);
     let decide = ["overlap", "decide", &short, "--proceed", "--reason", "another form", "--as", "ada"];
     assert!(machine.run(&decide).await.ok().contains("another form"));
@@ -48,7 +48,15 @@ async fn what_looks_like_something_is_shown_decided_and_explained() {
     assert_eq!(machine.run(&other).await.code, 0, "a thing of their own kind is ended by who made it");
     assert_eq!(machine.run(&["overlap", "decide", &hex]).await.code, 2, "an answer is needed");
 
-    let opposite = machine.run(&["overlap", "explain", "Enable the cache", "Disable the cache"]).await.ok();
+    let opposite = machine
+        .run(&[
+            "overlap",
+            "explain",
+            "Enable the cache of the login page",
+            "Disable the cache of the login page",
+        ])
+        .await
+        .ok();
     assert!(opposite.contains("opposite?") && opposite.contains("trigrams"), "{opposite}");
 }
 
