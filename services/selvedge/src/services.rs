@@ -145,66 +145,48 @@ impl Place {
         signers: PathBuf,
     ) -> Result<Running, Failure> {
         let starting = || format!("cannot start {service}");
-        match service {
+        // Whoever signed our credential signed the callers'.
+        let claims = login.credential().and_then(|credential| credential.claims());
+        let account = claims.with_context(starting)?.account().to_owned();
+        let bus = self.connect(service.name(), login).await?;
+        let (limits, metrics) = (self.limits, &self.metrics);
+        let started = match service {
             Service::Registry => {
-                let bus = self.connect(service.name(), login).await?;
                 let config = selvedge_registry::Config { signers };
-                let started = selvedge_registry::start(bus, &config, self.limits, &self.metrics).await;
-                Ok(started.with_context(starting)?)
+                selvedge_registry::start(bus, &config, limits, metrics).await.with_context(starting)
             }
             Service::Leases => {
-                // Whoever signed our credential signed the callers'.
-                let claims = login.credential().and_then(|credential| credential.claims());
-                let account = claims.with_context(starting)?.account().to_owned();
-                let bus = self.connect(service.name(), login).await?;
                 let config = selvedge_leases::Config { account, spaces: self.spaces };
-                let started = selvedge_leases::start(bus, &config, self.limits, &self.metrics).await;
-                Ok(started.with_context(starting)?)
+                selvedge_leases::start(bus, &config, limits, metrics).await.with_context(starting)
             }
             Service::Artifacts => {
-                let account = login.credential()?.claims()?.account().to_owned();
-                let bus = self.connect(service.name(), login).await?;
-                let (config, limits) = (&self.artifacts, self.limits);
                 let started =
-                    selvedge_artifacts::start(bus, config, kluster, &account, limits, &self.metrics).await;
-                Ok(started.with_context(starting)?)
+                    selvedge_artifacts::start(bus, &self.artifacts, kluster, &account, limits, metrics);
+                started.await.with_context(starting)
             }
             Service::Governance => {
-                let account = login.credential()?.claims()?.account().to_owned();
-                let bus = self.connect(service.name(), login).await?;
-                let keys = self.approval_keys.join(kluster.as_str()).with_extension("keys");
                 let config = selvedge_governance::Config {
                     account,
-                    keys,
+                    keys: self.approval_keys.join(kluster.as_str()).with_extension("keys"),
                     intents: self.intents,
                     overlap: self.intents_overlap,
                 };
-                let started = selvedge_governance::start(bus, &config, self.limits, &self.metrics).await;
-                Ok(started.with_context(starting)?)
+                selvedge_governance::start(bus, &config, limits, metrics).await.with_context(starting)
             }
             Service::Committer => {
-                let account = login.credential()?.claims()?.account().to_owned();
-                let bus = self.connect(service.name(), login).await?;
                 let config = self.committer(account, kluster)?;
-                let started = selvedge_committer::start(bus, &config, self.limits, &self.metrics).await;
-                Ok(started.with_context(starting)?)
+                selvedge_committer::start(bus, &config, limits, metrics).await.with_context(starting)
             }
             Service::Overlap => {
-                let account = login.credential()?.claims()?.account().to_owned();
-                let bus = self.connect(service.name(), login).await?;
                 let config = self.overlap.config(account, kluster);
-                let started =
-                    selvedge_overlap::service::start(bus, &config, self.limits, &self.metrics).await;
-                Ok(started.with_context(starting)?)
+                selvedge_overlap::service::start(bus, &config, limits, metrics).await.with_context(starting)
             }
             Service::Dispatcher => {
-                let account = login.credential()?.claims()?.account().to_owned();
-                let bus = self.connect(service.name(), login).await?;
                 let config = selvedge_dispatcher::Config { account };
-                let started = selvedge_dispatcher::start(bus, &config, self.limits, &self.metrics).await;
-                Ok(started.with_context(starting)?)
+                selvedge_dispatcher::start(bus, &config, limits, metrics).await.with_context(starting)
             }
-        }
+        };
+        Ok(started?)
     }
 }
 

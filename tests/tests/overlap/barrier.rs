@@ -1,12 +1,6 @@
 //! The index is behind: the answer says so, and the check is completed later.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, Condvar, Mutex};
 
 use selvedge_contracts::payload::overlap::{CreationState, Verdict};
 use selvedge_overlap::service::{Config, Steps};
@@ -15,29 +9,39 @@ use selvedge_tests::overlap::{propose, replica_with, task};
 use crate::scene::{Scene, found};
 
 /// Holds facts up while it is set.
-fn holding(held: &Arc<AtomicBool>) -> Steps {
-    let held = Arc::clone(held);
-    Steps::new(move |step| {
-        while step == "take" && held.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    })
+#[derive(Clone, Default)]
+struct Held(Arc<(Mutex<bool>, Condvar)>);
+
+impl Held {
+    fn set(&self, held: bool) {
+        *self.0.0.lock().unwrap() = held;
+        self.0.1.notify_all();
+    }
+
+    fn steps(&self) -> Steps {
+        let held = self.clone();
+        Steps::new(move |step| {
+            if step == "take" {
+                drop(held.0.1.wait_while(held.0.0.lock().unwrap(), |held| *held).unwrap());
+            }
+        })
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn past_the_deadline_the_answer_says_up_to_where_and_the_check_is_completed() {
-    let held = Arc::new(AtomicBool::new(false));
+    let held = Held::default();
     let scene = Scene::start_with(0, |config| config).await;
     let bus = &scene.fabric.bus;
     let _replica = replica_with(bus, &bus.url(), "o1", |config| Config {
-        steps: holding(&held),
+        steps: held.steps(),
         barrier_ms: 50,
         ..config
     })
     .await;
     let first = scene.task("ada-00000001", "t1", "Mend the north fence").await;
     assert_eq!(first.verdict, Verdict::Clear);
-    held.store(true, Ordering::SeqCst);
+    held.set(true);
     let second = scene.task("bob-00000002", "t2", "mend the north fence").await;
     let other = scene.task("cy-00000003", "t3", "Order stamps and envelopes").await;
     for answer in [&second, &other] {
@@ -48,7 +52,7 @@ async fn past_the_deadline_the_answer_says_up_to_where_and_the_check_is_complete
     // Asked again meanwhile, it is the same creation at the same place.
     let again = scene.task("bob-00000002", "t2", "mend the north fence").await;
     assert_eq!((again.verdict, again.place), (Verdict::Pending, second.place));
-    held.store(false, Ordering::SeqCst);
+    held.set(false);
     scene.comes_to(&second.creation, CreationState::Asked).await;
     scene.comes_to(&other.creation, CreationState::Cleared).await;
     assert_eq!(scene.count("checked").await, 2, "both were told");
@@ -59,23 +63,23 @@ async fn past_the_deadline_the_answer_says_up_to_where_and_the_check_is_complete
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_replica_that_is_behind_delays_only_itself() {
-    let held = Arc::new(AtomicBool::new(false));
+    let held = Held::default();
     let scene = Scene::start().await;
     let bus = &scene.fabric.bus;
     let _behind = replica_with(bus, &bus.url(), "behind", |config| Config {
-        steps: holding(&held),
+        steps: held.steps(),
         barrier_ms: 50,
         ..config
     })
     .await;
-    held.store(true, Ordering::SeqCst);
+    held.set(true);
     let mut verdicts = Vec::new();
     for at in 0..12 {
         let wanted =
             task("ada-00000001", &format!("t{at}"), &format!("{} the bell tower", ["Ring", "Paint"][at % 2]));
         verdicts.push(propose(&scene.dispatcher, &wanted).await.unwrap().verdict);
     }
-    held.store(false, Ordering::SeqCst);
+    held.set(false);
     // Which of the two answered which is chance; none of the later ones may be clear.
     assert!(verdicts.iter().skip(2).all(|verdict| *verdict != Verdict::Clear), "{verdicts:?}");
 }
