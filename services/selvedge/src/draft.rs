@@ -55,7 +55,7 @@ impl Draft {
         let mut draft = Self::over(directory)?;
         draft.directory = PathBuf::from(draft.line(&["rev-parse", "--show-toplevel"])?);
         let index = draft.own_path("index")?;
-        match fs::copy(&index, draft.index()) {
+        match copied(&index, &draft.index()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(anyhow::Error::new(error).context(format!("cannot read {}", index.display())).into())
             }
@@ -145,6 +145,14 @@ impl Draft {
 }
 
 const OBJECTS: &str = "objects";
+
+/// Copies an index with its time of change: a file of the same size that changed within the second in which the
+/// index was written is looked into by git only as long as the index is no younger than that.
+fn copied(index: &Path, to: &Path) -> io::Result<()> {
+    let changed = fs::metadata(index)?.modified()?;
+    fs::copy(index, to)?;
+    fs::File::options().write(true).open(to)?.set_modified(changed)
+}
 
 /// As git reads it among others: a path in double quotes may hold anything.
 fn quoted(path: &Path) -> OsString {

@@ -1,5 +1,11 @@
 use std::{
-    ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::symlink, path::Path, process::Command,
+    ffi::OsStr,
+    fs,
+    os::unix::ffi::OsStrExt as _,
+    os::unix::fs::symlink,
+    path::Path,
+    process::Command,
+    time::{Duration, SystemTime},
 };
 
 use super::*;
@@ -69,6 +75,24 @@ fn blob_of(content: &str) -> String {
 
 fn put(path: &str, content: &str, mode: FileMode) -> Changed {
     Changed::Put { path: at(path), blob: blob_of(content), mode }
+}
+
+#[test]
+fn a_change_of_the_same_size_in_the_second_of_the_index_is_seen() {
+    let repository = Repository::new();
+    repository.git(&["config", "core.trustctime", "false"]);
+    let past = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let age = |name: &str| {
+        let file = fs::File::options().write(true).open(repository.path().join(name));
+        file.unwrap().set_modified(past).unwrap();
+    };
+    age("kept");
+    repository.git(&["update-index", "--refresh"]);
+    repository.write("kept", "x\n");
+    age("kept");
+    age(".git/index");
+    let changed = repository.differs().unwrap();
+    assert_eq!(changed.len(), 1, "{changed:?}");
 }
 
 #[test]
