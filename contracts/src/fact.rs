@@ -434,6 +434,9 @@ pub const TASK_CLAIMED: FactType<Nothing, task::Task> =
 /// Something was handed in for a task.
 pub const TASK_SUBMITTED: FactType<Nothing, task::Task> =
     FactType::of(Service::Dispatcher, EntityName::Task, "submitted");
+/// What was handed in holds, and what it is to change outside is proposed.
+pub const TASK_ACCEPTED: FactType<Nothing, task::Task> =
+    FactType::of(Service::Dispatcher, EntityName::Task, "accepted");
 /// What was handed in holds.
 pub const TASK_VALIDATED: FactType<Nothing, task::Task> =
     FactType::of(Service::Dispatcher, EntityName::Task, "validated");
@@ -529,6 +532,7 @@ pub const FACTS: &[FactKind] = &[
     TASK_OPENED.kind,
     TASK_CLAIMED.kind,
     TASK_SUBMITTED.kind,
+    TASK_ACCEPTED.kind,
     TASK_VALIDATED.kind,
     TASK_FAILED.kind,
     TASK_EXHAUSTED.kind,

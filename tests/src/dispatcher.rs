@@ -62,7 +62,7 @@ pub async fn show_plan(client: &Client, plan: &PlanId) -> PlanReply {
 /// # Errors
 /// The service's refusal.
 pub async fn claim(client: &Client) -> Result<Option<Claimed>, Fault> {
-    let claim = TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: None };
+    let claim = TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: None, credential_key: None };
     client.call::<call::TaskClaim>(&claim).await.map(|answered| answered.reply.claimed)
 }
 
@@ -72,7 +72,7 @@ pub async fn claim(client: &Client) -> Result<Option<Claimed>, Fault> {
 /// The service's refusal.
 pub async fn submit(client: &Client, claimed: &Claimed, output: Value) -> Result<TaskReply, Fault> {
     let token = claimed.task.claim.as_ref().expect("a claim").token.clone();
-    let submit = TaskSubmit { task: claimed.task.id.clone(), token, output };
+    let submit = TaskSubmit { task: claimed.task.id.clone(), token, output, effects: Vec::new() };
     client.call::<call::TaskSubmit>(&submit).await.map(|answered| answered.reply)
 }
 

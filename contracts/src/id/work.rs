@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::{CallerShape, Digest, DigestShape, Shape, SubjectId, Token, is_hex};
+use super::{CallerShape, Digest, DigestShape, LeaseId, ScopeId, Shape, SpaceId, SubjectId, Token, is_hex};
 
 /// Hex digits of a blake3 digest.
 const DIGEST_DIGITS: usize = 64;
@@ -55,6 +55,20 @@ impl Shape for TaskIdShape {
 pub type TaskId = Token<TaskIdShape>;
 impl SubjectId for TaskIdShape {}
 
+impl TaskId {
+    /// Scope of the credential for one attempt of it.
+    pub fn scope(&self, attempt: u32) -> ScopeId {
+        Token(format!("{self}_{attempt}").into(), PhantomData)
+    }
+
+    /// The task and the attempt that a credential is for, if it is for one.
+    pub fn of_scope(scope: &ScopeId) -> Option<(Self, u32)> {
+        let (task, attempt) = scope.as_str().rsplit_once('_')?;
+        let (task, attempt) = (Self::new(task).ok()?, attempt.parse().ok()?);
+        (task.scope(attempt) == *scope).then_some((task, attempt))
+    }
+}
+
 /// Shape of a [`TaskName`].
 pub enum TaskNameShape {}
 impl Shape for TaskNameShape {
@@ -102,6 +116,18 @@ impl ClaimToken {
     /// The claim of an attempt of a task that this request led to.
     pub fn of(request: &str, task: &TaskId, attempt: u32) -> Self {
         Token(short("claim_", &[request, task.as_str(), &attempt.to_string()]).into(), PhantomData)
+    }
+}
+
+impl ClaimToken {
+    /// Lease on what the claim's task reserves in a space.
+    pub fn lease_in(&self, space: &SpaceId) -> LeaseId {
+        Token(short("lease_", &[self.as_str(), space.as_str()]).into(), PhantomData)
+    }
+
+    /// What its leases end with.
+    pub fn scope(&self) -> ScopeId {
+        Token(self.as_str().into(), PhantomData)
     }
 }
 
@@ -162,6 +188,18 @@ mod tests {
         let token = ClaimToken::of("r", &task, 1);
         assert_eq!(ClaimToken::new(token.as_str()).unwrap(), token);
         assert_ne!(ClaimToken::of("r", &task, 2), token);
+        let scope = task.scope(3);
+        assert_eq!(
+            (ScopeId::new(scope.as_str()).unwrap(), TaskId::of_scope(&scope)),
+            (scope.clone(), Some((task.clone(), 3)))
+        );
+        for other in ["session_1", "task_1_2", &format!("{task}_03"), task.as_str()] {
+            assert_eq!(TaskId::of_scope(&ScopeId::new(other).unwrap()), None, "{other}");
+        }
+        let space = SpaceId::new("shop").unwrap();
+        let lease = token.lease_in(&space);
+        assert_eq!(LeaseId::new(lease.as_str()).unwrap(), lease);
+        assert_eq!(ScopeId::new(token.scope().as_str()).unwrap(), token.scope());
         assert_ne!(DeadId::of(&task, 1, "x"), DeadId::of(&task, 1, "y"));
     }
 

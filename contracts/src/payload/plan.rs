@@ -9,8 +9,12 @@
 //! | cancelled | `cancelled` | |
 
 mod spec;
+mod wish;
 
 pub use spec::{Check, ContractPin, Gate, PlanSpec, TaskSpec, plan_id};
+pub use wish::{
+    EffectSpec, EffectTarget, MAX_EFFECTS, MAX_RESERVATIONS, MAX_RESERVED_CLAIMS, Reservation, UndoWish,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

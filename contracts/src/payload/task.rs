@@ -5,8 +5,9 @@
 //! |---|---|---|
 //! | (none) | the plan | opened, running |
 //! | opened | `opened`: a person let it pass its gate | running |
-//! | running | `claimed` | submitted, waiting, failed, stopped |
-//! | submitted | `submitted` | validated, waiting, failed, stopped |
+//! | running | `claimed` | submitted, committing, validated, waiting, failed, stopped |
+//! | submitted | `submitted` | committing, validated, waiting, failed, stopped |
+//! | committing | `accepted`: its output holds, and its effects are proposed | validated, waiting, failed, stopped |
 //! | validated | `validated` | |
 //! | waiting | `failed`: it will be tried again | running |
 //! | failed | `exhausted`: it has used up its attempts | running, once it is replayed or its plan resumed |
@@ -16,9 +17,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::{Check, TaskSpec};
+mod effect;
+
+pub use effect::{EffectOffer, MAX_OFFER_BYTES, TaskEffect};
+
+use super::{
+    intent::FencingToken,
+    plan::{Check, TaskSpec},
+    session::SessionReply,
+};
 use crate::id::{
-    Caller, ClaimToken, Digest, Mission, Owner, PlanId, PoolName, QueueName, ScopeId, TaskId, TaskName,
+    Caller, ClaimToken, Digest, Mission, Owner, PlanId, PoolName, PublicKey, QueueName, ScopeId, TaskId,
+    TaskName,
 };
 
 /// Shortest time that a claim lasts without being renewed, in milliseconds.
@@ -74,6 +84,9 @@ pub struct Task {
     /// Who let it pass its gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened: Option<Opened>,
+    /// What the last attempt changes outside, in the order of its plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<TaskEffect>,
     /// Attempts that came to nothing, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<PastAttempt>,
@@ -89,6 +102,8 @@ pub enum TaskState {
     Running,
     /// Something was handed in and is not judged yet.
     Submitted,
+    /// What was handed in holds, and what it is to change outside is under way.
+    Committing,
     /// What was handed in holds.
     Validated,
     /// An attempt came to nothing; there will be another.
@@ -122,6 +137,13 @@ pub struct Claim {
     /// Pools in which it counts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolName>,
+    /// Scope of the credential for this attempt alone, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ScopeId>,
+    /// Leases on what the task reserves, held until the attempt has ended: their tokens count wherever a
+    /// lease's does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leases: Vec<FencingToken>,
 }
 
 impl Claim {
@@ -223,6 +245,8 @@ pub enum Cause {
     Lost,
     /// Its plan was cancelled.
     Cancelled,
+    /// What it was to change outside may not be done, or could not be.
+    Effect,
 }
 
 impl Cause {
@@ -234,6 +258,7 @@ impl Cause {
             Self::Timeout => "timeout",
             Self::Lost => "lost",
             Self::Cancelled => "cancelled",
+            Self::Effect => "effect",
         }
     }
 }
@@ -264,6 +289,9 @@ pub struct TaskLine {
     /// Why the last attempt came to nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who holds what it reserves, as it was seen when it was tried last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for_lease: Option<String>,
 }
 
 /// How a task stands, seen together with its plan.
@@ -282,6 +310,8 @@ pub enum Phase {
     Running,
     /// It waits to be judged.
     Submitted,
+    /// What it changes outside is under way.
+    Committing,
     /// It is done, and that is proved.
     Validated,
     /// It has used up its attempts.
@@ -300,6 +330,7 @@ impl Phase {
             Self::Ready => "ready",
             Self::Running => "running",
             Self::Submitted => "submitted",
+            Self::Committing => "committing",
             Self::Validated => "validated",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
@@ -308,7 +339,7 @@ impl Phase {
 }
 
 /// `dispatcher.task_claim`: the next task of a queue for the caller's role. Waits for one if there is none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TaskClaim {
     /// The queue; `default` if absent.
@@ -322,6 +353,10 @@ pub struct TaskClaim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2000, max = 3_600_000))]
     pub ttl_ms: Option<u64>,
+    /// Public half of a fresh key pair that the agent made: with it, the claim brings a credential for this
+    /// attempt alone, which ends with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_key: Option<PublicKey>,
 }
 
 /// Reply of `dispatcher.task_claim`.
@@ -346,6 +381,9 @@ pub struct Claimed {
     /// What the tasks that it needs handed in, in the order of its needs. `value` is absent where all of
     /// them together are too large for one message: `dispatcher.task_show` has it.
     pub inputs: Vec<InputValue>,
+    /// The credential for this attempt alone, if a key was named for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SessionReply>,
 }
 
 /// What a needed task handed in.
@@ -358,6 +396,9 @@ pub struct InputValue {
     /// The output itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
+    /// What it changed outside, with the receipts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<TaskEffect>,
 }
 
 /// `dispatcher.task_renew`: the claim lasts its whole TTL from now on.
@@ -388,6 +429,10 @@ pub struct TaskSubmit {
     pub token: ClaimToken,
     /// What was made: at most 64 KiB of JSON.
     pub output: Value,
+    /// What the task is to change outside: exactly the effects that its plan declares, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub effects: Vec<EffectOffer>,
 }
 
 /// `dispatcher.task_fail`: the attempt comes to nothing.

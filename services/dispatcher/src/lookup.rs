@@ -145,6 +145,7 @@ impl Dispatcher {
             worker: task.and_then(|task| task.claim.as_ref()).map(|claim| claim.worker.clone()),
             waits_for,
             reason: task.and_then(|task| task.past.last()).map(|past| past.reason.clone()),
+            waits_for_lease: None,
         }
     }
 

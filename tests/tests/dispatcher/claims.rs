@@ -26,7 +26,7 @@ use crate::scene::{Scene, refused};
 async fn who_waits_gets_a_task_at_once_also_by_way_of_another_replica() {
     let scene = Scene::start_with(2).await;
     let bob = scene.member("bob", Role::Worker, "person:bob").await;
-    let long = TaskClaim { queue: None, wait_ms: Some(4_000), ttl_ms: None };
+    let long = TaskClaim { queue: None, wait_ms: Some(4_000), ttl_ms: None, credential_key: None };
     for round in 0..6 {
         let begun = Instant::now();
         let wanted = plan(&format!("p{round}"), &[("a", &[]), ("b", &[])]);
@@ -69,7 +69,7 @@ async fn twenty_workers_over_two_replicas_do_each_task_once() {
 async fn a_claim_sent_again_is_the_same_claim() {
     let scene = Scene::start_with(2).await;
     submit_plan(scene.pia.client(), &plan("p", &[("a", &[]), ("b", &[])])).await.unwrap();
-    let wanted = TaskClaim { queue: None, wait_ms: Some(1_000), ttl_ms: None };
+    let wanted = TaskClaim { queue: None, wait_ms: Some(1_000), ttl_ms: None, credential_key: None };
     let options = Options { idempotency_key: Some("k".to_owned()), ..Options::default() };
     let ask =
         async || scene.ada.client().call_with::<call::TaskClaim>(&wanted, &options).await.unwrap().reply;
@@ -130,7 +130,7 @@ async fn a_renewed_claim_outlives_its_ttl_and_an_unrenewed_one_does_not() {
         assert!(renewed.until_ms >= until_ms, "it never ends sooner");
         until_ms = renewed.until_ms;
         // Nobody gets it meanwhile.
-        let short = TaskClaim { queue: None, wait_ms: Some(500), ttl_ms: None };
+        let short = TaskClaim { queue: None, wait_ms: Some(500), ttl_ms: None, credential_key: None };
         assert_eq!(scene.ada.client().call::<call::TaskClaim>(&short).await.unwrap().reply.claimed, None);
     }
     assert_eq!(scene.count("task.*.failed").await, 0);
@@ -184,7 +184,12 @@ async fn a_task_goes_to_its_queue_and_its_role() {
     submit_plan(scene.pia.client(), &wanted).await.unwrap();
     assert_eq!(claim(scene.ada.client()).await.unwrap(), None);
     assert_eq!(claim(vera.client()).await.unwrap().unwrap().spec.id.as_str(), "a");
-    let of_rust = TaskClaim { queue: Some("rust".parse().unwrap()), wait_ms: Some(1_000), ttl_ms: None };
+    let of_rust = TaskClaim {
+        queue: Some("rust".parse().unwrap()),
+        wait_ms: Some(1_000),
+        ttl_ms: None,
+        credential_key: None,
+    };
     let claimed = scene.ada.client().call::<call::TaskClaim>(&of_rust).await.unwrap().reply.claimed;
     assert_eq!(claimed.unwrap().spec.id.as_str(), "b");
 }

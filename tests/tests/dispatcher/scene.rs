@@ -89,7 +89,8 @@ impl Member {
 
     /// Takes a task that is ready, under a claim that lasts so long.
     pub(crate) async fn claim_for(&self, ttl_ms: u64) -> Option<Claimed> {
-        let claim = TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: Some(ttl_ms) };
+        let claim =
+            TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: Some(ttl_ms), credential_key: None };
         self.client().call::<call::TaskClaim>(&claim).await.expect("a claim").reply.claimed
     }
 

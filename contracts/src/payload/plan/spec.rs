@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF_MS, DEFAULT_TIMEOUT_MS};
+use super::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF_MS, DEFAULT_TIMEOUT_MS, EffectSpec, Reservation};
 use crate::{
     id::{ContractName, Digest, Mission, PlanId, PoolName, QueueName, TaskName},
     role::Role,
@@ -98,6 +98,14 @@ pub struct TaskSpec {
     /// A person has to let it pass before anybody may do it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
+    /// What it needs to itself while it is worked on; each space once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub reserve: Vec<Reservation>,
+    /// What it will change outside once its output holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub effects: Vec<EffectSpec>,
 }
 
 /// What a person is asked before a task may be done.

@@ -69,7 +69,7 @@ impl Tally {
         match state? {
             TaskState::Validated => Some(&mut self.validated),
             TaskState::Running => Some(&mut self.running),
-            TaskState::Submitted => Some(&mut self.submitted),
+            TaskState::Submitted | TaskState::Committing => Some(&mut self.submitted),
             TaskState::Waiting => Some(&mut self.waiting),
             TaskState::Failed => Some(&mut self.failed),
             TaskState::Opened | TaskState::Stopped => None,
@@ -169,7 +169,11 @@ impl PlanCell {
                 Some(TaskState::Waiting) => cell.is_awake,
                 Some(TaskState::Failed) => cell.round < self.plan.round,
                 Some(
-                    TaskState::Running | TaskState::Submitted | TaskState::Validated | TaskState::Stopped,
+                    TaskState::Running
+                    | TaskState::Submitted
+                    | TaskState::Committing
+                    | TaskState::Validated
+                    | TaskState::Stopped,
                 ) => false,
             }
     }

@@ -110,6 +110,8 @@ async fn take(
         deadline_ms: now.saturating_add(of.spec.timeout_ms),
         inputs: inputs.clone(),
         pools: pools_of(of.plan, found.index).to_vec(),
+        scope: None,
+        leases: Vec::new(),
     };
     let decide = |current: Option<&Task>| rule::claim(current, of, claim_of, now);
     match state.record_task(&call.writer, &found, decide).await {
@@ -140,6 +142,7 @@ fn reply(state: &Dispatcher, found: &Found, recorded: &Recorded<Task>) -> Answer
             id: of.plan.id.task(&input.task),
             input: input.clone(),
             value: value(entry),
+            effects: entry.as_ref().map(|entry| entry.state.effects.clone()).unwrap_or_default(),
         })
         .collect();
     if serde_json::to_vec(&inputs).map_or(usize::MAX, |text| text.len()) > MAX_INPUT_BYTES {
@@ -151,6 +154,7 @@ fn reply(state: &Dispatcher, found: &Found, recorded: &Recorded<Task>) -> Answer
         plan_title: of.plan.spec.title.clone(),
         spec: of.spec.clone(),
         inputs,
+        credential: None,
     })
 }
 

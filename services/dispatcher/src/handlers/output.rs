@@ -42,7 +42,7 @@ pub(super) fn reply(recorded: Recorded<Task>) -> TaskReply {
 }
 
 async fn submit(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskSubmit) -> Answer<TaskReply> {
-    let TaskSubmit { task: id, token, output } = request;
+    let TaskSubmit { task: id, token, output, effects: _ } = request;
     bounded(&output)?;
     let found = state.found_now(&call, &id).await?;
     let worker = &call.subject.caller;

@@ -52,6 +52,8 @@ pub(crate) fn claim(plan: &Plan, spec: &TaskSpec, attempt: u32, worker: &str, no
         deadline_ms: now_ms + spec.timeout_ms,
         inputs: Vec::new(),
         pools: Vec::new(),
+        scope: None,
+        leases: Vec::new(),
     }
 }
 

@@ -9,6 +9,8 @@ use selvedge_contracts::{
 };
 use serde_json::Value;
 
+mod wish;
+
 use super::{detail, graph, inexact};
 
 /// What a plan may refer to.
@@ -73,6 +75,8 @@ fn check_task(task: &TaskSpec, at: &str, known: &impl Known, found: &mut Vec<Det
     for (index, check) in task.checks.iter().enumerate() {
         check_check(check, &format!("{at}/checks/{index}"), found);
     }
+    wish::reservations(task, at, found);
+    wish::effects(task, at, found);
 }
 
 fn input(task: &TaskSpec, at: &str, known: &impl Known, found: &mut Vec<Detail>) {

@@ -44,6 +44,7 @@ impl Of<'_> {
             output: None,
             verdict: None,
             opened: None,
+            effects: Vec::new(),
             past: Vec::new(),
         }
     }
@@ -63,6 +64,7 @@ pub(crate) fn phase(of: Of<'_>, task: Option<&Task>, is_blocked: bool, now_ms: u
         TaskState::Opened => open(false),
         TaskState::Running => Phase::Running,
         TaskState::Submitted => Phase::Submitted,
+        TaskState::Committing => Phase::Committing,
         TaskState::Validated => Phase::Validated,
         TaskState::Waiting if is_over => Phase::Stopped,
         TaskState::Waiting if task.not_before_ms.is_some_and(|at_ms| at_ms > now_ms) => Phase::Waiting,
@@ -386,6 +388,7 @@ fn name(state: TaskState) -> &'static str {
         TaskState::Opened => "opened",
         TaskState::Running => "running",
         TaskState::Submitted => "submitted",
+        TaskState::Committing => "accepted, and its effects are under way",
         TaskState::Validated => "validated",
         TaskState::Waiting => "waiting for its next attempt",
         TaskState::Failed => "failed",

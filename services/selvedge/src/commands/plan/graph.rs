@@ -109,6 +109,7 @@ const fn colour(phase: Phase) -> &'static str {
         Phase::Validated => "palegreen",
         Phase::Running => "lightskyblue",
         Phase::Submitted => "khaki",
+        Phase::Committing => "gold",
         Phase::Ready => "white",
         Phase::Blocked | Phase::Stopped => "lightgray",
         Phase::Gated | Phase::Waiting => "orange",

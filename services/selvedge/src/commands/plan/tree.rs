@@ -39,7 +39,7 @@ fn row(depth: usize, line: &TaskLine) -> String {
             let names: Vec<_> = line.waits_for.iter().map(TaskName::as_str).collect();
             format!("waits for {}", names.join(", "))
         }
-        Phase::Running | Phase::Submitted => {
+        Phase::Running | Phase::Submitted | Phase::Committing => {
             let worker = line.worker.as_ref().map(ToString::to_string).unwrap_or_default();
             format!("{worker}, attempt {}", line.attempt)
         }
@@ -63,6 +63,7 @@ const fn mark(phase: Phase) -> char {
         Phase::Validated => '✓',
         Phase::Running => '▶',
         Phase::Submitted => '?',
+        Phase::Committing => '!',
         Phase::Ready => '○',
         Phase::Blocked => '·',
         Phase::Gated => '⏸',

@@ -71,6 +71,7 @@ impl Claim {
                 queue: Some(self.queue.clone()),
                 wait_ms: Some(left_ms.min(MAX_CLAIM_WAIT_MS)),
                 ttl_ms: Some(self.ttl),
+                credential_key: None,
             };
             let claimed = asking.client.call::<call::TaskClaim>(&claim).await?.reply.claimed;
             if claimed.is_some() || left.is_zero() {

@@ -45,11 +45,11 @@ impl Submit {
         let output = input::json(&self.file)?;
         let asking = self.who.agent(context).await?;
         let (task, token) = self.task.held(&asking, self.token.as_ref()).await?;
-        let submit = TaskSubmit { task, token, output };
+        let submit = TaskSubmit { task, token, output, effects: Vec::new() };
         let reply = asking.client.call::<call::TaskSubmit>(&submit).await?.reply;
         context.output.print(&reply, human)?;
         match reply.task.state {
-            TaskState::Submitted | TaskState::Validated => Ok(()),
+            TaskState::Submitted | TaskState::Committing | TaskState::Validated => Ok(()),
             _ => Err(Ending::Failed.failure("what was handed in does not hold", &[])),
         }
     }

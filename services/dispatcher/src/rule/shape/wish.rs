@@ -1,0 +1,167 @@
+//! What a task's reservations and effects must be.
+
+use std::collections::BTreeSet;
+
+use selvedge_contracts::{
+    fault::Detail,
+    payload::{
+        claim::{Claim, MAX_PATTERN_BYTES},
+        plan::{EffectTarget, MAX_RESERVED_CLAIMS, TaskSpec},
+    },
+};
+use url::Url;
+
+use super::detail;
+
+/// Everything that is wrong with what a task reserves. What only the service `leases` knows (whether a pool is
+/// there, what a glob covers) is found when the task is to be given out.
+pub(super) fn reservations(task: &TaskSpec, at: &str, found: &mut Vec<Detail>) {
+    let mut spaces = BTreeSet::new();
+    let claims: usize = task.reserve.iter().map(|reservation| reservation.claims.len()).sum();
+    if claims > MAX_RESERVED_CLAIMS {
+        let message =
+            format!("has {claims} claims in all its spaces; at most {MAX_RESERVED_CLAIMS} are taken");
+        found.push(detail(format!("{at}/reserve"), message));
+    }
+    for (index, reservation) in task.reserve.iter().enumerate() {
+        let at = format!("{at}/reserve/{index}");
+        if !spaces.insert(&reservation.space) {
+            let message = format!("{} is there already; name each space once", reservation.space);
+            found.push(detail(format!("{at}/space"), message));
+        }
+        if reservation.claims.is_empty() {
+            found.push(detail(format!("{at}/claims"), "is empty; name what is needed"));
+        }
+        for (claim, wanted) in reservation.claims.iter().enumerate() {
+            if let Some(wrong) = wrong_claim(wanted) {
+                found.push(detail(format!("{at}/claims/{claim}"), wrong));
+            }
+        }
+    }
+}
+
+fn wrong_claim(claim: &Claim) -> Option<&'static str> {
+    let text = match claim {
+        Claim::Path { path, .. } | Claim::File { path, .. } => path,
+        Claim::Glob { glob, .. } | Claim::Files { glob, .. } => glob,
+        Claim::Slots { slots: 0, .. } => return Some("wants no slots; expected at least 1"),
+        Claim::Resource { .. } | Claim::Slots { .. } => return None,
+    };
+    if text.is_empty() || text.len() > MAX_PATTERN_BYTES || text.chars().any(char::is_control) {
+        return Some("is empty, too long or holds a control character");
+    }
+    if text.starts_with('/') || text.split('/').any(|part| part == "..") {
+        return Some("is absolute or climbs with ..; expected a path below the space's root");
+    }
+    None
+}
+
+/// Everything that is wrong with what a task declares to change outside.
+pub(super) fn effects(task: &TaskSpec, at: &str, found: &mut Vec<Detail>) {
+    if task.effects.len() > 1 {
+        let message =
+            "one effect is taken for now; let each of several be a task of its own, one after the other";
+        found.push(detail(format!("{at}/effects"), message));
+    }
+    let mut names = BTreeSet::new();
+    for (index, effect) in task.effects.iter().enumerate() {
+        let at = format!("{at}/effects/{index}");
+        if !names.insert(&effect.name) {
+            found.push(detail(format!("{at}/name"), format!("{} is there already", effect.name)));
+        }
+        match &effect.on {
+            EffectTarget::Git { branch, .. } if is_wrong_branch(branch) => {
+                found.push(detail(format!("{at}/on/branch"), "is no name of a branch, without refs/heads/"));
+            }
+            EffectTarget::Http { url, .. } => {
+                if let Some(wrong) = wrong_url(url) {
+                    found.push(detail(format!("{at}/on/url"), wrong));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The service `governance` looks closer once something is proposed.
+fn is_wrong_branch(branch: &str) -> bool {
+    branch.starts_with("refs/")
+        || branch.starts_with('-')
+        || branch.contains(|c: char| c.is_control() || c == ' ')
+}
+
+fn wrong_url(text: &str) -> Option<&'static str> {
+    let Ok(url) = Url::parse(text) else { return Some("is no absolute URL") };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some("has another scheme than http and https");
+    }
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    if !is_bare || url.query().is_some() || url.fragment().is_some() {
+        return Some("holds a user, a query or a fragment; what it may go on with is for the worker to say");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rule::fixture::said;
+
+    fn found(fields: Value) -> Vec<String> {
+        let mut spec = json!({ "id": "a", "title": "a" });
+        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let (task, mut found): (TaskSpec, _) = (serde_json::from_value(spec).unwrap(), Vec::new());
+        reservations(&task, "", &mut found);
+        effects(&task, "", &mut found);
+        said(&found)
+    }
+
+    fn places(fields: Value) -> Vec<String> {
+        found(fields).iter().map(|said| said.split(' ').next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_in_order_has_nothing_wrong() {
+        let fields = json!({
+            "reserve": [
+                { "space": "shop", "claims": [{ "path": "src" }, { "glob": "**/*.md", "mode": "shared" }] },
+                { "space": "lab", "claims": [{ "pool": "gpu", "slots": 1 }, { "resource": "db:x" }] },
+            ],
+            "effects": [{ "name": "land", "on": { "kind": "git", "repository": "shop", "branch": "main" } }],
+        });
+        assert_eq!(found(fields), [""; 0]);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_reservations_is_listed() {
+        let many: Vec<Value> = (0..63).map(|n| json!({ "path": format!("p{n}") })).collect();
+        let fields = json!({ "reserve": [
+            { "space": "shop", "claims": [{ "path": "/etc" }, { "glob": "a/../b" }] },
+            { "space": "shop", "claims": many }, { "space": "lab", "claims": [] },
+        ] });
+        assert_eq!(
+            places(fields),
+            [
+                "/reserve",
+                "/reserve/0/claims/0",
+                "/reserve/0/claims/1",
+                "/reserve/1/space",
+                "/reserve/2/claims"
+            ]
+        );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_effects_is_listed() {
+        let fields = json!({ "effects": [
+            { "name": "a", "on": { "kind": "git", "repository": "shop", "branch": "refs/heads/main" } },
+            { "name": "a", "on": { "kind": "http", "method": "POST", "url": "https://u@x.example/a?b" } },
+        ] });
+        assert_eq!(
+            places(fields),
+            ["/effects", "/effects/0/on/branch", "/effects/1/name", "/effects/1/on/url"]
+        );
+    }
+}
