@@ -411,6 +411,8 @@ calls! {
     TaskFail = Dispatcher.task_fail, Write, Optional, 5_000 ms, DOERS, task::TaskFail => task::TaskReply;
     /// A verifier's verdict on what was handed in, with its evidence.
     TaskJudge = Dispatcher.task_judge, Write, Optional, 10_000 ms, JUDGES, task::TaskJudge => task::TaskReply;
+    /// Gives a verifier the next task that waits for its verdict; waits for one if asked to.
+    TaskInspect = Dispatcher.task_inspect, Read, Optional, 20_000 ms, JUDGES, task::TaskInspect => task::TaskInspected;
     /// Lets a task pass its gate, signed with the identity key.
     TaskOpen = Dispatcher.task_open, Write, Required, 5_000 ms, CONFIRMERS, task::TaskOpen => task::TaskReply;
     /// One task.

@@ -10,6 +10,9 @@
 
 mod spec;
 mod wish;
+mod workspace;
+
+pub use workspace::{DEFAULT_CHANGE, Workspace};
 
 pub use spec::{Check, ContractPin, Gate, PlanSpec, TaskSpec, plan_id};
 pub use wish::{

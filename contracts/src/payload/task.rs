@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 mod effect;
+mod inspect;
 
 pub use effect::{EffectOffer, MAX_OFFER_BYTES, TaskEffect};
+pub use inspect::{HandedIn, INSPECTION_TTL_MS, MAX_EXCEPT, TaskInspect, TaskInspected};
 
 use super::{
     intent::FencingToken,

@@ -102,6 +102,19 @@ impl Pins {
         found.map(|pin| pin.is_some()).map_err(unanswered)
     }
 
+    /// Whether anybody of a mission has.
+    ///
+    /// # Errors
+    /// As [`Pins::pin`].
+    pub(crate) async fn any_in(
+        &self,
+        digest: &Digest,
+        mission: &Mission,
+        deadline: Deadline,
+    ) -> Result<bool, Fault> {
+        self.bucket.has_under(&format!("{digest}.{mission}"), deadline).await.map_err(unanswered)
+    }
+
     /// Whether anybody has.
     ///
     /// # Errors

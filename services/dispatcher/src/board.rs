@@ -28,7 +28,10 @@ use lane::{Lane, Seeker};
 use plan::PlanCell;
 pub(crate) use plan::Tally;
 
-use crate::rule::{capacity::has_room, plan::Outcome};
+use crate::{
+    inspections::Inspections,
+    rule::{capacity::has_room, plan::Outcome},
+};
 
 /// A plan of a mission.
 pub(crate) type PlanKey = (Mission, PlanId);
@@ -53,6 +56,8 @@ pub(crate) struct Board {
     inner: Mutex<Inner>,
     /// Told when something is due earlier than before.
     due: Notify,
+    /// What waits for a verifier.
+    pub(crate) inspections: Inspections,
     views: Views,
 }
 
@@ -97,7 +102,7 @@ impl Drop for Ticket {
 
 impl Board {
     pub(crate) fn new(views: Views) -> Self {
-        Self { inner: Mutex::default(), due: Notify::new(), views }
+        Self { inner: Mutex::default(), due: Notify::new(), inspections: Inspections::default(), views }
     }
 
     /// Waits for a ready task until the deadline; nothing if none came.
@@ -122,6 +127,17 @@ impl Board {
     /// Takes in a task, as it stands.
     pub(crate) fn note_task(self: &Arc<Self>, task: &Task, revision: u64) {
         self.change(|inner| inner.note_task(task, revision, &self.views));
+        self.inspections.note(task, self.inspected_in(task));
+    }
+
+    /// The queue of a task that a verifier has to look at.
+    fn inspected_in(&self, task: &Task) -> Option<QueueName> {
+        if task.state != TaskState::Submitted {
+            return None;
+        }
+        let plan = self.views.plans.state(&task.mission, &(&task.plan).into())?;
+        let spec = plan.spec.tasks.iter().find(|spec| spec.id == task.name)?;
+        spec.needs_verifier().then(|| spec.queue.clone())
     }
 
     /// Takes in that something changed about a pool.

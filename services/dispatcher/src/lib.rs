@@ -17,6 +17,7 @@
 mod board;
 mod error;
 mod handlers;
+mod inspections;
 mod lookup;
 mod record;
 mod rule;

@@ -62,7 +62,11 @@ async fn a_command_is_judged_by_a_verifier_and_never_by_whoever_made_it() {
     let scene = Scene::start().await;
     let vera = scene.member("vera", Role::Verifier, "person:olga").await;
     let mut wanted = plan("p", &[("a", &[]), ("b", &["a"])]);
-    wanted.tasks[0].checks.push(Check::Command { run: vec!["make".to_owned()], timeout_ms: 1_000 });
+    wanted.tasks[0].checks.push(Check::Command {
+        run: vec!["make".to_owned()],
+        timeout_ms: 1_000,
+        memory_bytes: None,
+    });
     submit_plan(scene.pia.client(), &wanted).await.unwrap();
     let finding = |passed| Finding {
         check: "`make` ends with 0".to_owned(),

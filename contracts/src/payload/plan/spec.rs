@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF_MS, DEFAULT_TIMEOUT_MS, EffectSpec, Reservation};
+use super::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF_MS, DEFAULT_TIMEOUT_MS, EffectSpec, Reservation, Workspace};
 use crate::{
     id::{ContractName, Digest, Mission, PlanId, PoolName, QueueName, TaskName},
     role::Role,
@@ -106,6 +106,9 @@ pub struct TaskSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub effects: Vec<EffectSpec>,
+    /// The checkout that it is worked on in, and that its commands are run in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Workspace>,
 }
 
 /// What a person is asked before a task may be done.
@@ -178,6 +181,11 @@ pub enum Check {
         #[serde(default = "default_timeout")]
         #[schemars(range(min = 1000, max = 86_400_000))]
         timeout_ms: u64,
+        /// Most memory that each of its processes may map, in bytes: 16 MiB to 1 TiB; as much as there is if
+        /// absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 16_777_216, max = 1_099_511_627_776_u64))]
+        memory_bytes: Option<u64>,
     },
 }
 

@@ -3,6 +3,7 @@
 mod capacity;
 mod claim;
 mod dead;
+mod inspect;
 mod output;
 mod page;
 mod plan;
@@ -21,6 +22,7 @@ pub(crate) fn routes() -> Routes<Dispatcher> {
         task::routes(),
         capacity::routes(),
         dead::routes(),
+        inspect::routes(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -72,11 +72,22 @@ fn check_task(task: &TaskSpec, at: &str, known: &impl Known, found: &mut Vec<Det
         )),
         _ => {}
     }
+    workspace(task, at, found);
     for (index, check) in task.checks.iter().enumerate() {
         check_check(check, &format!("{at}/checks/{index}"), found);
     }
     wish::reservations(task, at, found);
     wish::effects(task, at, found);
+}
+
+fn workspace(task: &TaskSpec, at: &str, found: &mut Vec<Detail>) {
+    let Some(workspace) = &task.workspace else { return };
+    if !is_pointer(workspace.change()) || workspace.change().is_empty() {
+        let message =
+            "is no JSON pointer (RFC 6901) to a place in the output: expected for example \"/change\"";
+        found.push(detail(format!("{at}/workspace/change"), message));
+    }
+    one_line(&workspace.branch, format!("{at}/workspace/branch"), found);
 }
 
 fn input(task: &TaskSpec, at: &str, known: &impl Known, found: &mut Vec<Detail>) {
@@ -182,7 +193,7 @@ mod tests {
             "checks": [
                 { "kind": "pointer", "at": "a" }, { "kind": "pointer", "at": "/a~2" },
                 { "kind": "rows", "at": "", "min": 3, "max": 2 }, { "kind": "command", "run": [""] },
-            ] })));
+            ], "workspace": { "repository": "record", "branch": "a\nb", "change": "change" } })));
         plan.tasks.push(of(
             json!({ "id": "c", "title": "c", "input_contract": { "name": "other", "version": 1 } }),
         ));
@@ -197,6 +208,8 @@ mod tests {
                 "/plan/tasks/2/input/n",
                 "/plan/tasks/2/input",
                 "/plan/tasks/2/output_contract",
+                "/plan/tasks/2/workspace/change",
+                "/plan/tasks/2/workspace/branch",
                 "/plan/tasks/2/checks/0/at",
                 "/plan/tasks/2/checks/1/at",
                 "/plan/tasks/2/checks/2/max",

@@ -146,7 +146,11 @@ fn whoever_lost_a_claim_hands_nothing_in() {
 #[test]
 fn a_command_is_for_a_verifier_that_is_not_the_worker() {
     let mut plan = one();
-    plan.spec.tasks[0].checks.push(Check::Command { run: vec!["true".to_owned()], timeout_ms: 1_000 });
+    plan.spec.tasks[0].checks.push(Check::Command {
+        run: vec!["true".to_owned()],
+        timeout_ms: 1_000,
+        memory_bytes: None,
+    });
     let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
     let (by, bob) = (service(), Caller::new(BOB).unwrap());
     let claimed = after(taken(&plan, None, ADA, 0).unwrap());
