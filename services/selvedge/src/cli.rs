@@ -14,7 +14,7 @@ use crate::{
     commands::{
         agent, approval, artifact, blame, call, completion, contract, dead, doctor, hook, init, intent,
         kluster, lease, log, memory, mission, overlap, plan, policy, repository, request, saga, scratch,
-        serve, session, status, tap, task, up,
+        serve, session, status, tap, task, up, verifier, worker,
     },
     connect::Context,
     exit::{self, Done},
@@ -70,6 +70,8 @@ enum Command {
     Plan(plan::Plan),
     #[command(subcommand)]
     Task(task::Task),
+    Worker(Box<worker::Worker>),
+    Verifier(verifier::Verifier),
     #[command(subcommand)]
     Dead(dead::Dead),
     #[command(subcommand)]
@@ -113,6 +115,8 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Overlap(verb) => verb.run(&context).await,
         Command::Plan(verb) => verb.run(&context).await,
         Command::Task(verb) => verb.run(&context).await,
+        Command::Worker(verb) => verb.run(&context).await,
+        Command::Verifier(verb) => verb.run(&context).await,
         Command::Dead(verb) => verb.run(&context).await,
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
@@ -136,7 +140,7 @@ impl Command {
         match self {
             Self::Up(_) | Self::Serve(_) => DEFAULT_LOG,
             // Runs on: that the connection was lost in between is worth knowing.
-            Self::Tap(_) => "warn,async_nats=off",
+            Self::Tap(_) | Self::Worker(_) | Self::Verifier(_) => "warn,async_nats=off",
             // What the connection says is part of the error that ends the command.
             _ => "warn,async_nats=off,selvedge_kit::bus=off",
         }

@@ -76,6 +76,14 @@ impl Context {
         self.url_or(None)
     }
 
+    /// The same; `known` is what an agent remembers.
+    ///
+    /// # Errors
+    /// As [`Context::url`].
+    pub(crate) fn url_known(&self, known: &str) -> Result<String, Failure> {
+        self.url_or(Some(known))
+    }
+
     /// The same; `known` is what an agent or a token remembers, and comes before defaults.
     fn url_or(&self, known: Option<&str>) -> Result<String, Failure> {
         let target =
@@ -132,6 +140,11 @@ impl Context {
         let claims = login.credential()?.claims()?;
         let signer = key.signer(claims.account())?;
         Ok(self.connect_at(Some(known), login).await?.signing(signer))
+    }
+
+    /// The credential that a worker gave to the command that this is a part of, if it did: `SELVEDGE_CREDS`.
+    pub(crate) fn given(&self) -> Option<Login> {
+        self.environment.get("SELVEDGE_CREDS").map(|path| Login::File(path.into()))
     }
 
     /// Connects as the operator of the kluster meant.

@@ -24,6 +24,8 @@ use crate::exit::Failure;
 /// A repository, an index and an object store.
 pub(crate) struct Draft {
     directory: PathBuf,
+    /// Its git folder, if it is not the one that lies in it.
+    git_dir: Option<PathBuf>,
     scratch: TempDir,
     /// Where the repository's own objects lie, as git reads it.
     objects: OsString,
@@ -39,9 +41,23 @@ impl Draft {
     /// # Errors
     /// [`Failure::Usage`] if there is none, or no git.
     pub(crate) fn over(directory: &Path) -> Result<Self, Failure> {
+        Self::with(directory, None)
+    }
+
+    /// Over a work tree whose own git folder is not asked, but another one.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if there is no git.
+    pub(crate) fn apart(git_dir: &Path, directory: &Path) -> Result<Self, Failure> {
+        let draft = Self::with(directory, Some(git_dir.to_owned()))?;
+        copied(&git_dir.join("index"), &draft.index()).context("cannot read the index")?;
+        Ok(draft)
+    }
+
+    fn with(directory: &Path, git_dir: Option<PathBuf>) -> Result<Self, Failure> {
         let scratch = TempDir::with_prefix("selvedge-draft-").context("cannot make a temporary folder")?;
         fs::create_dir(scratch.path().join(OBJECTS)).context("cannot make a temporary folder")?;
-        let mut draft = Self { directory: directory.to_owned(), scratch, objects: OsString::new() };
+        let mut draft = Self { directory: directory.to_owned(), git_dir, scratch, objects: OsString::new() };
         let objects = draft.own_path("objects")?;
         draft.objects = quoted(&objects);
         Ok(draft)
@@ -85,6 +101,9 @@ impl Draft {
         // Its messages are read, and paths are paths, not patterns.
         command.env("LC_ALL", "C").env("GIT_LITERAL_PATHSPECS", "1").env("GIT_OPTIONAL_LOCKS", "0");
         command.arg("-C").arg(&self.directory).args(QUIETLY).args(arguments);
+        if let Some(git_dir) = &self.git_dir {
+            command.env("GIT_DIR", git_dir).env("GIT_WORK_TREE", &self.directory);
+        }
         command
     }
 

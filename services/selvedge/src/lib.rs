@@ -5,11 +5,14 @@
 //! (minting invites, operators and services) is done here, from the folder that holds them.
 
 mod agent_folder;
+pub mod attendant;
+mod bounds;
 pub mod cli;
 mod commands;
 pub mod connect;
 mod doctor;
 mod draft;
+mod events;
 pub mod exit;
 mod fleet;
 mod foundation;
@@ -26,6 +29,8 @@ pub mod output;
 mod paging;
 mod repository;
 mod revoke;
+mod rooms;
+mod sandbox;
 mod serve;
 mod services;
 mod sessions;
@@ -33,4 +38,7 @@ mod signals;
 mod status;
 mod stop;
 mod up;
+mod verifier;
 mod watch;
+mod worker;
+mod workspace;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use selvedge::{held, nats_child};
+use selvedge::{attendant, held, nats_child};
 
 /// Requests and facts are many small strings that one thread makes and another drops.
 #[global_allocator]
@@ -18,6 +18,12 @@ fn main() -> ExitCode {
     }
     if first == held::SUBCOMMAND {
         return held::become_command(arguments);
+    }
+    if first == attendant::ATTEND {
+        return attendant::attend(arguments);
+    }
+    if first == attendant::CONFINED {
+        return attendant::become_command(arguments);
     }
     selvedge::cli::run()
 }

@@ -41,3 +41,5 @@ mod policies;
 mod revoking;
 #[path = "cli/watching.rs"]
 mod watching;
+#[path = "cli/working.rs"]
+mod working;

@@ -59,6 +59,7 @@ impl Call {
             text => input::parse_json(text, "the payload")?,
         };
         let client = match &self.agent {
+            _ if context.given().is_some() => given(context).await?,
             Some(agent) => as_agent(context, agent, self.mission.as_ref(), Through::of(row)).await?,
             None => as_operator(context, self.mission.as_ref()).await?,
         };
@@ -76,6 +77,12 @@ fn find(name: &str) -> Result<&'static Row, Failure> {
         let known: Vec<String> = CALLS.iter().map(ToString::to_string).collect();
         Failure::usage(format!("there is no call {name}; there are: {}", known.join(", ")))
     })
+}
+
+/// Connects under the credential that a worker gave.
+async fn given(context: &Context) -> Result<Client, Failure> {
+    let login = context.given().ok_or_else(|| Failure::usage("SELVEDGE_CREDS names no credential"))?;
+    context.connect(login).await
 }
 
 /// Connects as the operator, signing.

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod approval;
 pub(crate) mod artifact;
+mod attending;
 pub(crate) mod blame;
 pub(crate) mod call;
 pub(crate) mod completion;
@@ -31,3 +32,5 @@ pub(crate) mod status;
 pub(crate) mod tap;
 pub(crate) mod task;
 pub(crate) mod up;
+pub(crate) mod verifier;
+pub(crate) mod worker;

@@ -48,7 +48,12 @@ const LONGEST_PAUSE_MS: u64 = 10_000;
 /// How long the goodbye may take.
 const GOODBYE_MS: u64 = 3_000;
 
-impl Keeper<'_> {
+impl<'a> Keeper<'a> {
+    /// One that does not end the session.
+    pub(crate) fn leaving(sessions: Sessions<'a>) -> Self {
+        Self { sessions, at_end: AtEnd::Leave }
+    }
+
     /// Keeps the session until `stop`. The first failure to open it ends the command; later ones are
     /// waited out, unless they cannot be mended by waiting. Whenever it stops, the session is ended.
     pub(super) async fn run(&self, stop: &CancellationToken) -> Done {
@@ -78,7 +83,7 @@ impl Keeper<'_> {
     }
 
     /// Keeps the session alive; gives the reason why it cannot any more.
-    async fn hold(&self, client: &Client, mut session: Session) -> Fault {
+    pub(crate) async fn hold(&self, client: &Client, mut session: Session) -> Fault {
         let mut missed = 0;
         let mut renew_at_ms = renewal(now_ms(), session.expires_at_ms, rand::random_range(0.0..1.0));
         loop {

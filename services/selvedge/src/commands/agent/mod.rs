@@ -10,6 +10,8 @@ mod register;
 mod retire;
 mod rotate;
 
+pub(super) use keep::Keeper;
+
 use clap::Subcommand;
 
 use crate::{connect::Context, exit::Done};

@@ -66,6 +66,9 @@ pub(crate) struct Asker {
 
 impl Asker {
     async fn connect(&self, context: &Context) -> Result<Client, Failure> {
+        if let Some(login) = context.given() {
+            return context.connect(login).await;
+        }
         if let Some(agent) = &self.agent {
             return as_agent(context, agent, self.mission.as_ref(), Through::Session).await;
         }

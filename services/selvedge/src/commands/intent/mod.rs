@@ -12,6 +12,7 @@ mod wait;
 
 use clap::Subcommand;
 
+pub(crate) use self::propose::git::{changes as file_changes, store};
 #[cfg(test)]
 pub(super) use self::show::tests::intent as intent_for_tests;
 pub(super) use self::{

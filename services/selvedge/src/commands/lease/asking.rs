@@ -30,17 +30,28 @@ pub(crate) struct Asking {
 impl Who {
     /// As an agent: the one named, else the only one registered here.
     pub(crate) async fn agent(&self, context: &Context) -> Result<Asking, Failure> {
+        if let Some(login) = context.given() {
+            let client = context.connect(login).await?;
+            let (me, mission) = (client.bus().me().agent.clone(), client.bus().me().mission.clone());
+            return Ok(Asking { client, me, mission });
+        }
         self.as_agent(context, &self.folder(context)?).await
     }
 
     /// As the agent named, else as the operator if that is possible here, else as the only agent.
     pub(crate) async fn anybody(&self, context: &Context) -> Result<Asking, Failure> {
+        if context.given().is_some() {
+            return self.agent(context).await;
+        }
         let is_operator = self.agent.is_none() && context.home.operator_creds(&context.kluster).exists();
         if is_operator { self.operator(context).await } else { self.agent(context).await }
     }
 
     /// As the only agent registered here or the one named; as the operator if none is.
     pub(crate) async fn agent_or_operator(&self, context: &Context) -> Result<Asking, Failure> {
+        if context.given().is_some() {
+            return self.agent(context).await;
+        }
         let is_nobody = AgentFolder::all(&context.home, &context.kluster)?.len() != 1;
         if self.agent.is_none() && is_nobody && context.home.operator_creds(&context.kluster).exists() {
             return self.operator(context).await;
@@ -59,7 +70,8 @@ impl Who {
         Ok(Asking { client: client.in_mission(mission.clone()), me, mission })
     }
 
-    fn folder(&self, context: &Context) -> Result<AgentFolder, Failure> {
+    /// The agent named, else the only one registered here.
+    pub(crate) fn folder(&self, context: &Context) -> Result<AgentFolder, Failure> {
         if let Some(named) = &self.agent {
             return context.agent(named);
         }

@@ -13,7 +13,8 @@ mod watch;
 
 use clap::Subcommand;
 
-pub(super) use self::named::{PlanNamed, prefix, short};
+pub(crate) use self::named::short;
+pub(super) use self::named::{PlanNamed, prefix};
 use crate::{connect::Context, exit::Done};
 
 /// Plans: typed graphs of tasks, checked whole, given out as they become ready, and proved done.

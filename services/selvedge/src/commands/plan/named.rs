@@ -31,7 +31,7 @@ pub(in crate::commands) fn prefix(text: &str, sort: &str) -> Result<String, Stri
 }
 
 /// What people are shown of an id: its sort and its first hex digits.
-pub(in crate::commands) fn short(id: &str) -> String {
+pub(crate) fn short(id: &str) -> String {
     let hex = id.split_once('_').map_or(id, |(_, hex)| hex);
     hex.chars().take(SHOWN).collect()
 }

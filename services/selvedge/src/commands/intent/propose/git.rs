@@ -139,10 +139,10 @@ fn shared(draft: &Draft, branch: &str, ours: &CommitHash) -> Option<CommitHash> 
 }
 
 /// What is stored of each content, by its name in git.
-type StoredAs = BTreeMap<String, Digest>;
+pub(crate) type StoredAs = BTreeMap<String, Digest>;
 
 /// Stores every content once.
-async fn store(draft: &Draft, client: &Client, changed: &[Changed]) -> Result<StoredAs, Failure> {
+pub(crate) async fn store(draft: &Draft, client: &Client, changed: &[Changed]) -> Result<StoredAs, Failure> {
     let mut command = tokio::process::Command::from(draft.command(&["cat-file", "--batch"]));
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = child.spawn().context("cannot run git")?;
@@ -189,7 +189,7 @@ impl Contents {
 }
 
 /// The change set, contents by their digests.
-fn changes(changed: Vec<Changed>, stored: &StoredAs) -> Result<Vec<FileChange>, Failure> {
+pub(crate) fn changes(changed: Vec<Changed>, stored: &StoredAs) -> Result<Vec<FileChange>, Failure> {
     let digest = |blob: &str| -> Result<Digest, Failure> {
         Ok(stored.get(blob).cloned().ok_or_else(|| anyhow::anyhow!("{blob} was not stored"))?)
     };

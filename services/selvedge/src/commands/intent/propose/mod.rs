@@ -1,7 +1,7 @@
 //! `selvedge intent propose`.
 
 pub(super) mod about;
-mod git;
+pub(super) mod git;
 mod http;
 pub(super) mod memory;
 

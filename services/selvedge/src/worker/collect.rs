@@ -1,0 +1,270 @@
+//! What a command made, as the output of its task.
+
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use selvedge_contracts::{
+    id::TaskName,
+    payload::{
+        intent::{Effect, MAX_MESSAGE_BYTES, Propose},
+        plan::{EffectTarget, Workspace},
+        task::{Claimed, EffectOffer, MAX_OUTPUT_BYTES},
+    },
+};
+use selvedge_kit::{client::Client, transfer};
+use serde_json::{Map, Value, json};
+
+use crate::{exit::Failure, workspace::Change};
+
+/// What is handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Collect {
+    /// The output file if it was written; else standard output if it is JSON; else nothing but the change set.
+    #[default]
+    Auto,
+    /// What was written to the file that `SELVEDGE_OUTPUT` names.
+    File,
+    /// Standard output, or its last line.
+    Stdout,
+    /// The change set of the workspace alone; there has to be one.
+    Diff,
+    /// The files that --file names, stored as artifacts: {"files": {"path": "digest"}}.
+    Files,
+}
+
+/// Where a command has left what it made.
+pub(super) struct Left<'a> {
+    pub(super) output: &'a Path,
+    pub(super) stdout: &'a Path,
+    pub(super) workspace: &'a Path,
+}
+
+/// What it made beside its change set; says what is missing.
+pub(super) async fn document(
+    client: &Client,
+    how: Collect,
+    left: &Left<'_>,
+    files: &[PathBuf],
+    has_checkout: bool,
+) -> Result<Value, String> {
+    const NOTHING: &str = "nothing was written to SELVEDGE_OUTPUT";
+    match how {
+        Collect::File => of_file(left.output)?.ok_or_else(|| NOTHING.to_owned()),
+        Collect::Stdout => of_stdout(left.stdout),
+        Collect::Diff => Ok(json!({})),
+        Collect::Files => stored(client, left.workspace, files).await,
+        Collect::Auto => match (of_file(left.output)?, of_stdout(left.stdout)) {
+            (Some(value), _) | (None, Ok(value)) => Ok(value),
+            (None, Err(_)) if has_checkout => Ok(json!({})),
+            (None, Err(why)) => Err(format!("{NOTHING}, and {why}")),
+        },
+    }
+}
+
+/// A file that a command made is read as what it is: no link is followed.
+fn of_file(path: &Path) -> Result<Option<Value>, String> {
+    let meta = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        meta => meta.map_err(|error| format!("the output cannot be read: {error}"))?,
+    };
+    if !meta.is_file() {
+        return Err("SELVEDGE_OUTPUT is no file".to_owned());
+    }
+    if meta.len() == 0 {
+        return Ok(None);
+    }
+    // As JSON it may be written with more blanks than it is counted with.
+    if meta.len() > 16 * MAX_OUTPUT_BYTES as u64 {
+        return Err(format!("the output has {} bytes; at most {MAX_OUTPUT_BYTES} are accepted", meta.len()));
+    }
+    let text = fs::read_to_string(path).map_err(|error| format!("the output cannot be read: {error}"))?;
+    serde_json::from_str(&text).map(Some).map_err(|error| format!("the output is not JSON: {error}"))
+}
+
+fn of_stdout(path: &Path) -> Result<Value, String> {
+    let text =
+        fs::read_to_string(path).map_err(|error| format!("standard output cannot be read: {error}"))?;
+    let last = text.trim_end().lines().next_back().unwrap_or_default();
+    let whole =
+        serde_json::from_str(text.trim()).or_else(|error| serde_json::from_str(last).map_err(|_| error));
+    whole.map_err(|error| match text.trim() {
+        "" => "standard output is empty".to_owned(),
+        _ => format!("standard output is not JSON: {error}"),
+    })
+}
+
+async fn stored(client: &Client, workspace: &Path, files: &[PathBuf]) -> Result<Value, String> {
+    let mut found = Map::new();
+    for file in files {
+        let path = inside(workspace, file)?;
+        let stored = transfer::put_file(client, &path, &|_, _| {}).await;
+        let stored = stored.map_err(|error| format!("{} cannot be stored: {error}", file.display()))?;
+        found.insert(file.to_string_lossy().into_owned(), json!(stored.digest));
+    }
+    Ok(json!({ "files": found }))
+}
+
+/// A file below the workspace that no link on its way leads out of.
+fn inside(workspace: &Path, file: &Path) -> Result<PathBuf, String> {
+    let wrong = |why: &str| format!("{} {why}", file.display());
+    if !file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(wrong("is no path below the workspace"));
+    }
+    let real = workspace.join(file).canonicalize().map_err(|_| wrong("was not made"))?;
+    let is_inside = workspace.canonicalize().is_ok_and(|workspace| real.starts_with(workspace));
+    if is_inside && real.is_file() { Ok(real) } else { Err(wrong("is no file of the workspace")) }
+}
+
+/// Puts the reference to a change set where the plan wants it; whatever stood there goes.
+pub(super) fn with_change(
+    mut output: Value,
+    workspace: Option<&Workspace>,
+    change: Option<&Change>,
+) -> Result<Value, String> {
+    let Some(workspace) = workspace else { return Ok(output) };
+    if !output.is_object() {
+        return Err(
+            "the output is no object, in which the reference to the change set has a place".to_owned()
+        );
+    }
+    let unescaped = |part: &str| part.replace("~1", "/").replace("~0", "~");
+    let parts: Vec<String> = workspace.change().split('/').skip(1).map(unescaped).collect();
+    let Some((last, folders)) = parts.split_last() else { return Ok(output) };
+    let in_the_way = || format!("the output has something else on the way to {:?}", workspace.change());
+    let mut at = &mut output;
+    for folder in folders {
+        let fields = at.as_object_mut().ok_or_else(in_the_way)?;
+        at = fields.entry(folder.clone()).or_insert_with(|| json!({}));
+    }
+    let fields = at.as_object_mut().ok_or_else(in_the_way)?;
+    match change {
+        Some(change) => drop(fields.insert(last.clone(), json!(change.digest))),
+        None => drop(fields.remove(last)),
+    }
+    Ok(output)
+}
+
+/// The declared effect that the change set is.
+pub(super) fn effects(claimed: &Claimed, change: Option<&Change>) -> Vec<EffectOffer> {
+    let Some(change) = change else { return Vec::new() };
+    let is_it = |on: &EffectTarget| match on {
+        EffectTarget::Git { repository, branch } => {
+            *repository == change.effect.repository && *branch == change.effect.branch
+        }
+        _ => false,
+    };
+    let offer = |name: &TaskName| EffectOffer {
+        name: name.clone(),
+        propose: Propose {
+            title: claimed.spec.title.clone(),
+            effect: Effect::Git(change.effect.clone()),
+            undo: None,
+            occurrence: None,
+            inputs: Vec::new(),
+            preconditions: Vec::new(),
+            tokens: Vec::new(),
+            expires_after_ms: None,
+        },
+    };
+    let declared = claimed.spec.effects.iter().find(|declared| is_it(&declared.on));
+    declared.map(|declared| offer(&declared.name)).into_iter().collect()
+}
+
+/// The message of the commit that the change set is.
+pub(super) fn message(claimed: &Claimed) -> String {
+    let mut text = claimed.spec.title.clone();
+    let description = claimed.spec.description.trim();
+    if !description.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(description);
+    }
+    let mut end = text.len().min(MAX_MESSAGE_BYTES / 2);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
+
+/// Writes the inputs, each into a file of its own.
+pub(super) fn inputs(claimed: &Claimed, folder: &Path) -> Result<(), Failure> {
+    for input in &claimed.inputs {
+        let text = serde_json::to_string_pretty(&input.value).context("cannot write an input")?;
+        fs::write(folder.join(format!("{}.json", input.input.task)), text)
+            .context("cannot write an input")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_contracts::{id::Digest, payload::intent::GitEffect};
+
+    use super::*;
+
+    fn change() -> Change {
+        let effect: GitEffect = serde_json::from_value(json!({
+            "repository": "record", "branch": "main", "base": "0".repeat(40), "message": "m",
+            "changes": [{ "op": "delete", "path": "a" }],
+        }))
+        .unwrap();
+        Change { digest: Digest::of_json(&json!(1)), effect }
+    }
+
+    #[test]
+    fn the_change_stands_where_the_plan_wants_it_and_nothing_forged_does() {
+        let workspace = |at: &str| -> Workspace {
+            serde_json::from_value(json!({ "repository": "record", "branch": "main", "change": at })).unwrap()
+        };
+        let change = change();
+        let put = |output: Value, at: &str, change: Option<&Change>| {
+            with_change(output, Some(&workspace(at)), change)
+        };
+        let digest = json!(change.digest);
+        assert_eq!(
+            put(json!({ "a": 1 }), "/change", Some(&change)).unwrap(),
+            json!({ "a": 1, "change": digest })
+        );
+        assert_eq!(put(json!({}), "/x/a~1b", Some(&change)).unwrap(), json!({ "x": { "a/b": digest } }));
+        assert_eq!(put(json!({ "change": "forged" }), "/change", None).unwrap(), json!({}));
+        assert!(put(json!([]), "/change", None).unwrap_err().contains("no object"));
+        assert!(put(json!({ "x": 1 }), "/x/y", None).unwrap_err().contains("on the way"));
+        assert_eq!(with_change(json!([1]), None, None).unwrap(), json!([1]));
+    }
+
+    #[test]
+    fn an_output_is_read_from_its_file_or_from_what_was_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("good"), "{\"a\": 1}\n").unwrap();
+        fs::write(path("bad"), "{a").unwrap();
+        fs::write(path("empty"), "").unwrap();
+        std::os::unix::fs::symlink(path("good"), path("link")).unwrap();
+        assert_eq!(of_file(&path("good")), Ok(Some(json!({ "a": 1 }))));
+        assert_eq!((of_file(&path("none")), of_file(&path("empty"))), (Ok(None), Ok(None)));
+        assert!(of_file(&path("bad")).unwrap_err().contains("not JSON"));
+        assert!(of_file(&path("link")).unwrap_err().contains("no file"));
+        fs::write(path("said"), "at work\n{\"a\": 2}\n").unwrap();
+        assert_eq!(of_stdout(&path("said")), Ok(json!({ "a": 2 })));
+        assert!(of_stdout(&path("empty")).unwrap_err().contains("is empty"));
+        assert!(of_stdout(&path("bad")).unwrap_err().contains("not JSON"));
+    }
+
+    #[test]
+    fn a_file_outside_of_the_workspace_is_not_handed_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspace = folder.path().join("w");
+        fs::create_dir(&workspace).unwrap();
+        fs::write(workspace.join("a"), "x").unwrap();
+        fs::write(folder.path().join("secret"), "x").unwrap();
+        std::os::unix::fs::symlink("../secret", workspace.join("link")).unwrap();
+        assert!(inside(&workspace, Path::new("a")).is_ok());
+        for bad in ["../secret", "link", "none", "/etc/passwd"] {
+            assert!(inside(&workspace, Path::new(bad)).is_err(), "{bad}");
+        }
+    }
+}
