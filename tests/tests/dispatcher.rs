@@ -14,6 +14,8 @@
 mod checks;
 #[path = "dispatcher/claims.rs"]
 mod claims;
+#[path = "dispatcher/inspections.rs"]
+mod inspections;
 #[path = "dispatcher/letters.rs"]
 mod letters;
 #[path = "dispatcher/plans.rs"]

@@ -38,8 +38,10 @@ pub(crate) struct Bounds {
     pub(crate) work_folder: Option<PathBuf>,
 }
 
-/// What always is passed on.
-const PASSED: [&str; 3] = ["PATH", "LANG", "TERM"];
+/// What always is passed on, beside `PATH`.
+const PASSED: [&str; 2] = ["LANG", "TERM"];
+/// Where programs are looked for if `PATH` is not set.
+const USUAL_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// What holds for every command of one process.
 #[derive(Debug, Clone)]
@@ -58,7 +60,7 @@ impl Bounds {
     /// [`Failure::Usage`] if what was asked for does not work here, or would open the fabric's folder.
     pub(crate) fn held(&self, context: &Context, passed: &[&str], network: bool) -> Result<Held, Failure> {
         let hidden = hidden(context);
-        let mut common = Grants::of_system(std::env::var_os("PATH").as_deref(), &hidden);
+        let mut common = Grants::of_system(Some(&path()), &hidden);
         common.read.extend(std::env::current_exe().ok().and_then(|exe| real(&exe)));
         for (places, granted) in [(&self.read, &mut common.read), (&self.write, &mut common.write)] {
             for place in places {
@@ -67,8 +69,8 @@ impl Bounds {
         }
         let names =
             PASSED.iter().chain(passed).map(|name| (*name).to_owned()).chain(self.pass.iter().cloned());
-        let passed =
-            names.filter_map(|name| Some((OsString::from(&name), std::env::var_os(&name)?))).collect();
+        let named = names.filter_map(|name| Some((OsString::from(&name), std::env::var_os(&name)?)));
+        let passed = std::iter::once(("PATH".into(), path())).chain(named).collect();
         Ok(Held { isolation: choose(self.sandbox)?, common, network: network || self.network, passed })
     }
 }
@@ -119,10 +121,13 @@ pub(crate) fn port(url: &str) -> Option<u16> {
     host.rsplit_once(':')?.1.parse().ok()
 }
 
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| USUAL_PATH.into())
+}
+
 /// Whether a program of this name is on `PATH`.
 pub(crate) fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path()).any(|folder| folder.join(program).is_file())
 }
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ mod agents;
 mod alike;
 #[path = "cli/artifacts.rs"]
 mod artifacts;
+#[path = "cli/attempts.rs"]
+mod attempts;
+#[path = "cli/confinement.rs"]
+mod confinement;
 #[path = "cli/contracts.rs"]
 mod contracts;
 #[path = "cli/effects.rs"]

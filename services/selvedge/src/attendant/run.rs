@@ -71,7 +71,7 @@ fn attended(path: &Path) -> io::Result<()> {
     listen(tell.clone());
     watch(group, tell);
     let mut command = Attending { group, told, grace: Duration::from_millis(order.grace_ms) };
-    let (how, why) = command.to_its_end(begun + Duration::from_millis(order.timeout_ms));
+    let (how, why) = command.until_gone(begun + Duration::from_millis(order.timeout_ms));
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     // If something of it could not be killed, it may hold the pipe for ever.
     let left_out_bytes =
@@ -186,7 +186,7 @@ enum Phase {
 
 impl Attending {
     /// Until nothing of it is left.
-    fn to_its_end(&mut self, deadline: Instant) -> (Option<How>, Why) {
+    fn until_gone(&mut self, deadline: Instant) -> (Option<How>, Why) {
         let (mut how, mut why, mut phase) = (None, Why::Itself, Phase::Running(deadline));
         loop {
             match self.told.recv_timeout(wait(phase)) {

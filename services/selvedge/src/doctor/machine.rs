@@ -1,7 +1,11 @@
-//! This machine: room on the disk.
+//! This machine: room on the disk, and what holds commands to their bounds.
 
 use super::report::Finding;
-use crate::{home::Home, status::size};
+use crate::{
+    home::Home,
+    sandbox::{Isolation, Wish, choose},
+    status::size,
+};
 
 /// Less than this and writes may fail soon.
 const TIGHT_BYTES: u64 = 1 << 30;
@@ -22,6 +26,19 @@ pub(super) fn disk(home: &Home) -> Finding {
             format!("cannot tell of {}: {error}", folder.display()),
             "look with df",
         ),
+    }
+}
+
+/// By what workers and verifiers isolate the commands that they run here.
+pub(super) fn isolation() -> Finding {
+    const CHECK: &str = "commands of others";
+    match choose(Wish::Auto) {
+        Ok(Isolation::Cooperative) | Err(_) => Finding::warn(
+            CHECK,
+            Isolation::Cooperative.told(),
+            "a Linux kernel of 5.13 or newer with Landlock enabled, or bubblewrap on PATH",
+        ),
+        Ok(isolation) => Finding::ok(CHECK, isolation.told()),
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let mut found = vec![credentials::modes(&context.home)];
     found.extend(credentials::expiry(&context.home));
     found.push(machine::disk(&context.home));
+    found.push(machine::isolation());
     found.push(probe::check(context).await);
     found.push(server::durability(&context.home, &place.url));
     let klusters = context.home.klusters();
