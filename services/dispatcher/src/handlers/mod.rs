@@ -1,16 +1,21 @@
 //! The handlers: load, ask the rule, record, answer. One file for each noun.
 
 mod capacity;
+mod case;
 mod claim;
 mod dead;
+mod handoff;
 mod output;
 mod page;
 mod plan;
+mod precondition;
 mod task;
 
 use selvedge_kit::service::Routes;
 
 use crate::state::Dispatcher;
+
+pub(crate) use output::by_contract;
 
 /// Which handler serves which call.
 pub(crate) fn routes() -> Routes<Dispatcher> {
@@ -21,6 +26,8 @@ pub(crate) fn routes() -> Routes<Dispatcher> {
         task::routes(),
         capacity::routes(),
         dead::routes(),
+        case::routes(),
+        handoff::routes(),
     ];
     all.into_iter().flatten().collect()
 }

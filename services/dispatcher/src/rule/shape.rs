@@ -9,7 +9,7 @@ use selvedge_contracts::{
 };
 use serde_json::Value;
 
-use super::{detail, graph, inexact};
+use super::{detail, dispute, graph, inexact};
 
 /// What a plan may refer to.
 pub(crate) trait Known {
@@ -45,6 +45,7 @@ pub(crate) fn check(plan: &PlanSpec, known: &impl Known) -> Vec<Detail> {
             ));
         }
     }
+    found.extend(dispute::check(plan));
     found.extend(graph::check(plan));
     for found in &mut found {
         found.at = format!("/plan{}", found.at);
@@ -111,7 +112,7 @@ fn check_check(check: &Check, at: &str, found: &mut Vec<Detail>) {
 }
 
 /// Whether it is a JSON pointer (RFC 6901).
-fn is_pointer(text: &str) -> bool {
+pub(super) fn is_pointer(text: &str) -> bool {
     let is_escaped = |rest: &str| rest.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
     (text.is_empty() || text.starts_with('/')) && is_escaped(text)
 }
