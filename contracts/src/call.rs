@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     kind::Kind,
     payload::{
-        Nothing, agent, artifact, contract, dead, history, intent, invite, lease, memory, mission, overlap,
-        plan, policy, repository, request, session, task,
+        Nothing, agent, artifact, case, contract, dead, handoff, history, intent, invite, lease, memory,
+        mission, overlap, plan, policy, repository, request, session, task,
     },
     role::{Role, Service},
     schema,
@@ -174,6 +174,12 @@ const CREATORS: &[Role] = &[
     Role::Dispatcher,
 ];
 const VOUCHED: &[Role] = &[Role::Governance, Role::Committer, Role::Dispatcher];
+/// Who may be asked to decide cases.
+const DECIDERS: &[Role] = &crate::payload::arbitration::DECIDERS;
+/// Who may hand work to others, and take it.
+const HANDERS: &[Role] = &[Role::Planner, Role::Worker, Role::Verifier, Role::Arbitrator];
+/// Who may take back what was offered.
+const WITHDRAWERS: &[Role] = &[Role::Planner, Role::Worker, Role::Verifier, Role::Arbitrator, Role::Operator];
 /// Who may do tasks.
 const DOERS: &[Role] = &[Role::Worker, Role::Verifier, Role::Planner];
 
@@ -427,6 +433,28 @@ calls! {
     DeadReplay = Dispatcher.dead_replay, Write, Optional, 10_000 ms, PLANNER, dead::DeadNamed => dead::DeadReply;
     /// Says that a dead letter is of no use.
     DeadDiscard = Dispatcher.dead_discard, Write, Optional, 5_000 ms, PLANNER, dead::DeadDiscard => dead::DeadReply;
+    /// Cases of the mission that wait for a decision, in order of id.
+    CaseList = Dispatcher.case_list, Read, Optional, 5_000 ms, MEMBERS, case::CaseList => case::Cases;
+    /// One case, with all that whoever decides it needs.
+    CaseShow = Dispatcher.case_show, Read, Optional, 2_000 ms, MEMBERS, case::CaseShow => case::CaseReply;
+    /// The case that has waited longest for the caller's role; waits for one if asked to.
+    CaseNext = Dispatcher.case_next, Read, Optional, 20_000 ms, DECIDERS, case::CaseNext => case::CaseFound;
+    /// Decides a case, signed with the identity key.
+    CaseDecide = Dispatcher.case_decide, Write, Required, 10_000 ms, DECIDERS, case::CaseDecide => case::CaseReply;
+    /// Offers work to another agent, signed with the identity key; refused with every reason if it does not fit.
+    HandoffOffer = Dispatcher.handoff_offer, Write, Required, 10_000 ms, HANDERS, handoff::HandoffOffer => handoff::HandoffReply;
+    /// Takes what was offered; everything is checked again.
+    HandoffAccept = Dispatcher.handoff_accept, Write, Required, 10_000 ms, HANDERS, handoff::HandoffAccept => handoff::HandoffReply;
+    /// Says that one does not want what was offered.
+    HandoffDecline = Dispatcher.handoff_decline, Write, Required, 5_000 ms, HANDERS, handoff::HandoffEnd => handoff::HandoffReply;
+    /// Hands in what was expected.
+    HandoffComplete = Dispatcher.handoff_complete, Write, Required, 10_000 ms, HANDERS, handoff::HandoffComplete => handoff::HandoffReply;
+    /// Takes back what was offered.
+    HandoffWithdraw = Dispatcher.handoff_withdraw, Write, Required, 5_000 ms, WITHDRAWERS, handoff::HandoffEnd => handoff::HandoffReply;
+    /// Handoffs of the mission, in order of id.
+    HandoffList = Dispatcher.handoff_list, Read, Optional, 5_000 ms, MEMBERS, handoff::HandoffList => handoff::Handoffs;
+    /// One handoff, with its history.
+    HandoffShow = Dispatcher.handoff_show, Read, Optional, 2_000 ms, MEMBERS, handoff::HandoffShow => handoff::HandoffReply;
 }
 
 /// The call `name` of `service`.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     kind::Kind,
     payload::{
-        Nothing, Recorded, agent, artifact, contract, dead, intent, invite, lease, memory, mission, overlap,
-        plan, policy, repository, request, session, task,
+        Nothing, Recorded, agent, artifact, case, contract, dead, handoff, intent, invite, lease, memory,
+        mission, overlap, plan, policy, repository, request, session, task,
     },
     role::Service,
     schema,
@@ -63,6 +63,10 @@ pub enum EntityName {
     Capacity,
     /// Work that could not be used.
     Dead,
+    /// A disagreement about a task that somebody has to decide.
+    Case,
+    /// Work that one agent offers to another.
+    Handoff,
 }
 
 impl EntityName {
@@ -90,6 +94,8 @@ impl EntityName {
         Self::Task,
         Self::Capacity,
         Self::Dead,
+        Self::Case,
+        Self::Handoff,
     ];
 
     /// The name, as it stands in subjects.
@@ -117,6 +123,8 @@ impl EntityName {
             Self::Task => "task",
             Self::Capacity => "capacity",
             Self::Dead => "dead",
+            Self::Case => "case",
+            Self::Handoff => "handoff",
         }
     }
 }
@@ -202,6 +210,12 @@ impl State for plan::Capacity {
 impl State for dead::DeadLetter {
     const ENTITY: EntityName = EntityName::Dead;
 }
+impl State for case::Case {
+    const ENTITY: EntityName = EntityName::Case;
+}
+impl State for handoff::Handoff {
+    const ENTITY: EntityName = EntityName::Handoff;
+}
 
 impl fmt::Display for EntityName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -212,7 +226,7 @@ impl fmt::Display for EntityName {
 /// A name that is no entity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact, space, creation, tuning, plan, task, capacity, dead"
+    "{0:?} is not an entity: expected one of agent, key, session, invite, mission, request, contract, policy, activation, intent, saga, memory, repository, lease, artifact, space, creation, tuning, plan, task, capacity, dead, case, handoff"
 )]
 pub struct UnknownEntity(String);
 
@@ -470,6 +484,45 @@ pub const DEAD_REPLAYED: FactType<Nothing, dead::DeadLetter> =
 /// A dead letter is of no use.
 pub const DEAD_DISCARDED: FactType<Nothing, dead::DeadLetter> =
     FactType::of(Service::Dispatcher, EntityName::Dead, "discarded");
+/// A disagreement about a task waits for a decision.
+pub const CASE_OPENED: FactType<Nothing, case::Case> =
+    FactType::of(Service::Dispatcher, EntityName::Case, "opened");
+/// A case asks whoever its next step names.
+pub const CASE_ESCALATED: FactType<case::CaseMoved, case::Case> =
+    FactType::of(Service::Dispatcher, EntityName::Case, "escalated");
+/// A plan took the place of a case's task.
+pub const CASE_SPLIT: FactType<Nothing, case::Case> =
+    FactType::of(Service::Dispatcher, EntityName::Case, "split");
+/// The plan that took the place of a case's task came to nothing.
+pub const CASE_REOPENED: FactType<case::CaseMoved, case::Case> =
+    FactType::of(Service::Dispatcher, EntityName::Case, "reopened");
+/// A case was decided.
+pub const CASE_DECIDED: FactType<Nothing, case::Case> =
+    FactType::of(Service::Dispatcher, EntityName::Case, "decided");
+/// There is nothing to decide about a case any more.
+pub const CASE_CLOSED: FactType<case::CaseMoved, case::Case> =
+    FactType::of(Service::Dispatcher, EntityName::Case, "closed");
+/// An agent offers work to another.
+pub const HANDOFF_OFFERED: FactType<Nothing, handoff::Handoff> =
+    FactType::of(Service::Dispatcher, EntityName::Handoff, "offered");
+/// Somebody to whom a handoff is addressed does it.
+pub const HANDOFF_ACCEPTED: FactType<Nothing, handoff::Handoff> =
+    FactType::of(Service::Dispatcher, EntityName::Handoff, "accepted");
+/// Its receiver does not want a handoff.
+pub const HANDOFF_DECLINED: FactType<Nothing, handoff::Handoff> =
+    FactType::of(Service::Dispatcher, EntityName::Handoff, "declined");
+/// Its sender wants a handoff no more.
+pub const HANDOFF_WITHDRAWN: FactType<Nothing, handoff::Handoff> =
+    FactType::of(Service::Dispatcher, EntityName::Handoff, "withdrawn");
+/// What a handoff rests on has moved on.
+pub const HANDOFF_STALE: FactType<Nothing, handoff::Handoff> =
+    FactType::of(Service::Dispatcher, EntityName::Handoff, "stale");
+/// The deadline of a handoff passed.
+pub const HANDOFF_EXPIRED: FactType<Nothing, handoff::Handoff> =
+    FactType::of(Service::Dispatcher, EntityName::Handoff, "expired");
+/// What a handoff asked for is there.
+pub const HANDOFF_COMPLETED: FactType<Nothing, handoff::Handoff> =
+    FactType::of(Service::Dispatcher, EntityName::Handoff, "completed");
 
 /// Every kind of fact.
 pub const FACTS: &[FactKind] = &[
@@ -544,6 +597,19 @@ pub const FACTS: &[FactKind] = &[
     DEAD_BURIED.kind,
     DEAD_REPLAYED.kind,
     DEAD_DISCARDED.kind,
+    CASE_OPENED.kind,
+    CASE_ESCALATED.kind,
+    CASE_SPLIT.kind,
+    CASE_REOPENED.kind,
+    CASE_DECIDED.kind,
+    CASE_CLOSED.kind,
+    HANDOFF_OFFERED.kind,
+    HANDOFF_ACCEPTED.kind,
+    HANDOFF_DECLINED.kind,
+    HANDOFF_WITHDRAWN.kind,
+    HANDOFF_STALE.kind,
+    HANDOFF_EXPIRED.kind,
+    HANDOFF_COMPLETED.kind,
 ];
 
 /// The facts that `service` alone may record.

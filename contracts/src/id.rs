@@ -34,8 +34,8 @@ pub use party::{
     PublicKeyShape, RequestId, RequestIdShape, ScopeId, ScopeIdShape, SubjectId,
 };
 pub use work::{
-    ClaimToken, ClaimTokenShape, DeadId, DeadIdShape, PlanId, PlanIdShape, QueueName, QueueNameShape, TaskId,
-    TaskIdShape, TaskName, TaskNameShape,
+    CaseId, CaseIdShape, ClaimToken, ClaimTokenShape, DeadId, DeadIdShape, HandoffId, HandoffIdShape, PlanId,
+    PlanIdShape, QueueName, QueueNameShape, TaskId, TaskIdShape, TaskName, TaskNameShape,
 };
 
 /// What one type of token looks like.

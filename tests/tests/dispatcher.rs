@@ -1,4 +1,4 @@
-//! Plans, tasks, pools and dead letters, through a real bus.
+//! Plans, tasks, pools, cases, handoffs and dead letters, through a real bus.
 
 #![allow(
     clippy::too_many_lines,
@@ -10,10 +10,14 @@
     reason = "tests stop where they fail"
 )]
 
+#[path = "dispatcher/cases.rs"]
+mod cases;
 #[path = "dispatcher/checks.rs"]
 mod checks;
 #[path = "dispatcher/claims.rs"]
 mod claims;
+#[path = "dispatcher/handoffs.rs"]
+mod handoffs;
 #[path = "dispatcher/inspections.rs"]
 mod inspections;
 #[path = "dispatcher/letters.rs"]

@@ -1,4 +1,4 @@
-//! Identifiers of work: plans, tasks, claims, queues, dead letters.
+//! Identifiers of work: plans, tasks, claims, queues, dead letters, cases, handoffs.
 
 use std::marker::PhantomData;
 
@@ -153,6 +153,50 @@ impl DeadId {
     }
 }
 
+/// Shape of a [`CaseId`].
+pub enum CaseIdShape {}
+impl Shape for CaseIdShape {
+    const NAME: &'static str = "case_id";
+    const PATTERN: &'static str = "^case_[0-9a-f]{32}$";
+    const EXAMPLE: &'static str = "case_af1349b9f5f9a1a6a0404dea36dcc949";
+    const MAX_BYTES: usize = 5 + SHORT_DIGITS;
+    fn fits(bytes: &[u8]) -> bool {
+        is_hex_after(bytes, b"case_", SHORT_DIGITS)
+    }
+}
+/// A case: derived from the task and the attempt with which it began.
+pub type CaseId = Token<CaseIdShape>;
+impl SubjectId for CaseIdShape {}
+
+impl CaseId {
+    /// The case about an attempt of a task.
+    pub fn of(task: &TaskId, attempt: u32) -> Self {
+        Token(short("case_", &[task.as_str(), &attempt.to_string()]).into(), PhantomData)
+    }
+}
+
+/// Shape of a [`HandoffId`].
+pub enum HandoffIdShape {}
+impl Shape for HandoffIdShape {
+    const NAME: &'static str = "handoff_id";
+    const PATTERN: &'static str = "^handoff_[0-9a-f]{64}$";
+    const EXAMPLE: &'static str = "handoff_af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+    const MAX_BYTES: usize = 8 + DIGEST_DIGITS;
+    fn fits(bytes: &[u8]) -> bool {
+        is_hex_after(bytes, b"handoff_", DIGEST_DIGITS)
+    }
+}
+/// A handoff: the digest of who offers what, so that the same offer made twice is one handoff.
+pub type HandoffId = Token<HandoffIdShape>;
+impl SubjectId for HandoffIdShape {}
+
+impl HandoffId {
+    /// The handoff whose content has this digest.
+    pub fn of(content: &blake3::Hash) -> Self {
+        Self(format!("handoff_{}", content.to_hex()).into(), PhantomData)
+    }
+}
+
 impl Token<DigestShape> {
     /// The digest of a JSON value in canonical form (RFC 8785).
     pub fn of_json(value: &serde_json::Value) -> Digest {
@@ -201,6 +245,7 @@ mod tests {
         assert_eq!(LeaseId::new(lease.as_str()).unwrap(), lease);
         assert_eq!(ScopeId::new(token.scope().as_str()).unwrap(), token.scope());
         assert_ne!(DeadId::of(&task, 1, "x"), DeadId::of(&task, 1, "y"));
+        assert_ne!(CaseId::of(&task, 1), CaseId::of(&task, 2));
     }
 
     #[test]
@@ -214,5 +259,7 @@ mod tests {
         fits::<QueueNameShape>();
         fits::<ClaimTokenShape>();
         fits::<DeadIdShape>();
+        fits::<CaseIdShape>();
+        fits::<HandoffIdShape>();
     }
 }

@@ -3,11 +3,14 @@
 //! before a handler runs and shown to whoever reads the schema.
 
 pub mod agent;
+pub mod arbitration;
 pub mod artifact;
+pub mod case;
 pub mod claim;
 pub mod contract;
 pub mod dead;
 pub mod effector;
+pub mod handoff;
 pub mod history;
 pub mod intent;
 pub mod invite;

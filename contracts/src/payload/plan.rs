@@ -15,6 +15,7 @@ mod workspace;
 pub use workspace::{DEFAULT_CHANGE, Workspace};
 
 pub use spec::{Check, ContractPin, Gate, PlanSpec, TaskSpec, plan_id};
+pub(crate) use spec::{default_queue, is_default_queue};
 pub use wish::{
     EffectSpec, EffectTarget, MAX_EFFECTS, MAX_RESERVATIONS, MAX_RESERVED_CLAIMS, Reservation, UndoWish,
 };
@@ -24,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::Detail,
-    id::{Caller, Mission, Owner, PlanId, PoolName, RequestId, ScopeId},
-    payload::task::TaskLine,
+    id::{Caller, CaseId, Mission, Owner, PlanId, PoolName, RequestId, ScopeId, TaskId},
+    payload::{case::CaseLine, task::TaskLine},
 };
 
 /// Most tasks of one plan.
@@ -88,6 +89,20 @@ pub struct Plan {
     /// Why it stands so, in the words of whoever changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The task in whose place it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_of: Option<SplitOf>,
+}
+
+/// In whose place a plan stands: somebody decided so about a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SplitOf {
+    /// The case.
+    pub case: CaseId,
+    /// The task, of another plan.
+    pub task: TaskId,
+    /// How deep such plans stand in each other, from 1.
+    pub depth: u32,
 }
 
 /// How a plan stands.
@@ -142,6 +157,9 @@ pub struct PlanReply {
     pub revision: u64,
     /// How each task stands, in the plan's order.
     pub tasks: Vec<TaskLine>,
+    /// Its cases that are not over, in order of id; at most 100 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cases: Vec<CaseLine>,
 }
 
 /// Reply of `dispatcher.plan_check`.
@@ -240,7 +258,7 @@ pub struct Capacity {
     /// How many tasks may count in it at once; 0 stops what counts in it.
     pub slots: u32,
     /// Those that do.
-    pub used: Vec<crate::id::TaskId>,
+    pub used: Vec<TaskId>,
 }
 
 /// `dispatcher.capacity_set`: caps how many tasks of the plans that are submitted from then on are worked on

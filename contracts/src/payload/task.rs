@@ -10,7 +10,7 @@
 //! | committing | `accepted`: its output holds, and its effects are proposed | validated, waiting, failed, stopped |
 //! | validated | `validated` | |
 //! | waiting | `failed`: it will be tried again | running |
-//! | failed | `exhausted`: it has used up its attempts | running, once it is replayed or its plan resumed |
+//! | failed | `exhausted`: it has used up its attempts | running, once it is replayed or its plan resumed; validated, if somebody decides so about its case |
 //! | stopped | `stopped`: its plan was cancelled meanwhile | |
 
 use schemars::JsonSchema;
@@ -29,8 +29,8 @@ use super::{
     session::SessionReply,
 };
 use crate::id::{
-    Caller, ClaimToken, Digest, Mission, Owner, PlanId, PoolName, PublicKey, QueueName, ScopeId, TaskId,
-    TaskName,
+    Caller, CaseId, ClaimToken, Digest, Mission, Owner, PlanId, PoolName, PublicKey, QueueName, ScopeId,
+    TaskId, TaskName,
 };
 
 /// Shortest time that a claim lasts without being renewed, in milliseconds.
@@ -92,6 +92,23 @@ pub struct Task {
     /// Attempts that came to nothing, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<PastAttempt>,
+    /// What somebody who had it tried once more wants its worker to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+    /// Its preconditions count no more: somebody who knew that they do not hold had it tried once more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
+}
+
+/// What somebody who decided about a case wants a task's worker to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Note {
+    /// Who.
+    pub by: Caller,
+    /// The case.
+    pub case: CaseId,
+    /// What.
+    pub text: String,
 }
 
 /// How a task stands.
@@ -188,6 +205,9 @@ pub struct Verdict {
     pub at_ms: u64,
     /// What was looked at, and seen.
     pub findings: Vec<Finding>,
+    /// The case in which somebody decided that it holds, whatever was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<CaseId>,
 }
 
 /// One thing that was looked at.
@@ -245,6 +265,10 @@ pub enum Cause {
     Timeout,
     /// Its worker was not heard of any more.
     Lost,
+    /// An entity on which the task rests has moved on; there is no other attempt.
+    Precondition,
+    /// What was handed in disagrees with what another task handed in; there is no other attempt.
+    Conflict,
     /// Its plan was cancelled.
     Cancelled,
     /// What it was to change outside may not be done, or could not be.
@@ -259,6 +283,8 @@ impl Cause {
             Self::Rejected => "rejected",
             Self::Timeout => "timeout",
             Self::Lost => "lost",
+            Self::Precondition => "precondition",
+            Self::Conflict => "conflict",
             Self::Cancelled => "cancelled",
             Self::Effect => "effect",
         }

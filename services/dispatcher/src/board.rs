@@ -3,6 +3,7 @@
 //! only once it is stored under the task's guard, so two replicas may offer one task and one claim stands.
 
 mod agenda;
+mod docket;
 mod lane;
 mod plan;
 
@@ -12,8 +13,10 @@ use std::{
 };
 
 use selvedge_contracts::{
-    id::{EntityId, Mission, PlanId, PoolName, QueueName, TaskId},
+    id::{CaseId, EntityId, Mission, PlanId, PoolName, QueueName, TaskId},
     payload::{
+        case::Case,
+        handoff::Handoff,
         plan::{Capacity, Plan, PlanState},
         task::{Task, TaskState},
     },
@@ -24,13 +27,14 @@ use tokio::sync::{Notify, oneshot};
 
 use agenda::Agenda;
 pub(crate) use agenda::Job;
+use docket::Docket;
 use lane::{Lane, Seeker};
 use plan::PlanCell;
 pub(crate) use plan::Tally;
 
 use crate::{
     inspections::Inspections,
-    rule::{capacity::has_room, plan::Outcome},
+    rule::{capacity::has_room, case as case_rule, dispute, plan::Outcome},
 };
 
 /// A plan of a mission.
@@ -58,6 +62,8 @@ pub(crate) struct Board {
     due: Notify,
     /// What waits for a verifier.
     pub(crate) inspections: Inspections,
+    /// Told when there is a case that somebody may decide.
+    asked: Notify,
     views: Views,
 }
 
@@ -67,6 +73,7 @@ pub(crate) struct Views {
     pub(crate) plans: Arc<View<Plan>>,
     pub(crate) tasks: Arc<View<Task>>,
     pub(crate) capacities: Arc<View<Capacity>>,
+    pub(crate) cases: Arc<View<Case>>,
 }
 
 #[derive(Default)]
@@ -74,6 +81,9 @@ struct Inner {
     plans: HashMap<PlanKey, PlanCell>,
     lanes: HashMap<LaneKey, Lane>,
     agenda: Agenda,
+    docket: Docket,
+    /// Revisions of the handoffs that are not over, as they were taken in.
+    handoffs: HashMap<(Mission, EntityId), u64>,
     /// Tasks that are about to count in a pool.
     coming: HashMap<(Mission, PoolName), usize>,
     /// Revisions of the pools that were taken in.
@@ -102,7 +112,8 @@ impl Drop for Ticket {
 
 impl Board {
     pub(crate) fn new(views: Views) -> Self {
-        Self { inner: Mutex::default(), due: Notify::new(), inspections: Inspections::default(), views }
+        let inspections = Inspections::default();
+        Self { inner: Mutex::default(), due: Notify::new(), asked: Notify::new(), inspections, views }
     }
 
     /// Waits for a ready task until the deadline; nothing if none came.
@@ -146,6 +157,56 @@ impl Board {
             inner.pools.insert((mission.clone(), id.clone()), revision);
             inner.stir(mission);
         });
+    }
+
+    /// Takes in a case, as it stands.
+    pub(crate) fn note_case(self: &Arc<Self>, case: &Case, revision: u64) {
+        self.change(|inner| inner.note_case(case, revision, &self.views));
+        if case.state.is_open() {
+            self.asked.notify_waiters();
+        }
+    }
+
+    /// Takes in a handoff, as it stands.
+    pub(crate) fn note_handoff(self: &Arc<Self>, handoff: &Handoff, revision: u64) {
+        let (key, deadline_ms) =
+            ((handoff.mission.clone(), EntityId::from(&handoff.id)), handoff.offer.deadline_at_ms);
+        self.change(|inner| {
+            if !handoff.state.is_open() {
+                inner.handoffs.remove(&key);
+            } else if inner.handoffs.insert(key, revision).is_none() {
+                let job = Job::Lapse(handoff.mission.clone(), handoff.id.clone());
+                inner.agenda.add(job, deadline_ms);
+            }
+        });
+    }
+
+    /// Revision of a handoff that is not over, as it was taken in.
+    pub(crate) fn handoff_revision(&self, mission: &Mission, id: &EntityId) -> Option<u64> {
+        self.lock().handoffs.get(&(mission.clone(), id.clone())).copied()
+    }
+
+    /// Told when there is a case that somebody may decide, from its making on.
+    pub(crate) fn asked(&self) -> tokio::sync::futures::Notified<'_> {
+        self.asked.notified()
+    }
+
+    /// Revision of a case that is not over, as it was taken in.
+    pub(crate) fn case_revision(&self, mission: &Mission, id: &EntityId) -> Option<u64> {
+        let id = id.as_str().parse().ok()?;
+        self.lock().docket.revision(mission, &id)
+    }
+
+    /// The cases of a plan that are not over, in order of id.
+    pub(crate) fn cases_of(&self, plan: &PlanKey, most: usize) -> Vec<Arc<Case>> {
+        let ids: Vec<CaseId> = self.lock().docket.of_plan(plan).take(most).cloned().collect();
+        ids.iter().filter_map(|id| self.views.cases.state(&plan.0, &id.into())).collect()
+    }
+
+    /// The cases of a mission that are not over, in order of id.
+    pub(crate) fn cases_in(&self, mission: &Mission) -> Vec<Arc<Case>> {
+        let ids = self.lock().docket.of_mission(mission);
+        ids.iter().filter_map(|id| self.views.cases.state(mission, &id.into())).collect()
     }
 
     /// Revision of a plan that is not over, as it was taken in.
@@ -266,6 +327,9 @@ impl Inner {
         if self.plans.get(&key).is_some_and(|cell| cell.revision >= revision) {
             return;
         }
+        if plan.split_of.is_some() && !plan.state.is_open() {
+            self.agenda.add(Job::Join(key.clone()), 0);
+        }
         let before = self.plans.remove(&key);
         for (lane, rank) in before.iter().flat_map(|cell| &cell.listed) {
             if let Some(lane) = self.lanes.get_mut(lane) {
@@ -297,11 +361,18 @@ impl Inner {
 
     fn note_task(&mut self, task: &Task, revision: u64, views: &Views) {
         let key = (task.mission.clone(), task.plan.clone());
+        self.close_if_moot(task, views);
         let Some(plan) = self.plans.get_mut(&key) else {
-            self.stop_if_cancelled(task, views);
+            self.see_to_its_end(task, views);
             return;
         };
         let Some((index, freed)) = plan.note(task, revision) else { return };
+        if task.state == TaskState::Failed {
+            let case = views.cases.state(&task.mission, &(&CaseId::of(&task.id, task.attempt)).into());
+            plan.dispute(index, dispute::is_disputed(&plan.plan, index, task, case.as_deref()));
+        } else {
+            plan.dispute(index, false);
+        }
         let place = TaskPlace { plan: key.clone(), index };
         self.put_on_agenda(task, &place);
         self.list_if_ready(&place);
@@ -326,15 +397,48 @@ impl Inner {
         }
     }
 
-    /// Somebody may have claimed a task while its plan was cancelled.
-    fn stop_if_cancelled(&mut self, task: &Task, views: &Views) {
+    /// What has to happen to a task though its plan is over: somebody may have claimed it while the plan was
+    /// cancelled, and nobody may have buried what made the plan fail.
+    fn see_to_its_end(&mut self, task: &Task, views: &Views) {
         let plan = views.plans.state(&task.mission, &(&task.plan).into());
-        let Some(plan) = plan.filter(|plan| plan.state == PlanState::Cancelled) else { return };
-        let is_open = matches!(task.state, TaskState::Running | TaskState::Submitted);
-        let index = plan.spec.tasks.iter().position(|spec| spec.id == task.name);
-        if let Some(index) = index.filter(|_| is_open) {
-            let place = TaskPlace { plan: (task.mission.clone(), task.plan.clone()), index };
-            self.agenda.add(Job::Stop(place, task.attempt), 0);
+        let Some(plan) = plan else { return };
+        let Some(index) = plan.spec.tasks.iter().position(|spec| spec.id == task.name) else { return };
+        let place = TaskPlace { plan: (task.mission.clone(), task.plan.clone()), index };
+        match (plan.state, task.state) {
+            (PlanState::Cancelled, TaskState::Running | TaskState::Submitted) => {
+                self.agenda.add(Job::Stop(place, task.attempt), 0);
+            }
+            (PlanState::Failed, TaskState::Failed) => self.agenda.add(Job::Bury(place, task.attempt), 0),
+            _ => {}
+        }
+    }
+
+    fn note_case(&mut self, case: &Case, revision: u64, views: &Views) {
+        if !self.docket.note(case, revision) {
+            return;
+        }
+        if let Some(at_ms) = case.due_at_ms() {
+            self.agenda.add(Job::Escalate(case.mission.clone(), case.id.clone(), case.step), at_ms);
+        }
+        let Some(task) = views.tasks.state(&case.mission, &(&case.task).into()) else { return };
+        self.close_if_moot(&task, views);
+        let key = (case.mission.clone(), case.plan.clone());
+        let Some(plan) = self.plans.get_mut(&key) else { return };
+        if let Some(index) = plan.index_of(&case.name).filter(|_| task.attempt == case.attempt) {
+            plan.dispute(index, dispute::is_disputed(&plan.plan, index, &task, Some(case)));
+        }
+        self.finish_later(&key);
+    }
+
+    /// Whoever has a task go on without deciding its case may not have closed it.
+    fn close_if_moot(&mut self, task: &Task, views: &Views) {
+        let Some(id) = self.docket.of_task(&task.id) else { return };
+        let case = views.cases.state(&task.mission, &id.into());
+        let plan = views.plans.state(&task.mission, &(&task.plan).into());
+        let is_moot =
+            case.zip(plan).is_some_and(|(case, plan)| case_rule::moot(&case, &plan, task).is_some());
+        if is_moot {
+            self.agenda.add(Job::Close(task.mission.clone(), id.clone()), 0);
         }
     }
 

@@ -9,12 +9,15 @@
 //! | state | where | who writes |
 //! |---|---|---|
 //! | plans, tasks, pools, dead letters | the ledger: entities `plan`, `task`, `capacity`, `dead` | this service |
+//! | disagreements that somebody decides | the ledger: entity `case` | this service |
+//! | what agents offer to each other | the ledger: entity `handoff` | this service |
 //! | how long renewed claims last | bucket `claims`: `<mission>.<task>.<attempt>` | this service |
 //! | what is ready, who waits, what is due | memory, made of the above | each replica for itself |
 //!
 //! `rule` holds the rules, `board` what is in memory; `handlers` serve the calls, and `upkeep` does what is due.
 
 mod board;
+mod cases;
 mod error;
 mod handlers;
 mod inspections;

@@ -10,6 +10,7 @@ use selvedge_contracts::{
         plan::{Plan, PlanReply, PlanState, TaskSpec},
         task::{Input, Task, TaskLine, TaskState},
     },
+    subject::Entity,
 };
 use selvedge_kit::{
     clock::now_ms,
@@ -47,6 +48,27 @@ impl Found {
 }
 
 impl Dispatcher {
+    /// Tells the board of a handoff as the view has it.
+    pub(crate) fn note_handoff(&self, of: &Entity) {
+        if let Some(entry) = self.handoffs.get(&of.mission, &of.id) {
+            self.board.note_handoff(&entry.state, entry.revision);
+        }
+    }
+
+    /// Waits until all is known here that is stored by now: what seems to be missing may have been made a moment
+    /// ago by way of another replica.
+    ///
+    /// # Errors
+    /// `unavailable` if that takes longer than the call may.
+    pub(crate) async fn catch_up(&self, call: &Call) -> Answer<()> {
+        let last = self.feed.last_revision(call.deadline()).await;
+        let last = last.map_err(|error| Fault::unavailable(error.to_string()))?;
+        if self.feed.reaches(last, call.deadline()).await {
+            return Ok(());
+        }
+        Err(Fault::unavailable(format!("revision {last} is not known here yet; try again")))
+    }
+
     /// A plan as the view has it.
     ///
     /// # Errors
@@ -153,7 +175,11 @@ impl Dispatcher {
     pub(crate) fn reply(&self, recorded: &Recorded<Plan>) -> PlanReply {
         let plan = recorded.state.as_ref();
         let tasks = plan.spec.tasks.iter().map(|spec| self.line(plan, spec)).collect();
-        PlanReply { plan: plan.clone(), revision: recorded.revision, tasks }
+        /// Most cases that a plan is shown with.
+        const MOST_CASES: usize = 100;
+        let cases = self.board.cases_of(&(plan.mission.clone(), plan.id.clone()), MOST_CASES);
+        let cases = cases.iter().map(|case| case.line()).collect();
+        PlanReply { plan: plan.clone(), revision: recorded.revision, tasks, cases }
     }
 }
 

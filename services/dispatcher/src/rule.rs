@@ -2,11 +2,14 @@
 //! they never wait, read a clock or draw a number.
 
 pub(crate) mod capacity;
+pub(crate) mod case;
 pub(crate) mod choice;
 pub(crate) mod dead;
+pub(crate) mod dispute;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod graph;
+pub(crate) mod handoff;
 pub(crate) mod judge;
 pub(crate) mod plan;
 pub(crate) mod shape;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use selvedge_contracts::{
     fact::EntityName,
     id::{EntityId, Mission},
-    payload::{contract::Contract, dead::DeadLetter},
+    payload::{contract::Contract, dead::DeadLetter, handoff::Handoff},
     role::Service,
     stream::CLAIMS,
     subject::Entity,
@@ -39,6 +39,7 @@ pub(crate) struct Dispatcher {
     pub(crate) directory: Directory,
     pub(crate) views: Views,
     pub(crate) letters: Arc<View<DeadLetter>>,
+    pub(crate) handoffs: Arc<View<Handoff>>,
     pub(crate) contracts: Arc<View<Contract>>,
     pub(crate) checkers: Checkers,
     pub(crate) board: Arc<Board>,
@@ -59,13 +60,21 @@ impl Dispatcher {
     pub(crate) fn new(bus: &Bus, metrics: &Metrics, tasks: TaskTracker, stop: CancellationToken) -> Self {
         let (directory, views) = (Directory::default(), Views::default());
         let (letters, contracts) = (Arc::<View<DeadLetter>>::default(), Arc::<View<Contract>>::default());
+        let handoffs = Arc::<View<Handoff>>::default();
         let board = Arc::new(Board::new(views.clone()));
         let ledger = Ledger::new(bus.clone());
-        let followed = followed(&directory, &views, &letters, &contracts, &board);
+        let mut followed = followed(&directory, &views, &letters, &contracts, &board);
+        followed.push(Arc::new(Watched {
+            view: Arc::clone(&handoffs),
+            board: Arc::clone(&board),
+            tell: |board, _, entry| board.note_handoff(&entry.state, entry.revision),
+            told: |board, entity| board.handoff_revision(&entity.mission, &entity.id),
+        }));
         Self {
             directory,
             views,
             letters,
+            handoffs,
             contracts,
             checkers: Checkers::default(),
             board,
@@ -101,6 +110,12 @@ fn followed(
         tell: |board, _, entry| board.note_task(&entry.state, entry.revision),
         told: |board, entity| board.task_revision(&entity.mission, &entity.id),
     };
+    let cases = Watched {
+        view: Arc::clone(&views.cases),
+        board: Arc::clone(board),
+        tell: |board, _, entry| board.note_case(&entry.state, entry.revision),
+        told: |board, entity| board.case_revision(&entity.mission, &entity.id),
+    };
     let capacities = Watched {
         view: Arc::clone(&views.capacities),
         board: Arc::clone(board),
@@ -115,6 +130,7 @@ fn followed(
         Arc::new(plans) as Arc<dyn Apply>,
         Arc::new(tasks) as Arc<dyn Apply>,
         Arc::clone(letters) as Arc<dyn Apply>,
+        Arc::new(cases) as Arc<dyn Apply>,
     ]
 }
 

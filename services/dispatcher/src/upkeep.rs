@@ -7,12 +7,17 @@ use std::{sync::Arc, time::Duration};
 
 use selvedge_contracts::{
     envelope::Envelope,
+    fact::EntityName,
     fault::Fault,
-    id::Mission,
-    payload::task::{Cause, Task, TaskState},
+    id::{Caller, HandoffId, Mission},
+    payload::{
+        handoff::Handoff,
+        task::{Cause, Task, TaskState},
+    },
 };
 use selvedge_kit::{
     clock::{Deadline, now_ms},
+    rule::Verdict,
     service::{Answer, Writer},
 };
 use tokio::sync::Semaphore;
@@ -20,9 +25,10 @@ use tracing::debug;
 
 use crate::{
     board::{Job, TaskPlace},
+    cases,
     lookup::Found,
-    rule::{dead, task as rule},
-    state::{Dispatcher, me},
+    rule::{dead, handoff, task as rule},
+    state::{Dispatcher, entity, me},
 };
 
 /// Jobs that are done at once.
@@ -79,6 +85,19 @@ async fn work(state: &Arc<Dispatcher>, job: &Job) -> Answer<()> {
         Job::Expire(place, attempt) => expire(state, place, *attempt).await,
         Job::Stop(place, attempt) => give_up(state, place, *attempt, Cause::Cancelled).await,
         Job::Bury(place, attempt) => bury(state, place, *attempt).await,
+        Job::Escalate(mission, case, step) => {
+            let key = format!("step {step} of {case}");
+            cases::escalate(state, &writer(state, mission, &key, &key), (mission, case, *step)).await
+        }
+        Job::Close(mission, case) => {
+            let key = format!("close {case} {}", now_ms());
+            cases::close(state, &writer(state, mission, &key, &key), mission, case).await
+        }
+        Job::Lapse(mission, handoff) => lapse(state, mission, handoff).await,
+        Job::Join(key) => {
+            let why = format!("the end of {}", key.1);
+            cases::join(state, &writer(state, &key.0, &why, &format!("{why} {}", now_ms())), key).await
+        }
         Job::Finish(key) => {
             let cause = format!("the end of {}", key.1);
             let writer = writer(state, &key.0, &cause, &format!("finish {} {}", key.1, now_ms()));
@@ -157,7 +176,25 @@ async fn give_up(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32, cause
     Ok(())
 }
 
-/// Keeps what is known about a task that has used up its attempts.
+/// Ends a handoff whose deadline has passed.
+async fn lapse(state: &Arc<Dispatcher>, mission: &Mission, id: &HandoffId) -> Answer<()> {
+    let Some(entry) = state.handoffs.get(mission, &id.into()) else { return Ok(()) };
+    let me = Caller::new(me()).map_err(|error| Fault::internal(error.to_string()))?;
+    if handoff::expire(&entry.state, &me, now_ms()) == Verdict::Same {
+        return Ok(());
+    }
+    let why = format!("the deadline of {id}");
+    let of = entity(mission, EntityName::Handoff, id);
+    let decide = |current: Option<&Handoff>| {
+        let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
+        Ok(handoff::expire(current, &me, now_ms()))
+    };
+    writer(state, mission, &why, &why).record(&state.handoffs, &of, decide).await?;
+    state.note_handoff(&of);
+    Ok(())
+}
+
+/// Keeps what is known about a task that has used up its attempts, and asks somebody to decide.
 async fn bury(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answer<()> {
     let Some((found, task)) =
         current(state, place, attempt).filter(|(_, task)| task.state == TaskState::Failed)
@@ -165,9 +202,10 @@ async fn bury(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answe
         return Ok(());
     };
     let Some(letter) = dead::exhausted(&task, found.of()?, now_ms()) else { return Ok(()) };
-    if state.letters.get(&letter.mission, &(&letter.id).into()).is_some() {
-        return Ok(());
-    }
     let why = format!("the end of {} after attempt {attempt}", task.id);
-    state.bury(&writer(state, &place.plan.0, &why, &why), &letter).await.map(drop)
+    let writer = writer(state, &place.plan.0, &why, &why);
+    if state.letters.get(&letter.mission, &(&letter.id).into()).is_none() {
+        state.bury(&writer, &letter).await?;
+    }
+    cases::open(state, &writer.follow_up("case"), &found, &task).await
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{DEFAULT_ATTEMPTS, DEFAULT_BACKOFF_MS, DEFAULT_TIMEOUT_MS, EffectSpec, Reservation, Workspace};
 use crate::{
     id::{ContractName, Digest, Mission, PlanId, PoolName, QueueName, TaskName},
+    payload::{arbitration::Arbitration, intent::IntentPrecondition},
     role::Role,
 };
 
@@ -33,6 +34,10 @@ pub struct PlanSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub pools: Vec<PoolName>,
+    /// What becomes of disagreements about its tasks. A plan that says so waits for the decisions; another
+    /// one fails when nothing else can go on, and goes on when somebody decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arbitration: Option<Arbitration>,
     /// What is to be done; needs come before or after what needs them.
     #[schemars(length(min = 1, max = 1000))]
     pub tasks: Vec<TaskSpec>,
@@ -109,6 +114,14 @@ pub struct TaskSpec {
     /// The checkout that it is worked on in, and that its commands are run in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<Workspace>,
+    /// Entities on which it rests: they must stand at these revisions when it is given out and when something
+    /// is handed in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub preconditions: Vec<IntentPrecondition>,
+    /// What becomes of disagreements about it; as its plan says if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arbitration: Option<Arbitration>,
 }
 
 /// What a person is asked before a task may be done.
@@ -172,6 +185,19 @@ pub enum Check {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         digest: Option<Digest>,
     },
+    /// The value at a place of the output is the same as the one at a place of what another task handed in. That
+    /// task is one that this one needs, itself or by way of others. If they are not the same, it is a
+    /// disagreement and no failure: somebody decides.
+    Agrees {
+        /// JSON pointer (RFC 6901) into the output.
+        #[schemars(length(max = 500))]
+        at: String,
+        /// The other task.
+        task: TaskName,
+        /// JSON pointer (RFC 6901) into the other one's output.
+        #[schemars(length(max = 500))]
+        with: String,
+    },
     /// A command ends with status 0. A verifier runs it, never the worker.
     Command {
         /// Program and arguments.
@@ -198,7 +224,10 @@ impl Check {
     /// Place in the output that it looks at.
     pub fn pointer(&self) -> Option<&str> {
         match self {
-            Self::Pointer { at, .. } | Self::Rows { at, .. } | Self::Artifact { at, .. } => Some(at),
+            Self::Pointer { at, .. }
+            | Self::Rows { at, .. }
+            | Self::Artifact { at, .. }
+            | Self::Agrees { at, .. } => Some(at),
             Self::Command { .. } => None,
         }
     }
@@ -214,6 +243,7 @@ impl std::fmt::Display for Check {
             Self::Rows { at, min, max: Some(max) } => write!(f, "{at:?} has {min} to {max} items"),
             Self::Artifact { at, digest: None } => write!(f, "{at:?} is stored content"),
             Self::Artifact { at, digest: Some(digest) } => write!(f, "{at:?} is the content {digest}"),
+            Self::Agrees { at, task, with } => write!(f, "{at:?} is the same as {with:?} of {task}"),
             Self::Command { run, .. } => write!(f, "`{}` ends with 0", run.join(" ")),
         }
     }
@@ -255,11 +285,11 @@ fn is_middle(priority: &u8) -> bool {
 }
 
 #[allow(clippy::expect_used, reason = "a literal that fits, as a test says")]
-fn default_queue() -> QueueName {
+pub(crate) fn default_queue() -> QueueName {
     QueueName::new("default").expect("a valid literal")
 }
 
-fn is_default_queue(queue: &QueueName) -> bool {
+pub(crate) fn is_default_queue(queue: &QueueName) -> bool {
     queue.as_str() == "default"
 }
 

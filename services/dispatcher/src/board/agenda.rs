@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use selvedge_contracts::id::{CaseId, HandoffId, Mission};
+
 use super::{PlanKey, TaskPlace};
 
 /// Something that has to be looked at, at a time. Whoever does it looks at the ledger's state first, and
@@ -18,6 +20,14 @@ pub(crate) enum Job {
     Bury(TaskPlace, u32),
     /// A plan may have come to its end.
     Finish(PlanKey),
+    /// Nobody may have decided a case at this step in time.
+    Escalate(Mission, CaseId, u32),
+    /// There is nothing to decide about a case any more.
+    Close(Mission, CaseId),
+    /// A plan that took the place of a task is over.
+    Join(PlanKey),
+    /// The deadline of a handoff may have passed.
+    Lapse(Mission, HandoffId),
 }
 
 /// Jobs in the order of their times.

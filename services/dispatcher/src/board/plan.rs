@@ -46,6 +46,8 @@ pub(super) struct Cell {
     /// Who has it.
     pub(super) worker: Option<String>,
     pub(super) is_offered: bool,
+    /// The plan waits for a decision about it.
+    is_disputed: bool,
     state: Option<TaskState>,
     round: u32,
     /// Tasks that it needs and that are not validated.
@@ -91,6 +93,7 @@ impl PlanCell {
             revision: 0,
             worker: None,
             is_offered: false,
+            is_disputed: false,
             state: None,
             round: 0,
             missing: needs.len(),
@@ -140,6 +143,13 @@ impl PlanCell {
             }
         }
         Some((index, freed))
+    }
+
+    /// Whether the plan waits for a decision about a task.
+    pub(super) fn dispute(&mut self, index: usize, is_disputed: bool) {
+        if let Some(cell) = self.cells.get_mut(index) {
+            cell.is_disputed = is_disputed;
+        }
     }
 
     /// The time of a task's next attempt has come.
@@ -209,9 +219,10 @@ impl PlanCell {
     }
 
     /// Whether a task that nobody has may still be done without anything else changing: also one that waits for
-    /// a person.
+    /// a person, to let it pass or to decide about it.
     fn may_yet(&self, index: usize) -> bool {
         let is_gated = self.cells.get(index).is_some_and(|cell| cell.missing == 0 && cell.state.is_none());
-        is_gated || self.is_free(index)
+        let is_disputed = self.cells.get(index).is_some_and(|cell| cell.is_disputed);
+        is_gated || is_disputed || self.is_free(index)
     }
 }

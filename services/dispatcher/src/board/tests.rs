@@ -47,6 +47,12 @@ impl Scene {
         self.board.note_task(task, revision);
     }
 
+    fn case(&mut self, case: &Case) {
+        let entity = crate::state::entity(&case.mission, EntityName::Case, &case.id);
+        let revision = self.fact(&Arc::clone(&self.views.cases), entity, case);
+        self.board.note_case(case, revision);
+    }
+
     fn capacity(&mut self, capacity: &Capacity) {
         let entity = crate::state::entity(&capacity.mission, EntityName::Capacity, &capacity.name);
         let id = entity.id.clone();
@@ -233,4 +239,73 @@ async fn a_plan_fails_when_nothing_else_can_go_on_and_goes_on_in_a_new_round() {
     scene.plan(&Plan { state: PlanState::Failed, ..plan.as_ref().clone() });
     scene.plan(&Plan { round: 1, ..plan.as_ref().clone() });
     assert_eq!(scene.next_name().await.as_deref(), Some("a"), "and what was validated is not done again");
+}
+
+fn lost(plan: &Plan, task: &Task) -> Task {
+    let of = Of { plan, spec: &plan.spec.tasks[0] };
+    state(rule::give_up(task, of, task.attempt, selvedge_contracts::payload::task::Cause::Lost, 1))
+}
+
+#[tokio::test]
+async fn a_plan_waits_for_a_decision_if_it_says_so() {
+    for says_so in [false, true] {
+        let mut scene = Scene::new();
+        let mut spec = plan_of(&[("a", &[]), ("b", &["a"])]);
+        spec.tasks[0].attempts = 1;
+        spec.arbitration = says_so.then(Default::default);
+        let plan = scene.plan(&plan(spec));
+        let key = (plan.mission.clone(), plan.id.clone());
+        let task = claimed(&plan, 0, 0);
+        scene.task(&task);
+        let failed = lost(&plan, &task);
+        scene.task(&failed);
+        let ends = (!says_so).then_some(Outcome::Failed);
+        assert_eq!(scene.board.outcome(&key), ends, "before the case");
+        let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+        let case = case_rule::about(&failed, of, Vec::new(), 5).unwrap();
+        scene.case(&case);
+        assert_eq!(scene.board.outcome(&key), ends, "while it is open");
+        assert_eq!(scene.board.cases_of(&key, 9).len(), 1);
+        scene.plan(&plan); // taken in anew, with all that it holds
+        assert_eq!(scene.board.outcome(&key), ends);
+        let aborted = Case { state: selvedge_contracts::payload::case::CaseState::Decided, ..case };
+        scene.case(&aborted);
+        assert_eq!(scene.board.outcome(&key), Some(Outcome::Failed), "once it is decided");
+        assert!(scene.board.cases_of(&key, 9).is_empty() && scene.board.cases_in(&key.0).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_case_whose_task_goes_on_is_put_on_the_agenda() {
+    let mut scene = Scene::new();
+    let mut spec = plan_of(&[("a", &[])]);
+    spec.tasks[0].attempts = 1;
+    let plan = scene.plan(&plan(spec));
+    let task = claimed(&plan, 0, 0);
+    scene.task(&task);
+    let failed = lost(&plan, &task);
+    scene.task(&failed);
+    let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+    let case = case_rule::about(&failed, of, Vec::new(), 5).unwrap();
+    scene.case(&case);
+    let closes = |scene: &Scene| {
+        let (due, _) = scene.board.take_due(u64::MAX);
+        due.iter().any(|job| matches!(job, Job::Close(_, id) if *id == case.id))
+    };
+    assert!(!closes(&scene));
+    scene.task(&state(rule::replay(&failed, of, 9).unwrap()));
+    assert!(closes(&scene));
+}
+
+#[tokio::test]
+async fn what_a_failed_plan_left_unburied_is_found_again() {
+    let mut scene = Scene::new();
+    let mut spec = plan_of(&[("a", &[])]);
+    spec.tasks[0].attempts = 1;
+    let running = plan(spec);
+    let failed = lost(&running, &claimed(&running, 0, 0));
+    scene.plan(&Plan { state: PlanState::Failed, ..running });
+    scene.task(&failed);
+    let (due, _) = scene.board.take_due(u64::MAX);
+    assert!(due.iter().any(|job| matches!(job, Job::Bury(_, 1))), "{due:?}");
 }

@@ -116,6 +116,9 @@ async fn take(
     let decide = |current: Option<&Task>| rule::claim(current, of, claim_of, now);
     match state.record_task(&call.writer, &found, decide).await {
         Ok(recorded) if is_ours(&recorded.state, &claim_of(recorded.state.attempt).token) => {
+            if super::precondition::blown(state, call, &found, &recorded.state).await? {
+                return Ok(None);
+            }
             reply(state, &found, &recorded).map(Some)
         }
         Ok(_) => Ok(None),

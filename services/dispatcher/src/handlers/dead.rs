@@ -6,7 +6,7 @@ use selvedge_contracts::{
     call,
     fact::EntityName,
     fault::Fault,
-    id::{DeadId, EntityId},
+    id::{CaseId, DeadId, EntityId},
     payload::{
         dead::{DeadDiscard, DeadLetter, DeadLetters, DeadList, DeadNamed, DeadReply},
         plan::Plan,
@@ -22,7 +22,7 @@ use super::page;
 use crate::{
     lookup::{Found, plan_entity},
     rule::{
-        dead as rule,
+        case as case_rule, dead as rule,
         plan::{self as plan_rule, Asker},
         task as task_rule,
     },
@@ -77,6 +77,7 @@ async fn replay(state: Arc<Dispatcher>, call: Arc<Call>, request: DeadNamed) -> 
     if let Some(entry) = state.task(call.mission(), &letter.task) {
         state.board.note_task(&entry.state, entry.revision);
     }
+    state.note_case(call.mission(), &CaseId::of(&letter.task, letter.attempt));
     let plan = state.plan(call.mission(), &letter.plan)?;
     state.board.note_plan(&plan.state, plan.revision);
     known(&state, &call, &letter.id).map(reply)
@@ -87,9 +88,13 @@ fn drafts(state: &Dispatcher, call: &Call, letter: &DeadLetter, found: &Found) -
     let missing = || Fault::not_found("the ledger does not know it");
     let of_letter = entity(call.mission(), EntityName::Dead, &letter.id);
     let of_task = entity(call.mission(), EntityName::Task, &letter.task);
+    let of_case = entity(call.mission(), EntityName::Case, &CaseId::of(&letter.task, letter.attempt));
     let of_plan = plan_entity(call.mission(), &letter.plan);
     let drafts = [
         Draft::decide(&state.letters, of_letter, |now| rule::replay(now.ok_or_else(missing)?, by.caller))?,
+        Draft::decide(&state.views.cases, of_case, |now| {
+            case_rule::replayed(now, by.caller, by.owner, call.now_ms)
+        })?,
         Draft::decide(&state.views.tasks, of_task, |now: Option<&Task>| {
             task_rule::replay(now.ok_or_else(missing)?, found.of()?, call.now_ms)
         })?,

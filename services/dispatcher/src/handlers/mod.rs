@@ -1,17 +1,22 @@
 //! The handlers: load, ask the rule, record, answer. One file for each noun.
 
 mod capacity;
+mod case;
 mod claim;
 mod dead;
+mod handoff;
 mod inspect;
 mod output;
 mod page;
 mod plan;
+mod precondition;
 mod task;
 
 use selvedge_kit::service::Routes;
 
 use crate::state::Dispatcher;
+
+pub(crate) use output::by_contract;
 
 /// Which handler serves which call.
 pub(crate) fn routes() -> Routes<Dispatcher> {
@@ -23,6 +28,8 @@ pub(crate) fn routes() -> Routes<Dispatcher> {
         capacity::routes(),
         dead::routes(),
         inspect::routes(),
+        case::routes(),
+        handoff::routes(),
     ];
     all.into_iter().flatten().collect()
 }

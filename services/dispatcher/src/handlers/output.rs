@@ -5,7 +5,7 @@ use std::sync::Arc;
 use selvedge_contracts::{
     call,
     fault::{Code, Fault},
-    id::{ArtifactRef, Caller, Digest},
+    id::{ArtifactRef, Caller, Digest, TaskName},
     payload::{
         artifact::{Meaning, Vouch},
         plan::TaskSpec,
@@ -19,12 +19,13 @@ use selvedge_kit::{
 };
 use serde_json::Value;
 
+use super::precondition::revisions;
 use crate::{
     lookup::{Found, no_task},
     rule::{
-        dead, inexact,
+        dead, dispute, inexact,
         judge::{finding, look, references},
-        task::{self as rule, HandedIn, Stale},
+        task::{self as rule, HandedIn, Of, Stale},
     },
     state::{Dispatcher, me},
 };
@@ -47,7 +48,8 @@ async fn submit(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskSubmit) ->
     let found = state.found_now(&call, &id).await?;
     let worker = &call.subject.caller;
     // What is looked at is the output alone: a claim that is over is found when it is recorded.
-    let findings = findings(&state, &call, found.of()?.spec, worker, &output).await?;
+    let mut findings = findings(&state, &call, found.of()?.spec, worker, &output).await?;
+    findings.extend(disputes(&state, &call, &found, &output).await?);
     let by = Caller::new(me()).map_err(|error| Fault::internal(error.to_string()))?;
     let output = Output { digest: Digest::of_json(&output), value: output, at_ms: call.now_ms };
     let handed_in = HandedIn { worker, token: &token, output, findings, by: &by };
@@ -103,7 +105,11 @@ async fn findings(
     Ok(findings)
 }
 
-fn by_contract(state: &Dispatcher, spec: &TaskSpec, output: &Value) -> Answer<Option<Finding>> {
+/// What is found of an output by its task's contract, if it names one.
+///
+/// # Errors
+/// `unavailable` if the contract is not known here yet.
+pub(crate) fn by_contract(state: &Dispatcher, spec: &TaskSpec, output: &Value) -> Answer<Option<Finding>> {
     let Some(pin) = &spec.output_contract else { return Ok(None) };
     let contract = version_of(&state.contracts, &pin.name, pin.version);
     // A plan with an unknown contract is refused, so this replica is behind.
@@ -120,6 +126,22 @@ fn by_contract(state: &Dispatcher, spec: &TaskSpec, output: &Value) -> Answer<Op
         Err(fault) => (false, fault.message),
     };
     Ok(Some(finding(&format!("the output satisfies {pin}"), passed, &seen)))
+}
+
+/// Whether an output agrees with those of other tasks, and what it rests on still stands.
+async fn disputes(state: &Dispatcher, call: &Call, found: &Found, output: &Value) -> Answer<Vec<Finding>> {
+    let Of { plan, spec } = found.of()?;
+    let other = |name: &TaskName| {
+        let entry = state.task(&plan.mission, &plan.id.task(name))?;
+        entry.state.output.as_ref().map(|output| output.value.clone())
+    };
+    let mut findings = dispute::agreements(spec, output, other);
+    let is_waived = state.task(&plan.mission, &plan.id.task(&spec.id)).is_some_and(|task| task.state.waived);
+    if !is_waived {
+        let revisions = revisions(call, &spec.preconditions).await?;
+        findings.extend(dispute::standing(&spec.preconditions, &revisions));
+    }
+    Ok(findings)
 }
 
 /// What references to stored content mean to whoever handed them in.

@@ -68,7 +68,7 @@ async fn check(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanSubmit) -> 
 
 /// Everything that is wrong with a plan. A contract or pool may have been made a moment ago by way of another
 /// replica, so what is missing is looked for again once all is known that is stored by now.
-async fn errors(state: &Dispatcher, call: &Call, spec: &PlanSpec) -> Answer<Vec<Detail>> {
+pub(super) async fn errors(state: &Dispatcher, call: &Call, spec: &PlanSpec) -> Answer<Vec<Detail>> {
     if call.mission().is_kluster() {
         return Err(Fault::invalid("a plan is of a mission; name one"));
     }
@@ -77,18 +77,14 @@ async fn errors(state: &Dispatcher, call: &Call, spec: &PlanSpec) -> Answer<Vec<
     if found.is_empty() {
         return Ok(found);
     }
-    let last = state.feed.last_revision(call.deadline()).await;
-    let last = last.map_err(|error| Fault::unavailable(error.to_string()))?;
-    if !state.feed.reaches(last, call.deadline()).await {
-        return Err(Fault::unavailable(format!("revision {last} is not known here yet; try again")));
-    }
+    state.catch_up(call).await?;
     Ok(shape::check(spec, &known))
 }
 
 /// What a plan may refer to, as far as this replica knows.
-struct Here<'a> {
-    state: &'a Dispatcher,
-    call: &'a Call,
+pub(super) struct Here<'a> {
+    pub(super) state: &'a Dispatcher,
+    pub(super) call: &'a Call,
 }
 
 impl Known for Here<'_> {
@@ -130,6 +126,7 @@ fn wanted(state: &Dispatcher, call: &Call, spec: PlanSpec) -> Answer<Plan> {
         state: PlanState::Running,
         round: 0,
         reason: None,
+        split_of: None,
     })
 }
 

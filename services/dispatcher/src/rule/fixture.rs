@@ -37,6 +37,7 @@ pub(crate) fn plan(spec: PlanSpec) -> Plan {
         state: PlanState::Running,
         round: 0,
         reason: None,
+        split_of: None,
     }
 }
 

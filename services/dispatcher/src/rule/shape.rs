@@ -11,7 +11,7 @@ use serde_json::Value;
 
 mod wish;
 
-use super::{detail, graph, inexact};
+use super::{detail, dispute, graph, inexact};
 
 /// What a plan may refer to.
 pub(crate) trait Known {
@@ -47,6 +47,7 @@ pub(crate) fn check(plan: &PlanSpec, known: &impl Known) -> Vec<Detail> {
             ));
         }
     }
+    found.extend(dispute::check(plan));
     found.extend(graph::check(plan));
     for found in &mut found {
         found.at = format!("/plan{}", found.at);
@@ -126,7 +127,7 @@ fn check_check(check: &Check, at: &str, found: &mut Vec<Detail>) {
 }
 
 /// Whether it is a JSON pointer (RFC 6901).
-fn is_pointer(text: &str) -> bool {
+pub(super) fn is_pointer(text: &str) -> bool {
     let is_escaped = |rest: &str| rest.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
     (text.is_empty() || text.starts_with('/')) && is_escaped(text)
 }

@@ -18,7 +18,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::rule::{Change, Verdict};
 
-use super::cut;
+use super::{cut, dispute};
 
 /// A task, and what its plan says of it.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,8 @@ impl Of<'_> {
             opened: None,
             effects: Vec::new(),
             past: Vec::new(),
+            note: None,
+            waived: false,
         }
     }
 }
@@ -188,7 +190,7 @@ pub(crate) fn submit(
     let found = found(findings.clone(), by, now_ms);
     let with_output = Task { output: Some(output.clone()), verdict: Some(found.clone()), ..current.clone() };
     Ok(match (found.passed, of.spec.needs_verifier()) {
-        (false, _) => end(&with_output, of, Cause::Rejected, &in_words(&found), now_ms),
+        (false, _) => end(&with_output, of, dispute::cause(of, &found.findings), &in_words(&found), now_ms),
         (true, true) => {
             let state = Task { state: TaskState::Submitted, ..with_output };
             Change::new(&TASK_SUBMITTED, &Nothing {}, state).into()
@@ -202,7 +204,8 @@ fn validated(task: Task) -> Verdict<Task> {
 }
 
 fn found(findings: Vec<Finding>, by: &Caller, now_ms: u64) -> Found {
-    Found { passed: findings.iter().all(|finding| finding.passed), by: by.clone(), at_ms: now_ms, findings }
+    let passed = findings.iter().all(|finding| finding.passed);
+    Found { passed, by: by.clone(), at_ms: now_ms, findings, case: None }
 }
 
 /// The findings that do not hold.
@@ -299,6 +302,21 @@ pub(crate) fn give_up(current: &Task, of: Of<'_>, attempt: u32, cause: Cause, no
     end(current, of, cause, &reason, now_ms)
 }
 
+/// Ends an attempt right after it began, since what it rests on has moved on.
+pub(crate) fn blow(
+    current: &Task,
+    of: Of<'_>,
+    token: &ClaimToken,
+    reason: &str,
+    now_ms: u64,
+) -> Verdict<Task> {
+    let is_it = current.claim.as_ref().is_some_and(|claim| claim.token == *token);
+    if !is_it || current.state != TaskState::Running {
+        return Verdict::Same;
+    }
+    end(current, of, Cause::Precondition, reason, now_ms)
+}
+
 /// Ends an attempt that came to nothing: there is another one after a while, or there is none left.
 fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms: u64) -> Verdict<Task> {
     let mut past = current.past.clone();
@@ -319,7 +337,9 @@ fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms: u64) -> V
     if cause == Cause::Cancelled {
         return Change::new(&TASK_STOPPED, &Nothing {}, Task { state: TaskState::Stopped, ..ended }).into();
     }
-    if current.tries >= of.spec.attempts {
+    // Neither would come out otherwise if it were tried again.
+    let is_final = matches!(cause, Cause::Precondition | Cause::Conflict);
+    if is_final || current.tries >= of.spec.attempts {
         return Change::new(&TASK_EXHAUSTED, &Nothing {}, Task { state: TaskState::Failed, ..ended }).into();
     }
     let not_before_ms = Some(now_ms.saturating_add(pause_ms(of.spec.backoff_ms, current.tries)));
@@ -383,7 +403,7 @@ pub(crate) fn replay(current: &Task, of: Of<'_>, now_ms: u64) -> Result<Verdict<
     Ok(Change::new(&TASK_REPLAYED, &Nothing {}, state).into())
 }
 
-fn name(state: TaskState) -> &'static str {
+pub(super) fn name(state: TaskState) -> &'static str {
     match state {
         TaskState::Opened => "opened",
         TaskState::Running => "running",
