@@ -123,23 +123,21 @@ fn held(by: &Caller, now_ms: u64) -> Held {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_contracts::id::Digest;
     use serde_json::json;
 
     use super::*;
+    use crate::rule::fixture::{plan, plan_of};
 
     fn task(name: &str, at_ms: u64) -> Task {
-        let id = format!("task_{:0>32}", format!("{:x}", blake3_of(name)));
-        let digest = "0".repeat(64);
+        let plan = plan(plan_of(&[(name, &[])]));
+        let spec = &plan.spec.tasks[0];
+        let output = json!({ "value": 1, "digest": Digest::of_json(&json!(1)), "at_ms": at_ms });
         serde_json::from_value(json!({
-            "id": id, "mission": "demo", "plan": format!("plan_{:0>32}", 1), "name": name,
-            "state": "submitted", "attempt": 1, "tries": 1, "round": 0,
-            "output": { "value": 1, "digest": digest, "at_ms": at_ms },
+            "id": plan.id.task(&spec.id), "mission": plan.mission, "plan": plan.id, "name": spec.id,
+            "state": "submitted", "attempt": 1, "tries": 1, "round": 0, "output": output,
         }))
         .unwrap()
-    }
-
-    fn blake3_of(name: &str) -> u32 {
-        name.bytes().fold(7, |sum, byte| sum * 31 + u32::from(byte))
     }
 
     fn queue() -> Option<QueueName> {

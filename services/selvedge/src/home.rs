@@ -9,6 +9,7 @@
 //! | `agents/<kluster>/<agent>/identity.nk` | an agent's identity key | `agent register` |
 //! | `agents/<kluster>/<agent>/<mission>.door.creds` | its right to start sessions | `agent register` |
 //! | `agents/<kluster>/<agent>/<mission>.creds` | its session's credential | `agent register`, `agent creds` |
+//! | `agents/<kluster>/<agent>/work/` | attempts, checks, copies of repositories | `worker`, `verifier` |
 //! | `artifacts/<kluster>/` | content, unless the settings name another store | the service `artifacts` |
 //! | `overlap/<kluster>/` | snapshots of the index, unless the settings name another place | the service `overlap` |
 //! | `nats/` | the child nats-server's configuration, store, log | `up` |

@@ -85,7 +85,8 @@ async fn nobody_gets_their_own_nor_what_they_leave_out_nor_what_nobody_wants_any
     let other = TaskInspect { queue: Some("rust".parse().unwrap()), ..waiting(0) };
     assert_eq!(inspect(vera.client(), other).await.unwrap(), None);
     let too_many = TaskInspect { except: vec![a.clone(); 65], ..waiting(0) };
-    refused(inspect(vera.client(), too_many).await, Code::Invalid, "64");
+    let fault = refused(inspect(vera.client(), too_many).await, Code::Invalid, "");
+    assert_eq!(fault.details[0].at, "/except");
     let end = PlanEnd { plan: found.plan.id.clone(), reason: "enough".to_owned() };
     scene.pia.client().call::<call::PlanCancel>(&end).await.unwrap();
     assert_eq!(inspect(vera.client(), waiting(100)).await.unwrap(), None, "its plan is cancelled");

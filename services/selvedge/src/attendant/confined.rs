@@ -44,6 +44,7 @@ fn confine(arguments: impl IntoIterator<Item = OsString>) -> Result<Infallible, 
     limit(&order).map_err(|error| cannot(format!("cannot be limited: {error}")))?;
     let mut command = command(&order).ok_or_else(|| cannot("an order without a command".to_owned()))?;
     if let Isolation::Landlock(_) = order.rules.isolation {
+        give_up_root().map_err(|error| cannot(format!("root's rights cannot be given up: {error}")))?;
         landlock::restrict(&order.rules.grants).map_err(cannot)?;
     }
     let error = command.env_clear().envs(order.environment).current_dir(&order.directory).exec();
@@ -63,6 +64,28 @@ fn command(order: &Order) -> Option<Command> {
     };
     command.args(arguments);
     Some(command)
+}
+
+/// Root has rights that go around Landlock, as to read the memory of other processes: what a command of root's starts
+/// with is what is left in the bounding set (capabilities(7)), and that is nothing. bubblewrap does the same.
+#[cfg(target_os = "linux")]
+fn give_up_root() -> io::Result<()> {
+    use rustix::thread::{CapabilitySet, capability_is_in_bounding_set, remove_capability_from_bounding_set};
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    for capability in CapabilitySet::all().iter() {
+        // The kernel need not know all of them.
+        if capability_is_in_bounding_set(capability).unwrap_or(false) {
+            remove_capability_from_bounding_set(capability)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_up_root() -> io::Result<()> {
+    Ok(())
 }
 
 fn limit(order: &Order) -> io::Result<()> {

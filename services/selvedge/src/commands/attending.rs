@@ -1,6 +1,9 @@
 //! What workers and verifiers have in common as processes: a session that is kept, a folder to work in, and signals.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use selvedge_contracts::{id::Mission, payload::session::Session, role::Role};
 use selvedge_kit::client::Client;
@@ -91,18 +94,20 @@ impl<'a> Attending<'a> {
             kill.cancel();
             std::future::pending::<()>().await;
         };
+        let lost = OnceLock::new();
         let keeping = async {
             let fault = keeper.hold(&self.client, self.session.clone()).await;
             events.tell("stopping", &format!("the session is lost: {fault}"));
-            stop.cancel();
+            let _ = lost.set(fault); // nobody else does
+            self.stop.cancel();
             std::future::pending::<()>().await;
-            fault
         };
-        tokio::select! {
+        let done = tokio::select! {
             done = working => done.map_err(anyhow::Error::from)?,
             () = stopping => Ok(()),
-            fault = keeping => Err(fault.into()),
-        }
+            () = keeping => Ok(()),
+        };
+        lost.into_inner().map_or(done, |fault| Err(fault.into()))
     }
 }
 

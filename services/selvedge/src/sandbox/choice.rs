@@ -49,7 +49,7 @@ impl Isolation {
         match self {
             Self::Landlock(support) => support.told(),
             Self::Bwrap(path) => format!(
-                "bwrap ({}): files, processes and, unless the network is declared, all network in namespaces of their own",
+                "bwrap ({}): files and processes in namespaces of their own, the network too where nothing is reached; not enforced: a worker's command has the machine's network, to reach the fabric",
                 path.display()
             ),
             Self::Cooperative => {

@@ -24,8 +24,8 @@ const NEWEST: ABI = ABI::V6;
 impl Support {
     /// What is enforced and what is not, for people.
     pub(crate) fn told(self) -> String {
-        let mut enforced = vec!["files"];
-        let mut not = vec!["UDP", "sockets in the file system"];
+        let mut enforced = vec!["files", "root's rights"];
+        let mut not = vec!["UDP", "sockets in the file system", "modes, owners and times of files"];
         let mut sort = |is: bool, what| if is { enforced.push(what) } else { not.push(what) };
         sort(self.tcp, "TCP ports");
         sort(self.scope, "signals and abstract sockets to the outside");

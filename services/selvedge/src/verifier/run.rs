@@ -81,7 +81,9 @@ async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, under_way: &mut JoinSet
         while under_way.try_join_next().is_some() {
             idle_since = Instant::now();
         }
-        let Some(asked) = setup.stop.run_until_cancelled(asked(setup)).await else { return Ok(()) };
+        let Some(asked) = setup.stop.run_until_cancelled(asked(setup, idle_since)).await else {
+            return Ok(());
+        };
         match asked {
             Ok(Some(handed_in)) => {
                 (idle_since, pause) = (Instant::now(), FIRST_PAUSE);
@@ -114,8 +116,9 @@ async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, under_way: &mut JoinSet
     Ok(())
 }
 
-async fn asked(setup: &Setup) -> Result<Option<HandedIn>, Fault> {
-    let idle_ms = setup.idle_exit.map_or(POLL_MS, |idle| u64::try_from(idle.as_millis()).unwrap_or(POLL_MS));
+async fn asked(setup: &Setup, idle_since: Instant) -> Result<Option<HandedIn>, Fault> {
+    let idle = setup.idle_exit.map(|longest| longest.saturating_sub(idle_since.elapsed()));
+    let idle_ms = idle.map_or(POLL_MS, |left| u64::try_from(left.as_millis()).unwrap_or(POLL_MS).max(1));
     let (except, again_ms) = setup.left_alone();
     let wait_ms = POLL_MS.min(idle_ms).min(again_ms.unwrap_or(POLL_MS));
     let inspect = TaskInspect { queue: setup.queue.clone(), wait_ms: Some(wait_ms), task: None, except };

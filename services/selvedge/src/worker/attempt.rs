@@ -12,7 +12,7 @@ use selvedge_contracts::{
     id::CommitHash,
     payload::{
         contract::ContractShow,
-        task::{Claimed, MAX_SAID_BYTES, TaskFail, TaskReply, TaskState, TaskSubmit},
+        task::{Claimed, MAX_SAID_BYTES, Task, TaskFail, TaskReply, TaskState, TaskSubmit},
     },
 };
 use selvedge_kit::{authority::UserKey, client::Options, clock::now_ms};
@@ -80,22 +80,31 @@ impl Drop for Attempt {
 /// Why an attempt came to nothing.
 struct Failed {
     reason: String,
-    is_final: bool,
+    again: Again,
+}
+
+/// Whether an attempt that came to nothing is to be followed by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// By one, if there is one left.
+    Wanted,
+    /// By none.
+    Useless,
 }
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        Self { reason: failure.chain(), is_final: false }
+        Self { reason: failure.chain(), again: Again::Wanted }
     }
 }
 
 fn failed(reason: impl Into<String>) -> Failed {
-    Failed { reason: reason.into(), is_final: false }
+    Failed { reason: reason.into(), again: Again::Wanted }
 }
 
 impl Attempt {
     /// Begins: the claim, which was asked for at `since`, is renewed from now on.
-    pub(super) fn begin(setup: &Arc<Setup>, claimed: Claimed, since: Instant) -> Result<Self, Failure> {
+    pub(super) fn begin(setup: &Arc<Setup>, claimed: &Claimed, since: Instant) -> Result<Self, Failure> {
         let task = &claimed.task;
         let name = format!("{}-{}-{}", short(task.plan.as_str()), task.name, task.attempt);
         let room = setup.rooms.room(&name)?;
@@ -107,7 +116,13 @@ impl Attempt {
             let _ = told.reason.set(reason); // nobody else does
             told.token.cancel();
         });
-        Ok(Self { setup: Arc::clone(setup), claimed, room, lost, renewing: renewing.abort_handle() })
+        Ok(Self {
+            setup: Arc::clone(setup),
+            claimed: claimed.clone(),
+            room,
+            lost,
+            renewing: renewing.abort_handle(),
+        })
     }
 
     /// Makes it.
@@ -118,7 +133,7 @@ impl Attempt {
         }
         match made {
             Ok(reply) => self.judged(&reply),
-            Err(failed) => self.give_back(failed).await,
+            Err(failed) => self.failed(failed).await,
         }
     }
 
@@ -142,11 +157,12 @@ impl Attempt {
             return Ok(None);
         };
         let making = self.setup.rooms.copies.check_out(&self.setup.client, wanted, None, &self.room.path);
-        let made =
-            self.lost.token.run_until_cancelled(making).await.ok_or_else(|| failed("the claim is lost"))?;
-        let made =
-            made.map_err(|failure| failed(format!("the workspace cannot be made: {}", failure.chain())))?;
-        Ok(Some(made))
+        let made = tokio::select! {
+            made = making => made,
+            () = self.lost.token.cancelled() => return Err(failed("the claim is lost")),
+            () = self.setup.stop.cancelled() => return Err(failed("the worker was stopped")),
+        };
+        made.map(Some).map_err(|failure| failed(format!("the workspace cannot be made: {}", failure.chain())))
     }
 
     /// Schema of the output, for the prompt alone.
@@ -241,8 +257,9 @@ impl Attempt {
             (_, Some(How::Status(NEVER))) => "the command says that it cannot be done",
             _ => "the command failed",
         };
-        let is_final = ended.how == Some(How::Status(NEVER)) && ended.why == Why::Itself;
-        Err(Failed { reason: format!("{what} ({ended}){said}"), is_final })
+        let is_useless = ended.how == Some(How::Status(NEVER)) && ended.why == Why::Itself;
+        let again = if is_useless { Again::Useless } else { Again::Wanted };
+        Err(Failed { reason: format!("{what} ({ended}){said}"), again })
     }
 
     async fn collected(
@@ -313,20 +330,12 @@ impl Attempt {
     }
 
     /// Gives the attempt back.
-    async fn give_back(&self, Failed { reason, is_final }: Failed) -> Outcome {
+    async fn failed(&self, Failed { reason, again }: Failed) -> Outcome {
         let task = &self.claimed.task;
         let place = self.kept(true).map(|place| format!("; kept in {}", place.display())).unwrap_or_default();
         let room = MAX_SAID_BYTES.saturating_sub(place.len());
         let reason = format!("{}{place}", cut(&reason, room));
-        self.setup.events.tell_of(task, "failed", &reason);
-        let Some(claim) = &task.claim else { return Outcome::Nothing };
-        let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final };
-        match self.setup.client.call::<call::TaskFail>(&fail).await {
-            Ok(_) => {}
-            // Its time was over before: the dispatcher knows.
-            Err(fault) if fault.code == Code::Conflict => {}
-            Err(fault) => self.setup.events.tell_of(task, "away", &fault.to_string()),
-        }
+        give_back(&self.setup, task, reason, again).await;
         Outcome::Nothing
     }
 
@@ -362,4 +371,19 @@ fn cut(text: &str, most_bytes: usize) -> &str {
         end -= 1;
     }
     text.get(..end).unwrap_or_default()
+}
+
+/// Gives an attempt back.
+pub(super) async fn give_back(setup: &Setup, task: &Task, reason: String, again: Again) {
+    setup.events.tell_of(task, "failed", &reason);
+    let Some(claim) = &task.claim else { return };
+    let reason = cut(&reason, MAX_SAID_BYTES).to_owned();
+    let is_final = again == Again::Useless;
+    let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final };
+    match setup.client.call::<call::TaskFail>(&fail).await {
+        Ok(_) => {}
+        // Its time was over before: the dispatcher knows.
+        Err(fault) if fault.code == Code::Conflict => {}
+        Err(fault) => setup.events.tell_of(task, "away", &fault.to_string()),
+    }
 }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Collect, Prompt,
-    attempt::{Attempt, Outcome},
+    attempt::{Again, Attempt, Outcome, give_back},
 };
 use crate::{
     bounds::Held,
@@ -111,11 +111,18 @@ async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, attempts: &mut JoinSet<
             idle_since = Instant::now();
         }
         let (key, since) = (UserKey::generate(), Instant::now());
-        match asked(setup, &key).await {
+        match asked(setup, &key, idle_since).await {
             Ok(Some(claimed)) => {
                 (idle_since, pause) = (Instant::now(), FIRST_PAUSE);
                 setup.events.tell_of(&claimed.task, "claimed", &claimed.spec.title);
-                let attempt = Attempt::begin(setup, claimed, since)?;
+                let attempt = match Attempt::begin(setup, &claimed, since) {
+                    Ok(attempt) => attempt,
+                    // Somebody else may have room for it.
+                    Err(failure) => {
+                        give_back(setup, &claimed.task, failure.chain(), Again::Wanted).await;
+                        return Err(failure);
+                    }
+                };
                 attempts.spawn(async move {
                     let outcome = attempt.make(key).await;
                     drop(place);
@@ -145,8 +152,9 @@ async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, attempts: &mut JoinSet<
 }
 
 /// Asks for a task. Not cut off when the worker is stopped: a task that came would wait for its claim to end.
-async fn asked(setup: &Setup, key: &UserKey) -> Result<Option<Claimed>, Fault> {
-    let idle_ms = setup.idle_exit.map_or(POLL_MS, |idle| u64::try_from(idle.as_millis()).unwrap_or(POLL_MS));
+async fn asked(setup: &Setup, key: &UserKey, idle_since: Instant) -> Result<Option<Claimed>, Fault> {
+    let idle = setup.idle_exit.map(|longest| longest.saturating_sub(idle_since.elapsed()));
+    let idle_ms = idle.map_or(POLL_MS, |left| u64::try_from(left.as_millis()).unwrap_or(POLL_MS).max(1));
     let claim = TaskClaim {
         queue: Some(setup.queue.clone()),
         wait_ms: Some(POLL_MS.min(idle_ms)),

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::{sys::signal::kill, unistd::Pid};
 use selvedge_tests::wait::until;
 use serde_json::{Value, json};
 
@@ -28,8 +25,8 @@ async fn written(machine: &Machine, name: &str) -> String {
         rooms.map(|room| room.path().join("workspace").join(name)).collect()
     };
     until("a file in a workspace", async || {
-        let texts = found().into_iter().filter_map(|path| std::fs::read_to_string(path).ok());
-        texts.filter(|text| text.ends_with('\n')).next().ok_or("none")
+        let mut texts = found().into_iter().filter_map(|path| std::fs::read_to_string(path).ok());
+        texts.find(|text| text.ends_with('\n')).ok_or("none")
     })
     .await
     .trim()

@@ -58,6 +58,7 @@ async fn a_command_reads_no_keys_writes_nothing_of_others_and_reaches_nobody() {
         ("copies", "echo x > $(cat .git/objects/info/alternates)/x".to_owned()),
         ("reach", format!("exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}'")),
         ("attendant", "kill -0 $PPID".to_owned()),
+        ("environ", "cat /proc/$(cut -d' ' -f4 /proc/$PPID/stat)/environ | grep -q .".to_owned()),
         ("workspace", "echo x > mine && cat count && git log --oneline".to_owned()),
         ("tmp", "echo x > $TMPDIR/mine && echo x > $HOME/mine".to_owned()),
         ("prompt", "cat $SELVEDGE_PROMPT $SELVEDGE_TASK_FILE".to_owned()),
@@ -75,6 +76,18 @@ async fn a_command_reads_no_keys_writes_nothing_of_others_and_reaches_nobody() {
     assert!(!folder.join("beside").exists());
     let (found, _) = could(&machine, &tries, &["--network"]).await;
     assert_eq!((&found["reach"], &found["operator_key"]), (&json!(true), &json!(false)), "{found}");
+    let probe = ["worker", "--sandbox", "bwrap", "--as", "nobody", "--", "sh"];
+    let probe =
+        machine.command(&probe).env("PATH", std::env::var_os("PATH").unwrap()).output().await.unwrap();
+    if String::from_utf8_lossy(&probe.stderr).contains("bubblewrap") {
+        println!("skipped: there is no bubblewrap on this machine");
+    } else {
+        let (found, log) = could(&machine, &tries, &["--sandbox", "bwrap"]).await;
+        // Its network is the machine's, and its attendant has another process id there.
+        for (name, _) in tries.iter().filter(|(name, _)| !["reach", "attendant"].contains(name)) {
+            assert_eq!(found[name], json!(allowed.contains(name)), "bwrap, {name}: {found} {log}");
+        }
+    }
     let (found, log) = could(&machine, &tries, &["--sandbox", "none"]).await;
     assert!(
         found["operator_key"] == json!(true) && log.contains("cooperative: nothing is enforced"),
@@ -112,7 +125,8 @@ async fn a_wrong_change_is_refused_with_evidence_and_the_next_attempt_passes() {
     assert!(reason.contains("status 1 after") && reason.contains("found 7"), "{reason}");
     assert!(evidence(&shown)[0].contains("found 2"), "{shown}");
     // The whole log is there for whoever may read it.
-    let log = evidence(&shown)[0].split("log ").nth(1).unwrap()[..64].to_owned();
+    let seen = evidence(&shown).remove(0);
+    let log: String = seen.split("log ").nth(1).unwrap().chars().take(64).collect();
     assert_eq!(machine.run(&["artifact", "get", &log]).await.ok(), "found 2\n");
     stop(working).await;
     stop(verifying).await;
