@@ -15,6 +15,8 @@ mod agents;
 mod alike;
 #[path = "cli/artifacts.rs"]
 mod artifacts;
+#[path = "cli/cases.rs"]
+mod cases;
 #[path = "cli/contracts.rs"]
 mod contracts;
 #[path = "cli/effects.rs"]

@@ -13,7 +13,10 @@ mod watch;
 
 use clap::Subcommand;
 
-pub(super) use self::named::{PlanNamed, prefix, short};
+pub(super) use self::{
+    file::plan as plan_in,
+    named::{PlanNamed, prefix, short},
+};
 use crate::{connect::Context, exit::Done};
 
 /// Plans: typed graphs of tasks, checked whole, given out as they become ready, and proved done.
