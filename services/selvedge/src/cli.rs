@@ -12,9 +12,9 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, approval, artifact, blame, call, completion, contract, dead, doctor, hook, init, intent,
-        kluster, lease, log, memory, mission, overlap, plan, policy, repository, request, saga, scratch,
-        serve, session, status, tap, task, up, verifier, worker,
+        agent, approval, artifact, blame, call, case, completion, contract, dead, doctor, handoff, hook,
+        init, intent, kluster, lease, log, memory, mission, overlap, plan, policy, repository, request, saga,
+        scratch, serve, session, status, tap, task, up, verifier, worker,
     },
     connect::Context,
     exit::{self, Done},
@@ -75,6 +75,10 @@ enum Command {
     #[command(subcommand)]
     Dead(dead::Dead),
     #[command(subcommand)]
+    Case(case::Case),
+    #[command(subcommand)]
+    Handoff(handoff::Handoff),
+    #[command(subcommand)]
     Policy(policy::Policy),
     #[command(subcommand)]
     Hook(hook::Hook),
@@ -118,6 +122,8 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Worker(verb) => verb.run(&context).await,
         Command::Verifier(verb) => verb.run(&context).await,
         Command::Dead(verb) => verb.run(&context).await,
+        Command::Case(verb) => verb.run(&context).await,
+        Command::Handoff(verb) => verb.run(&context).await,
         Command::Policy(verb) => verb.run(&context).await,
         Command::Hook(verb) => verb.run(&context).await,
         Command::Blame(verb) => verb.run(&context).await,

@@ -13,6 +13,7 @@ use selvedge_kit::{
     client::Client,
     config::{Config, Environment, Origin},
     credential::Login,
+    signature::Signer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -147,13 +148,17 @@ impl Context {
         self.environment.get("SELVEDGE_CREDS").map(|path| Login::File(path.into()))
     }
 
-    /// Connects as the operator of the kluster meant.
+    /// Connects as the operator of the kluster meant, and signs with the credential's own key what must be
+    /// signed.
     ///
     /// # Errors
     /// [`Failure`] if there is no operator credential here, or as [`Context::connect`].
     pub async fn operator(&self) -> Result<Client, Failure> {
-        let path = self.operator_creds()?;
-        self.connect(Login::File(path)).await
+        let login = Login::File(self.operator_creds()?);
+        let credential = login.credential()?;
+        let account = credential.claims()?.account().to_owned();
+        let signer = Signer::new(credential.key()?, account, None);
+        Ok(self.connect(login).await?.signing(signer))
     }
 
     /// Connects as the operator, asking in a mission.

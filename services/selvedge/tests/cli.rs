@@ -17,6 +17,8 @@ mod alike;
 mod artifacts;
 #[path = "cli/attempts.rs"]
 mod attempts;
+#[path = "cli/cases.rs"]
+mod cases;
 #[path = "cli/confinement.rs"]
 mod confinement;
 #[path = "cli/contracts.rs"]

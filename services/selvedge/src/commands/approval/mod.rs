@@ -10,6 +10,7 @@ mod signing;
 
 use clap::Subcommand;
 
+pub(super) use self::signing::{approver as signing_agent, signature};
 use crate::{connect::Context, exit::Done};
 
 /// Approvals: what waits for one, what it would do, and the answer.

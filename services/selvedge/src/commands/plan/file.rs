@@ -10,7 +10,7 @@ use crate::{exit::Failure, input};
 ///
 /// # Errors
 /// [`Failure`] says what cannot be read, and where.
-pub(super) fn plan(path: &Path) -> Result<PlanSpec, Failure> {
+pub(in crate::commands) fn plan(path: &Path) -> Result<PlanSpec, Failure> {
     let text = input::text(path)?;
     let name = path.display().to_string();
     let is_json = text.trim_start().starts_with('{');

@@ -14,7 +14,10 @@ mod watch;
 use clap::Subcommand;
 
 pub(crate) use self::named::short;
-pub(super) use self::named::{PlanNamed, prefix};
+pub(super) use self::{
+    file::plan as plan_in,
+    named::{PlanNamed, prefix},
+};
 use crate::{connect::Context, exit::Done};
 
 /// Plans: typed graphs of tasks, checked whole, given out as they become ready, and proved done.

@@ -3,10 +3,13 @@
 use clap::Args;
 use selvedge_contracts::{
     call,
-    payload::plan::{PlanReply, PlanShow},
+    payload::{
+        case::CaseLine,
+        plan::{PlanReply, PlanShow},
+    },
 };
 
-use super::{PlanNamed, tree};
+use super::{PlanNamed, short, tree};
 use crate::{
     commands::lease::Who,
     connect::Context,
@@ -47,5 +50,17 @@ pub(super) fn human(reply: &PlanReply) -> String {
         ("submitted", instant(plan.submitted_at_ms)),
         ("revision", reply.revision.to_string()),
     ]);
-    format!("{head}\n{}", tree::of(reply))
+    let cases: String = reply.cases.iter().map(case).collect();
+    format!("{head}\n{}{cases}", tree::of(reply))
+}
+
+fn case(case: &CaseLine) -> String {
+    let reason = case.reason.as_deref().map(visible_line).unwrap_or_default();
+    let (why, state) = (case.why.name(), case.state.name());
+    format!(
+        "\ncase {} about {}, {why}, {state}: asks an {}: {reason}",
+        short(case.id.as_str()),
+        case.name,
+        case.to
+    )
 }

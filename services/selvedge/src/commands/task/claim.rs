@@ -96,6 +96,9 @@ fn human(claimed: &Claimed) -> String {
     if !spec.description.is_empty() {
         text.push_str(&format!("\n{}\n", visible(&spec.description)));
     }
+    if let Some(note) = &task.note {
+        text.push_str(&format!("note     {} (by {})\n", visible_line(&note.text), note.by));
+    }
     for input in inputs {
         let value =
             input.value.as_ref().map_or_else(|| "(see `selvedge task show`)".to_owned(), ToString::to_string);
