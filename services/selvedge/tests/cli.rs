@@ -19,6 +19,8 @@ mod artifacts;
 mod contracts;
 #[path = "cli/effects.rs"]
 mod effects;
+#[path = "cli/evals.rs"]
+mod evals;
 #[path = "cli/hold.rs"]
 mod hold;
 #[path = "cli/hooks.rs"]
