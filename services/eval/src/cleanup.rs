@@ -2,7 +2,7 @@
 
 use selvedge_contracts::{
     call::{self, CallType},
-    fault::Fault,
+    fault::{Code, Fault},
     payload::{intent::IntentState, plan::PlanState},
 };
 use selvedge_kit::clock::Deadline;
@@ -37,15 +37,16 @@ impl Cleaned {
     }
 }
 
-/// Cancels plans and intents, takes leases back, retires the agents, which ends their sessions.
+/// Ends the sessions and retires the agents; cancels plans and intents; takes back leases that are left.
 pub(crate) async fn clean(arena: &Arena) -> Cleaned {
     let mut cleaned = Cleaned::default();
     let deadline = Deadline::in_ms(CLEANUP_MS);
     let all = async {
+        // First: what a trial that was given up still has under way must not come after.
+        agents(arena, &mut cleaned).await;
         plans(arena, &mut cleaned).await;
         intents(arena, &mut cleaned).await;
         leases(arena, &mut cleaned).await;
-        agents(arena, &mut cleaned).await;
     };
     if tokio::time::timeout(deadline.remaining(), all).await.is_err() {
         cleaned.left.push(format!("whatever was not taken back within {CLEANUP_MS} ms"));
@@ -59,6 +60,8 @@ async fn each<C: CallType>(arena: &Arena, wanted: Vec<Value>) -> (usize, Vec<Fau
     for payload in wanted {
         match ask::<C>(&arena.operator, payload).await {
             Ok(_) => done += 1,
+            // It went by itself, as leases do with their session.
+            Err(fault) if fault.code == Code::NotFound => {}
             Err(fault) => failed.push(fault),
         }
     }
