@@ -16,6 +16,7 @@ pub mod artifacts;
 mod bus;
 pub mod committer;
 pub mod dispatcher;
+pub mod eval;
 pub mod fabric;
 pub mod governance;
 mod guard;

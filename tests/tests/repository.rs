@@ -44,7 +44,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[test]
 fn dependencies_point_down() {
-    let expected: [(&str, &[&str]); 10] = [
+    let expected: [(&str, &[&str]); 11] = [
         ("contracts", &[]),
         ("services/kit", &["selvedge-contracts"]),
         ("services/registry", &["selvedge-contracts", "selvedge-kit"]),
@@ -54,6 +54,7 @@ fn dependencies_point_down() {
         ("services/committer", &["selvedge-contracts", "selvedge-kit"]),
         ("services/overlap", &["selvedge-contracts", "selvedge-kit"]),
         ("services/dispatcher", &["selvedge-contracts", "selvedge-kit"]),
+        ("services/eval", &["selvedge-contracts", "selvedge-kit"]),
         (
             "services/selvedge",
             &[
@@ -61,6 +62,7 @@ fn dependencies_point_down() {
                 "selvedge-committer",
                 "selvedge-contracts",
                 "selvedge-dispatcher",
+                "selvedge-eval",
                 "selvedge-governance",
                 "selvedge-kit",
                 "selvedge-leases",
@@ -86,6 +88,7 @@ fn only_the_kit_names_the_nats_client() {
         "services/governance/src",
         "services/committer/src",
         "services/dispatcher/src",
+        "services/eval/src",
         "services/overlap/src",
         "services/selvedge/src",
     ] {
@@ -97,5 +100,26 @@ fn only_the_kit_names_the_nats_client() {
         let names_it =
             text.lines().any(|line| line.contains("async_nats::") && !line.trim_start().starts_with("//"));
         assert!(!names_it, "{} names async_nats", path.display());
+    }
+}
+
+/// What `cargo tree` says of the features that a build has, without anything that only tests need.
+fn features_of(packages: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO"));
+    command.current_dir(root()).args(["tree", "--offline", "-e", "features,no-dev", "--prefix", "none"]);
+    for package in packages {
+        command.args(["-p", package]);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn nothing_that_is_built_to_be_used_can_have_its_guards_broken() {
+    for packages in [&["selvedge"][..], &["selvedge", "selvedge-bench"], &["selvedge-tests"]] {
+        let features = features_of(packages);
+        assert!(features.contains("selvedge-kit feature \"default\""), "{features}");
+        assert!(!features.contains("sabotage"), "{packages:?} is built with the feature sabotage");
     }
 }

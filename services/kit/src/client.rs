@@ -16,6 +16,10 @@ use selvedge_contracts::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+mod wire;
+
+pub use wire::Wire;
+
 use crate::{
     bus::{Bus, BusError, error_chain},
     clock::{Deadline, now_ms},
@@ -162,9 +166,15 @@ impl Client {
         options: &Options,
     ) -> Result<Envelope, Fault> {
         let timeout_ms = options.timeout_ms.unwrap_or(call.deadline_ms);
-        let id = uuid::Uuid::now_v7().to_string();
+        let envelope = self.envelope(call, payload, attachment, options);
+        self.ask(call, envelope, Deadline::in_ms(timeout_ms)).await
+    }
+
+    fn envelope(&self, call: &Call, payload: Vec<u8>, attachment: Bytes, options: &Options) -> Envelope {
+        let timeout_ms = options.timeout_ms.unwrap_or(call.deadline_ms);
         let sent_at_ms = now_ms();
-        let envelope = Envelope {
+        Envelope {
+            id: uuid::Uuid::now_v7().to_string(),
             kind: call.request_kind().to_string(),
             mission: self.mission.to_string(),
             sender: self.bus.me().agent.to_string(),
@@ -173,11 +183,9 @@ impl Client {
             idempotency_key: options.idempotency_key.clone().unwrap_or_default(),
             payload,
             at_least: options.at_least,
-            id,
             attachment,
             ..Envelope::default()
-        };
-        self.ask(call, envelope, Deadline::in_ms(timeout_ms)).await
+        }
     }
 
     /// Sends until there is an answer, the deadline passes, or sending again cannot help.

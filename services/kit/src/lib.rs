@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod probe;
 pub mod provision;
 pub mod rule;
+pub mod sabotage;
 pub mod service;
 pub mod signature;
 pub mod tap;

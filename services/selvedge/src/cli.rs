@@ -12,9 +12,9 @@ use selvedge_kit::{
 
 use crate::{
     commands::{
-        agent, approval, artifact, blame, call, case, completion, contract, dead, doctor, handoff, hook,
-        init, intent, kluster, lease, log, memory, mission, overlap, plan, policy, repository, request, saga,
-        scratch, serve, session, status, tap, task, up, verifier, worker,
+        agent, approval, artifact, blame, call, case, completion, contract, dead, doctor, eval, handoff,
+        hook, init, intent, kluster, lease, log, memory, mission, overlap, plan, policy, repository, request,
+        saga, scratch, serve, session, status, tap, task, up, verifier, worker,
     },
     connect::Context,
     exit::{self, Done},
@@ -50,6 +50,7 @@ enum Command {
     Kluster(kluster::Klusters),
     Status(status::Status),
     Doctor(doctor::Doctor),
+    Eval(eval::Eval),
     #[command(subcommand)]
     Agent(agent::Agent),
     #[command(subcommand)]
@@ -109,6 +110,7 @@ async fn dispatch(command: Command, context: Context) -> Done {
         Command::Kluster(verb) => verb.run(context).await,
         Command::Status(verb) => verb.run(context).await,
         Command::Doctor(verb) => verb.run(context).await,
+        Command::Eval(verb) => verb.run(&context).await,
         Command::Agent(verb) => verb.run(&context).await,
         Command::Session(verb) => verb.run(&context).await,
         Command::Mission(verb) => verb.run(&context).await,

@@ -169,7 +169,7 @@ impl Context {
         Ok(self.operator().await?.in_mission(mission.clone()))
     }
 
-    fn operator_creds(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn operator_creds(&self) -> Result<PathBuf, Failure> {
         let path = self.home.operator_creds(&self.kluster);
         if path.exists() {
             return Ok(path);

@@ -13,6 +13,8 @@
 //! | 16 | an intent was still under way when the wait for it was over |
 //! | 12, 13 | also: a plan was cancelled, failed; what was handed in for a task does not hold (13) |
 //! | 17 | something looks like it: what was to be created is not, or `overlap check --fail-at` found it |
+//! | 20 | `eval`: something did not hold |
+//! | 21 | `eval`: it could not be tried, or not to the end |
 //! | 75 | `lease hold`: the lease was lost, and the command stopped |
 //!
 //! `lease hold` passes its command's code on: 126 and 127 if it could not be run, 128 and the signal's
@@ -46,12 +48,17 @@ pub const HELP: &str = "Exit codes:
   16 an intent was still under way when the wait was over
   12 also a plan that was cancelled; 13 one that failed, or an output that does not hold
   17 something looks like it: decide with --overlap; or overlap check --fail-at found it
+  20 eval: something did not hold; 21 it could not be tried, or not to the end
   75 lease hold: the lease was lost, and the command stopped
 
 Errors go to standard error; with --output json or jsonl as one JSON object {code, message, details}.";
 
 /// Code of a command that found something alike, and did not create it if it was to.
 pub(crate) const ALIKE: u8 = 17;
+/// Code of `eval` when something did not hold.
+pub(crate) const BROKEN: u8 = 20;
+/// Code of `eval` when it could not be tried, or not to the end.
+pub(crate) const UNTRIED: u8 = 21;
 /// Code of a command whose lease was lost: EX_TEMPFAIL of sysexits(3), "try again later".
 const LOST: u8 = 75;
 /// Code of a command that Ctrl-C or SIGTERM ended, as shells have it.

@@ -25,6 +25,8 @@ mod confinement;
 mod contracts;
 #[path = "cli/effects.rs"]
 mod effects;
+#[path = "cli/evals.rs"]
+mod evals;
 #[path = "cli/hold.rs"]
 mod hold;
 #[path = "cli/hooks.rs"]

@@ -29,6 +29,7 @@ use crate::{
     ledger::{AppendError, FactRecord, Ledger, NewFact, ReadError, RequestDigest},
     metrics::Append,
     rule::{Change, Verdict},
+    sabotage::{Guard, is_broken},
     telemetry::trace_context,
     view::{Apply as _, Entry, Feed, View},
 };
@@ -340,7 +341,7 @@ impl Writer {
         entity: &Entity,
         request: Option<RequestDigest>,
     ) -> Result<Option<FactRecord>, Fault> {
-        let Some(request) = request else {
+        let Some(request) = request.filter(|_| !is_broken(Guard::Repetition)) else {
             return Ok(None);
         };
         let found = self.ledger.find(entity, request, self.deadline).await.map_err(unreadable)?;

@@ -8,6 +8,8 @@ use selvedge_contracts::{
     payload::lease::{DEFAULT_LEASE_TTL_MS, Lease, LeaseState, MAX_BLOCKERS},
 };
 
+use selvedge_kit::sabotage::{Guard, is_broken};
+
 use super::{Clash, Cover, Entry, Key, Space, Write, slots_of};
 use crate::{
     claim,
@@ -33,7 +35,8 @@ impl Space {
         self.check_pools(&slots, &want.request.claims)?;
         self.check_room(want)?;
         let clashes = self.index.clashing(&covers, |_| true, MAX_BLOCKERS);
-        let is_free = clashes.is_empty() && self.lacking(&slots, self.next_order).is_none();
+        let is_free = (clashes.is_empty() && self.lacking(&slots, self.next_order).is_none())
+            || is_broken(Guard::Leases);
         let wait_ms = want.request.wait_ms.unwrap_or(0);
         if is_free {
             return Ok(self.admit(want, covers, LeaseState::Held, now_ms));

@@ -12,6 +12,7 @@ pub(crate) mod contract;
 mod creating;
 pub(crate) mod dead;
 pub(crate) mod doctor;
+pub(crate) mod eval;
 pub(crate) mod handoff;
 pub(crate) mod hook;
 pub(crate) mod init;

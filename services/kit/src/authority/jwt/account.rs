@@ -7,7 +7,10 @@ use selvedge_contracts::{permission, role::Role};
 use serde_json::{Value, json};
 
 use super::{Subject, UNLIMITED, VERSION, sign};
-use crate::authority::Error;
+use crate::{
+    authority::Error,
+    sabotage::{Guard, is_broken},
+};
 
 /// Whether an account may keep streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,10 @@ fn limits(jetstream: JetStream) -> Value {
 }
 
 fn scoped(role: Role, key: &str) -> Value {
-    let permission::Permissions { publish, subscribe } = permission::of(role);
+    let permission::Permissions { mut publish, subscribe } = permission::of(role);
+    if is_broken(Guard::Permissions) && role.is_member() {
+        publish = vec![">".to_owned()];
+    }
     json!({
         "kind": "user_scope",
         "key": key,
