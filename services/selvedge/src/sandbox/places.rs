@@ -105,7 +105,7 @@ mod tests {
         let mut seen = without(root.clone(), &hidden);
         seen.sort();
         assert_eq!(seen, [root.join("bin"), root.join("fabric/src"), root.join("lib")]);
-        assert_eq!(without(hidden.join("authority"), &hidden), [PathBuf::new(); 0]);
+        assert!(without(hidden.join("authority"), &hidden).is_empty());
         let grants = Grants::of_system(Some(root.as_os_str()), &hidden);
         assert!(grants.read.contains(&root.join("bin")), "{grants:?}");
         assert!(!grants.read.iter().any(|place| hidden.starts_with(place)), "{grants:?}");

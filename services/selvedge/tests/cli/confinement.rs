@@ -83,8 +83,11 @@ async fn a_command_reads_no_keys_writes_nothing_of_others_and_reaches_nobody() {
         println!("skipped: there is no bubblewrap on this machine");
     } else {
         let (found, log) = could(&machine, &tries, &["--sandbox", "bwrap"]).await;
-        // Its network is the machine's, and its attendant has another process id there.
-        for (name, _) in tries.iter().filter(|(name, _)| !["reach", "attendant"].contains(name)) {
+        // Its network is the machine's, its attendant has another process id there, and what lies beside is a
+        // folder of its own, in which nothing of ours is.
+        let differ = ["reach", "attendant", "settings", "beside"];
+        assert!(!folder.join("beside").exists());
+        for (name, _) in tries.iter().filter(|(name, _)| !differ.contains(name)) {
             assert_eq!(found[name], json!(allowed.contains(name)), "bwrap, {name}: {found} {log}");
         }
     }
