@@ -2,7 +2,7 @@
 //!
 //! Without the feature `sabotage`, and in every build without debug assertions, [`is_broken`] is a constant
 //! `false`: no released binary holds a way to break anything. With it, a guard is broken only while a test
-//! holds what [`on`] gave it.
+//! holds what `on` gave it.
 
 /// What a test may break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
