@@ -14,12 +14,18 @@
 mod checks;
 #[path = "dispatcher/claims.rs"]
 mod claims;
+#[path = "dispatcher/credentials.rs"]
+mod credentials;
+#[path = "dispatcher/effects.rs"]
+mod effects;
 #[path = "dispatcher/letters.rs"]
 mod letters;
 #[path = "dispatcher/plans.rs"]
 mod plans;
 #[path = "dispatcher/pools.rs"]
 mod pools;
+#[path = "dispatcher/reservations.rs"]
+mod reservations;
 #[path = "dispatcher/restarts.rs"]
 mod restarts;
 #[path = "dispatcher/scene.rs"]

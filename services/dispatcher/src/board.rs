@@ -3,11 +3,12 @@
 //! only once it is stored under the task's guard, so two replicas may offer one task and one claim stands.
 
 mod agenda;
+mod held_up;
 mod lane;
 mod plan;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -23,12 +24,15 @@ use selvedge_kit::{clock::Deadline, view::View};
 use tokio::sync::{Notify, oneshot};
 
 use agenda::Agenda;
-pub(crate) use agenda::Job;
+pub(crate) use agenda::{Attempt, Job};
 use lane::{Lane, Seeker};
 use plan::PlanCell;
 pub(crate) use plan::Tally;
 
-use crate::rule::{capacity::has_room, plan::Outcome};
+use crate::{
+    ends::{following, is_under_way},
+    rule::{capacity::has_room, plan::Outcome},
+};
 
 /// A plan of a mission.
 pub(crate) type PlanKey = (Mission, PlanId);
@@ -75,6 +79,8 @@ struct Inner {
     pools: HashMap<(Mission, EntityId), u64>,
     /// Lanes in which somebody may be served now.
     stirred: HashSet<LaneKey>,
+    /// Tasks that wait for what they reserve.
+    held_up: BTreeSet<TaskPlace>,
 }
 
 /// A ready task that is offered to one agent. Dropped, it goes back to where it was, unless somebody has it
@@ -280,6 +286,9 @@ impl Inner {
     }
 
     fn note_task(&mut self, task: &Task, revision: u64, views: &Views) {
+        for (job, at_ms) in following(task, selvedge_kit::clock::now_ms()) {
+            self.agenda.add(job, at_ms);
+        }
         let key = (task.mission.clone(), task.plan.clone());
         let Some(plan) = self.plans.get_mut(&key) else {
             self.stop_if_cancelled(task, views);
@@ -314,7 +323,7 @@ impl Inner {
     fn stop_if_cancelled(&mut self, task: &Task, views: &Views) {
         let plan = views.plans.state(&task.mission, &(&task.plan).into());
         let Some(plan) = plan.filter(|plan| plan.state == PlanState::Cancelled) else { return };
-        let is_open = matches!(task.state, TaskState::Running | TaskState::Submitted);
+        let is_open = is_under_way(task.state);
         let index = plan.spec.tasks.iter().position(|spec| spec.id == task.name);
         if let Some(index) = index.filter(|_| is_open) {
             let place = TaskPlace { plan: (task.mission.clone(), task.plan.clone()), index };

@@ -15,10 +15,13 @@
 //! `rule` holds the rules, `board` what is in memory; `handlers` serve the calls, and `upkeep` does what is due.
 
 mod board;
+mod effects;
+mod ends;
 mod error;
 mod handlers;
 mod lookup;
 mod record;
+mod reserve;
 mod rule;
 mod start;
 mod state;

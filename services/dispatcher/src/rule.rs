@@ -4,6 +4,7 @@
 pub(crate) mod capacity;
 pub(crate) mod choice;
 pub(crate) mod dead;
+pub(crate) mod effect;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod graph;

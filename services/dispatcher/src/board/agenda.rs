@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use selvedge_contracts::id::{ClaimToken, Mission, ScopeId, SpaceId, TaskId};
+
 use super::{PlanKey, TaskPlace};
 
 /// Something that has to be looked at, at a time. Whoever does it looks at the ledger's state first, and
@@ -18,6 +20,26 @@ pub(crate) enum Job {
     Bury(TaskPlace, u32),
     /// A plan may have come to its end.
     Finish(PlanKey),
+    /// What a task reserves may be free by now.
+    Retry(TaskPlace),
+    /// The leases of an attempt have to be kept.
+    Keep(Attempt),
+    /// What an attempt changes outside has to be proposed, or is settled.
+    Commit(Attempt),
+    /// What an attempt of a cancelled plan was to change is not proposed by anybody any more.
+    CallOff(Attempt),
+    /// The attempt that a credential is for has ended.
+    EndScope(Mission, ScopeId),
+    /// The claim that something was reserved for has ended.
+    Unreserve(Mission, ClaimToken, Vec<SpaceId>),
+}
+
+/// One attempt of a task, also of a plan that is over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attempt {
+    pub(crate) mission: Mission,
+    pub(crate) task: TaskId,
+    pub(crate) attempt: u32,
 }
 
 /// Jobs in the order of their times.

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod claim;
+mod credential;
 mod dead;
 mod output;
 mod page;
