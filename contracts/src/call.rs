@@ -112,6 +112,7 @@ const PLANNER: &[Role] = &[Role::Planner, Role::Operator];
 const JOIN: &[Role] = &[Role::Join];
 const DOOR: &[Role] = &[Role::Door];
 const DISPATCHER: &[Role] = &[Role::Dispatcher, Role::Operator];
+const DISPATCHER_ALONE: &[Role] = &[Role::Dispatcher];
 const ENDERS: &[Role] = &[
     Role::Planner,
     Role::Worker,
@@ -277,6 +278,10 @@ calls! {
     LeaseRenew = Leases.renew, Write, Optional, 5_000 ms, MEMBERS, lease::Renew => lease::LeaseReply;
     /// Gives a lease back, or withdraws a request that waits.
     LeaseRelease = Leases.release, Write, Optional, 5_000 ms, MEMBERS, lease::Release => lease::ReleaseReply;
+    /// Takes a lease for whoever does a task, or keeps it: it ends with the task's claim.
+    LeaseReserve = Leases.reserve, Write, Optional, 10_000 ms, DISPATCHER_ALONE, lease::Reserve => lease::LeaseReply;
+    /// Ends what was reserved for the claim of a task.
+    LeaseUnreserve = Leases.unreserve, Write, Optional, 5_000 ms, DISPATCHER_ALONE, lease::Unreserve => lease::ReleaseReply;
     /// What is held and who waits, in order of space and id.
     LeaseList = Leases.list, Read, Optional, 5_000 ms, CHECKERS, lease::LeaseList => lease::Leases;
     /// Whether fencing tokens still count.
@@ -333,6 +338,8 @@ calls! {
     PolicyConfirm = Governance.policy_confirm, Write, Optional, 5_000 ms, CONFIRMERS, policy::PolicyConfirm => policy::ActivationReply;
     /// Says what is to be done to the world; it is verified at once.
     IntentPropose = Governance.propose, Write, Optional, 20_000 ms, PROPOSERS, intent::Propose => intent::IntentReply;
+    /// Puts what a task is to change outside on the record, in the name of whoever did the task.
+    IntentProposeFor = Governance.propose_for, Write, Optional, 20_000 ms, DISPATCHER_ALONE, intent::ProposeFor => intent::IntentReply;
     /// One intent.
     IntentShow = Governance.intent_show, Read, Optional, 2_000 ms, CHECKERS, intent::IntentShow => intent::IntentReply;
     /// Intents of the mission, in order of id.

@@ -16,6 +16,10 @@ mod cases;
 mod checks;
 #[path = "dispatcher/claims.rs"]
 mod claims;
+#[path = "dispatcher/credentials.rs"]
+mod credentials;
+#[path = "dispatcher/effects.rs"]
+mod effects;
 #[path = "dispatcher/handoffs.rs"]
 mod handoffs;
 #[path = "dispatcher/inspections.rs"]
@@ -26,6 +30,8 @@ mod letters;
 mod plans;
 #[path = "dispatcher/pools.rs"]
 mod pools;
+#[path = "dispatcher/reservations.rs"]
+mod reservations;
 #[path = "dispatcher/restarts.rs"]
 mod restarts;
 #[path = "dispatcher/scene.rs"]

@@ -41,8 +41,9 @@ pub use binding::{
     token_bytes,
 };
 pub use call::{
-    Approve, DenialLift, Deny, IntentCancel, IntentList, IntentReply, IntentShow, Intents, Propose, Redeem,
-    Redeemed, SagaPropose, SagaReply, SagaShow, SagaStatus, SagaStepWanted, Settle, Settlement, Waiting,
+    Approve, DenialLift, Deny, IntentCancel, IntentList, IntentReply, IntentShow, Intents, Propose,
+    ProposeFor, Redeem, Redeemed, SagaPropose, SagaReply, SagaShow, SagaStatus, SagaStepWanted, Settle,
+    Settlement, Waiting,
 };
 pub use effect::{
     DEFAULT_EFFECT_MS, Effect, ExternalEffect, FileChange, FileMode, GitEffect, HttpEffect, MAX_CHANGES,

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{Caller, LeaseId, Mission, PoolName, ScopeId, SpaceId},
+    id::{Caller, ClaimToken, LeaseId, Mission, PoolName, ScopeId, SpaceId},
     payload::claim::Claim,
 };
 
@@ -45,7 +45,7 @@ pub struct Lease {
     pub space: SpaceId,
     /// Who holds it or waits for it.
     pub holder: Caller,
-    /// The credential's scope; the lease ends with it.
+    /// The credential's scope; the lease ends with it. Of what a task reserves: its claim.
     pub session: ScopeId,
     /// The task that the credential is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +85,11 @@ impl Lease {
     pub fn token_at(&self, sequence: u64) -> Option<u64> {
         let granted_here = || sequence.saturating_add(self.token_offset);
         self.is_held().then(|| self.token.unwrap_or_else(granted_here))
+    }
+
+    /// Whether it was reserved for the claim of a task: then it ends with that.
+    pub fn is_reserved(&self) -> bool {
+        ClaimToken::new(self.session.as_str()).is_ok()
     }
 
     /// Whether it is held; past its deadline too, as long as its record stands.
@@ -144,6 +149,45 @@ pub struct Acquire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 86_400_000))]
     pub wait_ms: Option<u64>,
+}
+
+/// `leases.reserve`: takes a lease for somebody else, who does the task that needs it, or puts its deadline off.
+/// It ends with the claim of that task, whatever becomes of its holder's sessions: by `leases.unreserve`, or when
+/// its time runs out. Nothing is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reserve {
+    /// Where the claims stand.
+    pub space: SpaceId,
+    /// What is wanted.
+    #[schemars(length(min = 1, max = 256))]
+    pub claims: Vec<Claim>,
+    /// Who holds it.
+    pub holder: Caller,
+    /// The claim of the task: the lease's id derives from it, so asking again is asking for the same.
+    pub claim: ClaimToken,
+    /// The task and attempt, as the scope of its credential.
+    pub task: ScopeId,
+    /// What the holder works on: shown to whoever is refused.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    pub purpose: String,
+    /// Life from now on, in milliseconds: a longer one puts the deadline off, a shorter one changes nothing.
+    #[schemars(range(min = 1_000, max = 86_400_000))]
+    pub ttl_ms: u64,
+    /// Its fencing token, if it is held already: then it is kept under that one, or refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<u64>,
+}
+
+/// `leases.unreserve`: ends what was reserved for a claim in a space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unreserve {
+    /// Where.
+    pub space: SpaceId,
+    /// The claim.
+    pub claim: ClaimToken,
 }
 
 /// Reply of `leases.acquire`: held, or still waiting when the call's deadline came before the wait's.

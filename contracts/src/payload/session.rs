@@ -138,6 +138,11 @@ pub struct TaskGrant {
     /// The user request that the task serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestId>,
+    /// How long presence lasts after a heartbeat, in milliseconds; 30 s if absent, 0: it is not watched, since
+    /// whoever gives the task out hears of its worker otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 86_400_000))]
+    pub presence_ttl_ms: Option<u64>,
     /// The only calls it may make, as `service.call`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100), inner(length(min = 3, max = 100)))]

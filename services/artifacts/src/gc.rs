@@ -1,7 +1,7 @@
 //! Garbage collection: mark and sweep over the ledger.
 //!
 //! Marked is what any fact names (every version of every name, in every mission, their sources, and what
-//! intents name). Of the rest, what was written or pinned within the grace period stays. What remains is
+//! intents and tasks name). Of the rest, what was written or pinned within the grace period stays. What remains is
 //! moved aside, where nobody who asks for it finds it stored; then names and pins are looked at again, and it is deleted, or
 //! moved back. Since whoever relies on content pins it *before* asking whether it is there, one of two
 //! things is true for each of them: the sweep sees the pin, or they see that it is gone and write it anew.
@@ -92,7 +92,7 @@ impl Keeps for Recorded<'_> {
         }
         if !self.state.names().iter().all(|names| names.is_complete()) {
             return Err(Fault::internal(
-                "the ledger holds facts about artifacts or intents that this build cannot read, and what they name is not known: nothing was removed; update it first",
+                "the ledger holds facts about artifacts, intents or tasks that this build cannot read, and what they name is not known: nothing was removed; update it first",
             ));
         }
         Ok(())

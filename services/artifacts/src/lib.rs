@@ -24,6 +24,7 @@ mod rule;
 mod start;
 mod state;
 mod store;
+mod tasks;
 mod tree;
 mod upload;
 

@@ -26,6 +26,7 @@ use crate::{
     names::{Names, Versions},
     pins::{Life, Pins},
     store::Store,
+    tasks::Tasks,
     upload::Uploads,
 };
 
@@ -67,6 +68,7 @@ pub(crate) struct Artifacts {
     pub(crate) directory: Directory,
     pub(crate) versions: Arc<Versions>,
     pub(crate) intents: Arc<Intents>,
+    pub(crate) handed_in: Arc<Tasks>,
     pub(crate) contracts: Arc<View<Contract>>,
     pub(crate) checkers: Checkers,
     pub(crate) store: Store,
@@ -95,12 +97,14 @@ impl Artifacts {
         let (directory, versions) = (Directory::default(), Arc::<Versions>::default());
         let contracts = Arc::<View<Contract>>::default();
         let intents = Arc::new(Intents::new(config.grace_ms));
+        let handed_in = Arc::<Tasks>::default();
         let views = vec![
             Arc::clone(&directory.sessions) as Arc<dyn Apply>,
             Arc::clone(&directory.agents) as Arc<dyn Apply>,
             Arc::clone(&contracts) as Arc<dyn Apply>,
             Arc::clone(&versions) as Arc<dyn Apply>,
             Arc::clone(&intents) as Arc<dyn Apply>,
+            Arc::clone(&handed_in) as Arc<dyn Apply>,
         ];
         let pins =
             Arc::new(Pins::new(bus, Life { grace_ms: config.grace_ms, margin_ms: config.pin_margin_ms }));
@@ -108,6 +112,7 @@ impl Artifacts {
             directory,
             versions,
             intents,
+            handed_in,
             contracts,
             checkers: Checkers::default(),
             uploads: Uploads::new(store.clone(), Arc::clone(&pins), tasks.clone()),
@@ -123,8 +128,8 @@ impl Artifacts {
     }
 
     /// All that may name content.
-    pub(crate) fn names(&self) -> [&dyn Names; 2] {
-        [self.versions.as_ref(), self.intents.as_ref()]
+    pub(crate) fn names(&self) -> [&dyn Names; 3] {
+        [self.versions.as_ref(), self.intents.as_ref(), self.handed_in.as_ref()]
     }
 }
 

@@ -4,11 +4,12 @@
 
 mod agenda;
 mod docket;
+mod held_up;
 mod lane;
 mod plan;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -26,13 +27,14 @@ use selvedge_kit::{clock::Deadline, view::View};
 use tokio::sync::{Notify, oneshot};
 
 use agenda::Agenda;
-pub(crate) use agenda::Job;
+pub(crate) use agenda::{Attempt, Job};
 use docket::Docket;
 use lane::{Lane, Seeker};
 use plan::PlanCell;
 pub(crate) use plan::Tally;
 
 use crate::{
+    ends::{following, is_under_way},
     inspections::Inspections,
     rule::{capacity::has_room, case as case_rule, dispute, plan::Outcome},
 };
@@ -90,6 +92,8 @@ struct Inner {
     pools: HashMap<(Mission, EntityId), u64>,
     /// Lanes in which somebody may be served now.
     stirred: HashSet<LaneKey>,
+    /// Tasks that wait for what they reserve.
+    held_up: BTreeSet<TaskPlace>,
 }
 
 /// A ready task that is offered to one agent. Dropped, it goes back to where it was, unless somebody has it
@@ -360,6 +364,9 @@ impl Inner {
     }
 
     fn note_task(&mut self, task: &Task, revision: u64, views: &Views) {
+        for (job, at_ms) in following(task, selvedge_kit::clock::now_ms()) {
+            self.agenda.add(job, at_ms);
+        }
         let key = (task.mission.clone(), task.plan.clone());
         self.close_if_moot(task, views);
         let Some(plan) = self.plans.get_mut(&key) else {
@@ -405,7 +412,7 @@ impl Inner {
         let Some(index) = plan.spec.tasks.iter().position(|spec| spec.id == task.name) else { return };
         let place = TaskPlace { plan: (task.mission.clone(), task.plan.clone()), index };
         match (plan.state, task.state) {
-            (PlanState::Cancelled, TaskState::Running | TaskState::Submitted) => {
+            (PlanState::Cancelled, state) if is_under_way(state) => {
                 self.agenda.add(Job::Stop(place, task.attempt), 0);
             }
             (PlanState::Failed, TaskState::Failed) => self.agenda.add(Job::Bury(place, task.attempt), 0),

@@ -18,11 +18,14 @@
 
 mod board;
 mod cases;
+mod effects;
+mod ends;
 mod error;
 mod handlers;
 mod inspections;
 mod lookup;
 mod record;
+mod reserve;
 mod rule;
 mod start;
 mod state;

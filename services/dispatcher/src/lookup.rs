@@ -8,7 +8,7 @@ use selvedge_contracts::{
     id::{EntityId, Mission, PlanId, TaskId},
     payload::{
         plan::{Plan, PlanReply, PlanState, TaskSpec},
-        task::{Input, Task, TaskLine, TaskState},
+        task::{Input, Phase, Task, TaskLine, TaskState},
     },
     subject::Entity,
 };
@@ -155,9 +155,16 @@ impl Dispatcher {
             let needed = self.task(&plan.mission, &plan.id.task(need));
             needed.is_some_and(|entry| entry.state.state == TaskState::Validated)
         };
+        let of = (plan.mission.clone(), plan.id.clone());
+        let held_up = (!spec.reserve.is_empty()).then(|| self.board.held_up_by(&of, &spec.id)).flatten();
         let waits_for: Vec<_> = spec.needs.iter().filter(|need| !is_validated(need)).cloned().collect();
+        let phase = match task::phase(Of { plan, spec }, task, !waits_for.is_empty(), now_ms()) {
+            Phase::Ready if held_up.is_some() => Phase::Waiting,
+            phase => phase,
+        };
         TaskLine {
-            phase: task::phase(Of { plan, spec }, task, !waits_for.is_empty(), now_ms()),
+            waits_for_lease: held_up.filter(|_| phase == Phase::Waiting),
+            phase,
             id,
             plan: plan.id.clone(),
             name: spec.id.clone(),
@@ -167,7 +174,6 @@ impl Dispatcher {
             worker: task.and_then(|task| task.claim.as_ref()).map(|claim| claim.worker.clone()),
             waits_for,
             reason: task.and_then(|task| task.past.last()).map(|past| past.reason.clone()),
-            waits_for_lease: None,
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod case;
 pub(crate) mod choice;
 pub(crate) mod dead;
 pub(crate) mod dispute;
+pub(crate) mod effect;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod graph;

@@ -24,6 +24,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     board::{Board, Views},
+    effects::Intents,
+    ends::Scopes,
     watched::Watched,
 };
 
@@ -43,6 +45,8 @@ pub(crate) struct Dispatcher {
     pub(crate) contracts: Arc<View<Contract>>,
     pub(crate) checkers: Checkers,
     pub(crate) board: Arc<Board>,
+    /// What became of what tasks change outside.
+    pub(crate) intents: Arc<Intents>,
     /// How long renewed claims last.
     pub(crate) claims: Bucket,
     pub(crate) feed: Feed,
@@ -62,6 +66,7 @@ impl Dispatcher {
         let (letters, contracts) = (Arc::<View<DeadLetter>>::default(), Arc::<View<Contract>>::default());
         let handoffs = Arc::<View<Handoff>>::default();
         let board = Arc::new(Board::new(views.clone()));
+        let intents = Arc::new(Intents::new(&board));
         let ledger = Ledger::new(bus.clone());
         let mut followed = followed(&directory, &views, &letters, &contracts, &board);
         followed.push(Arc::new(Watched {
@@ -70,6 +75,7 @@ impl Dispatcher {
             tell: |board, _, entry| board.note_handoff(&entry.state, entry.revision),
             told: |board, entity| board.handoff_revision(&entity.mission, &entity.id),
         }));
+        followed.push(Arc::clone(&intents) as Arc<dyn Apply>);
         Self {
             directory,
             views,
@@ -78,6 +84,7 @@ impl Dispatcher {
             contracts,
             checkers: Checkers::default(),
             board,
+            intents,
             claims: Bucket::new(bus.clone(), CLAIMS),
             feed: Feed::new(ledger.clone(), followed, metrics),
             ledger,
@@ -122,8 +129,13 @@ fn followed(
         tell: |board, entity, entry| board.note_capacity(&entity.mission, &entity.id, entry.revision),
         told: |board, entity| board.capacity_revision(&entity.mission, &entity.id),
     };
+    let scopes = Scopes {
+        sessions: Arc::clone(&directory.sessions),
+        tasks: Arc::clone(&views.tasks),
+        board: Arc::clone(board),
+    };
     vec![
-        Arc::clone(&directory.sessions) as Arc<dyn Apply>,
+        Arc::new(scopes) as Arc<dyn Apply>,
         Arc::clone(&directory.agents) as Arc<dyn Apply>,
         Arc::clone(contracts) as Arc<dyn Apply>,
         Arc::new(capacities) as Arc<dyn Apply>,

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use selvedge_contracts::{
     envelope::Envelope,
     fact::EntityName,
-    fault::Fault,
+    fault::{Code, Fault},
     id::{Caller, HandoffId, Mission},
     payload::{
         handoff::Handoff,
@@ -24,10 +24,12 @@ use tokio::sync::Semaphore;
 use tracing::debug;
 
 use crate::{
-    board::{Job, TaskPlace},
+    board::{Attempt, Job, TaskPlace},
     cases,
+    effects::{PROPOSED_BY_MS, Unknown},
+    ends::is_under_way,
     lookup::Found,
-    rule::{dead, handoff, task as rule},
+    rule::{dead, effect, handoff, task as rule},
     state::{Dispatcher, entity, me},
 };
 
@@ -83,7 +85,7 @@ async fn work(state: &Arc<Dispatcher>, job: &Job) -> Answer<()> {
             Ok(())
         }
         Job::Expire(place, attempt) => expire(state, place, *attempt).await,
-        Job::Stop(place, attempt) => give_up(state, place, *attempt, Cause::Cancelled).await,
+        Job::Stop(place, attempt) => stop(state, place, *attempt).await,
         Job::Bury(place, attempt) => bury(state, place, *attempt).await,
         Job::Escalate(mission, case, step) => {
             let key = format!("step {step} of {case}");
@@ -103,6 +105,84 @@ async fn work(state: &Arc<Dispatcher>, job: &Job) -> Answer<()> {
             let writer = writer(state, &key.0, &cause, &format!("finish {} {}", key.1, now_ms()));
             state.finish(&writer, key).await
         }
+        Job::Retry(place) => {
+            state.board.retry(place);
+            Ok(())
+        }
+        Job::Keep(attempt) => keep(state, attempt).await,
+        Job::Commit(attempt) => commit(state, attempt, Unknown::MayCome).await,
+        Job::CallOff(attempt) => commit(state, attempt, Unknown::NeverCame).await,
+        Job::EndScope(mission, scope) => state.end_scope(mission, scope).await,
+        Job::Unreserve(mission, token, spaces) => {
+            state.unreserve(mission, token, spaces).await?;
+            state.board.retry_all(mission); // somebody may wait for what was held
+            Ok(())
+        }
+    }
+}
+
+/// Stops an attempt whose plan is cancelled. What it changes outside is called off, as far as it can be.
+async fn stop(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answer<()> {
+    match current(state, place, attempt) {
+        Some((_, task)) if task.state == TaskState::Committing => {
+            state.call_off(&task).await?;
+            let of = Attempt { mission: task.mission.clone(), task: task.id.clone(), attempt };
+            state.board.put_off(Job::CallOff(of), now_ms().saturating_add(PROPOSED_BY_MS));
+            Ok(())
+        }
+        _ => give_up(state, place, attempt, Cause::Cancelled).await,
+    }
+}
+
+/// Sees to what an accepted attempt changes outside.
+async fn commit(state: &Arc<Dispatcher>, of: &Attempt, unknown: Unknown) -> Answer<()> {
+    let Attempt { mission, task: id, attempt } = of;
+    let Ok(found) = state.found(mission, id) else { return Ok(()) };
+    let task = state.task(mission, id).map(|entry| entry.state);
+    let is_accepted = |task: &Arc<Task>| task.attempt == *attempt && task.state == TaskState::Committing;
+    let Some(task) = task.filter(is_accepted) else { return Ok(()) };
+    if unknown == Unknown::NeverCame {
+        state.call_off(&task).await?; // what came meanwhile
+    }
+    let outcomes = state.outcomes(&task, found.of()?, unknown).await?;
+    if matches!(effect::settled(&task.effects, &outcomes), Ok(None)) {
+        return Ok(()); // the intents' own facts say when it goes on
+    }
+    let why = format!("what attempt {attempt} of {id} changes outside is settled");
+    let writer = writer(state, mission, &why, &why);
+    let decide = |current: Option<&Task>| {
+        let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
+        Ok(rule::commit(current, found.of()?, *attempt, &outcomes, now_ms()))
+    };
+    state.record_task(&writer, &found, decide).await?;
+    state.finish_soon(&writer, &found);
+    Ok(())
+}
+
+/// Keeps the leases of an attempt that has not ended; one that has lost some is over.
+async fn keep(state: &Arc<Dispatcher>, of: &Attempt) -> Answer<()> {
+    let Attempt { mission, task: id, attempt } = of;
+    let Ok(found) = state.found(mission, id) else { return Ok(()) };
+    let task = state.task(mission, id).map(|entry| entry.state);
+    let is_on = |task: &Arc<Task>| task.attempt == *attempt && is_under_way(task.state);
+    let Some(task) = task.filter(is_on) else { return Ok(()) };
+    match state.keep(&task, found.of()?).await {
+        Ok(next_ms) => {
+            state.board.put_off(Job::Keep(of.clone()), next_ms);
+            Ok(())
+        }
+        Err(fault) if fault.code == Code::Conflict => {
+            let why = format!("attempt {attempt} of {id}: its leases are lost");
+            let writer = writer(state, mission, &why, &why);
+            let decide = |current: Option<&Task>| {
+                let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
+                Ok(rule::lose_lease(current, found.of()?, *attempt, &fault.message, now_ms()))
+            };
+            state.record_task(&writer, &found, decide).await?;
+            state.finish_soon(&writer, &found);
+            Ok(())
+        }
+        Err(fault) => Err(fault),
     }
 }
 

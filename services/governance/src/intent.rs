@@ -139,7 +139,9 @@ pub(crate) fn reject(current: &Intent, reasons: &[Detail]) -> Verdict<Intent> {
 /// `denied` to others; conflict if it is executed already.
 pub(crate) fn cancel(current: &Intent, by: &Canceller<'_>, reason: &str) -> Result<Verdict<Intent>, Fault> {
     let is_its_own = current.proposer == *by.caller || Some(&current.owner) == by.owner;
-    if !is_its_own && by.role != Role::Operator {
+    // The dispatcher gives up what it proposed for a task whose plan is cancelled.
+    let is_of_task = by.role == Role::Dispatcher && current.task.is_some();
+    if !is_its_own && !is_of_task && by.role != Role::Operator {
         return Err(Fault::denied(format!(
             "{} proposed it for {}: they may cancel it, or an operator",
             current.proposer, current.owner

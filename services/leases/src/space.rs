@@ -34,6 +34,7 @@ mod expiry;
 mod hold;
 mod pools;
 mod queue;
+mod reserve;
 mod unanswered;
 
 pub(crate) use hold::lost;

@@ -68,8 +68,13 @@ pub(crate) fn grant(
     check_task(&wanted.task)?;
     check_calls(wanted.calls.as_deref(), role)?;
     check_deadline(wanted.expires_at_ms, now_ms)?;
+    let presence_ttl_ms = match wanted.presence_ttl_ms {
+        Some(0) => 0,
+        asked_ms => presence_ttl_ms(asked_ms)?,
+    };
     let state = Session {
         task: Some(wanted.task.clone()),
+        presence_ttl_ms,
         calls: wanted.calls.clone(),
         request: wanted.request.clone(),
         ..opened(&wanted.task, agent, mission, role, &wanted.credential_key, now_ms, wanted.expires_at_ms)
@@ -348,6 +353,7 @@ mod tests {
             agent: agent_id("ada"),
             credential_key: key('A'),
             expires_at_ms,
+            presence_ttl_ms: None,
             request: None,
             calls: None,
         };

@@ -251,6 +251,7 @@ async fn a_version_made_under_a_task_names_it() {
         agent: scene.agent.record.id.clone(),
         credential_key: public(&key),
         expires_at_ms: now_ms() + 60_000,
+        presence_ttl_ms: None,
         request: None,
         calls: None,
     };

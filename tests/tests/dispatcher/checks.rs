@@ -134,3 +134,33 @@ async fn an_output_that_is_too_large_or_not_exact_is_refused_and_the_claim_stand
     let task = submit(scene.ada.client(), &claimed, json!({ "ok": true })).await.unwrap().task;
     assert_eq!(task.state, TaskState::Validated);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_an_output_names_stays_as_long_as_the_output_holds() {
+    let scene = Scene::start().await;
+    let config = artifacts::in_folder(&scene.fabric.bus);
+    let _artifacts =
+        artifacts::start(&scene.fabric.bus, &selvedge_artifacts::Config { grace_ms: 1, ..config }, "a1")
+            .await;
+    let put = async |text: &'static str| {
+        let stored =
+            selvedge_kit::transfer::put_bytes(scene.ada.client(), text.as_bytes().to_vec().into()).await;
+        stored.unwrap().digest
+    };
+    let mut wanted = plan("p", &[("a", &[]), ("b", &[])]);
+    wanted.tasks[1].attempts = 1;
+    submit_plan(scene.pia.client(), &wanted).await.unwrap();
+    let (kept, rejected) = (put("kept").await, put("rejected").await);
+    let (one, other) = (scene.ada.claim().await, scene.ada.claim().await);
+    submit(scene.ada.client(), &one, json!({ "ok": true, "file": kept })).await.unwrap();
+    submit(scene.ada.client(), &other, json!({ "ok": false, "file": rejected })).await.unwrap();
+    let mut removed = Vec::new();
+    selvedge_tests::wait::until("what nobody names to be collected", async || {
+        let gc = selvedge_contracts::payload::artifact::Gc { dry_run: false, after: None };
+        let report = scene.fabric.operator.call::<call::ArtifactGc>(&gc).await.unwrap().reply;
+        removed.extend(report.removed.into_iter().map(|removed| removed.digest));
+        if removed.is_empty() { Err(report.kept) } else { Ok(()) }
+    })
+    .await;
+    assert_eq!(removed, [rejected]);
+}

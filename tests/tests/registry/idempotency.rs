@@ -109,6 +109,7 @@ async fn every_write_can_be_repeated() {
         agent: agent.record.id.clone(),
         credential_key: public(&KeyPair::new_user()),
         expires_at_ms: now_ms() + 60_000,
+        presence_ttl_ms: None,
         request: None,
         calls: None,
     };

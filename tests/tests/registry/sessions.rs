@@ -242,6 +242,7 @@ async fn a_tasks_credential_ends_with_its_task() {
         agent: agent.record.id.clone(),
         credential_key: public(&key),
         expires_at_ms: now_ms() + after_ms,
+        presence_ttl_ms: None,
         request: None,
         calls: None,
     };
@@ -286,6 +287,7 @@ async fn facts_made_under_a_task_carry_it() {
         agent: agent.record.id.clone(),
         credential_key: public(&key),
         expires_at_ms: now_ms() + 60_000,
+        presence_ttl_ms: None,
         request: None,
         calls: None,
     };

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ApprovalToken, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Saga};
-use crate::id::{ArtifactRef, Digest, IntentId, SagaId, ScopeId};
+use crate::{
+    id::{ArtifactRef, Digest, IntentId, SagaId, ScopeId},
+    payload::overlap::OnBehalf,
+};
 
 /// `governance.propose`. The same content is the same intent, whoever asks and however often: it is answered
 /// as it stands. One that ended without being committed is taken up anew. Where something looks like it, it is
@@ -40,6 +43,19 @@ pub struct Propose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1_000, max = 2_592_000_000_u64))]
     pub expires_after_ms: Option<u64>,
+}
+
+/// `governance.propose_for`: what a task is to change outside, proposed by the dispatcher once the task's output
+/// holds, in the name of whoever did it. The intent is as if they had proposed it under the task's credential:
+/// its proposer, role, owner, task and request are theirs, and so count quorum and policy. Nothing that looks like
+/// it is asked about: the plan that declares it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposeFor {
+    /// What is proposed.
+    pub propose: Propose,
+    /// In whose name; it names a task.
+    pub on_behalf: OnBehalf,
 }
 
 /// Reply of the calls that answer with one intent.

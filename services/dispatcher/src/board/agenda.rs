@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use selvedge_contracts::id::{CaseId, HandoffId, Mission};
+use selvedge_contracts::id::{CaseId, ClaimToken, HandoffId, Mission, ScopeId, SpaceId, TaskId};
 
 use super::{PlanKey, TaskPlace};
 
@@ -28,6 +28,26 @@ pub(crate) enum Job {
     Join(PlanKey),
     /// The deadline of a handoff may have passed.
     Lapse(Mission, HandoffId),
+    /// What a task reserves may be free by now.
+    Retry(TaskPlace),
+    /// The leases of an attempt have to be kept.
+    Keep(Attempt),
+    /// What an attempt changes outside has to be proposed, or is settled.
+    Commit(Attempt),
+    /// What an attempt of a cancelled plan was to change is not proposed by anybody any more.
+    CallOff(Attempt),
+    /// The attempt that a credential is for has ended.
+    EndScope(Mission, ScopeId),
+    /// The claim that something was reserved for has ended.
+    Unreserve(Mission, ClaimToken, Vec<SpaceId>),
+}
+
+/// One attempt of a task, also of a plan that is over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Attempt {
+    pub(crate) mission: Mission,
+    pub(crate) task: TaskId,
+    pub(crate) attempt: u32,
 }
 
 /// Jobs in the order of their times.

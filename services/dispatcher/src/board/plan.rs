@@ -15,7 +15,7 @@ use selvedge_contracts::{
     role::Role,
 };
 
-use super::LaneKey;
+use super::{LaneKey, held_up::HeldUp};
 use crate::rule::{
     choice::{Place, Rank},
     graph::dependents,
@@ -48,6 +48,8 @@ pub(super) struct Cell {
     pub(super) is_offered: bool,
     /// The plan waits for a decision about it.
     is_disputed: bool,
+    /// Somebody holds what it reserves, or did.
+    pub(super) held_up: Option<HeldUp>,
     state: Option<TaskState>,
     round: u32,
     /// Tasks that it needs and that are not validated.
@@ -94,6 +96,7 @@ impl PlanCell {
             worker: None,
             is_offered: false,
             is_disputed: false,
+            held_up: None,
             state: None,
             round: 0,
             missing: needs.len(),
@@ -123,6 +126,7 @@ impl PlanCell {
         let before = cell.state.replace(task.state);
         cell.revision = revision;
         cell.round = task.round;
+        cell.held_up = None;
         cell.is_awake = task.state != TaskState::Waiting;
         cell.worker = match (task.state, &task.claim) {
             (TaskState::Running, Some(claim)) => Some(claim.worker.to_string()),
@@ -173,6 +177,7 @@ impl PlanCell {
             return false;
         };
         cell.missing == 0
+            && cell.held_up.as_ref().is_none_or(|held_up| held_up.is_over)
             && match cell.state {
                 None => spec.gate.is_none(),
                 Some(TaskState::Opened) => true,
@@ -221,8 +226,8 @@ impl PlanCell {
     /// Whether a task that nobody has may still be done without anything else changing: also one that waits for
     /// a person, to let it pass or to decide about it.
     fn may_yet(&self, index: usize) -> bool {
-        let is_gated = self.cells.get(index).is_some_and(|cell| cell.missing == 0 && cell.state.is_none());
+        let has_all = |cell: &Cell| cell.missing == 0 && (cell.state.is_none() || cell.held_up.is_some());
         let is_disputed = self.cells.get(index).is_some_and(|cell| cell.is_disputed);
-        is_gated || is_disputed || self.is_free(index)
+        is_disputed || self.cells.get(index).is_some_and(has_all) || self.is_free(index)
     }
 }

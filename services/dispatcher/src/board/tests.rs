@@ -105,8 +105,14 @@ fn validated(plan: &Plan, task: &Task, index: usize) -> Task {
         value,
         at_ms: 0,
     };
-    let handed_in =
-        HandedIn { worker: &claim.worker, token: &claim.token, output, findings: Vec::new(), by: &by };
+    let handed_in = HandedIn {
+        worker: &claim.worker,
+        token: &claim.token,
+        output,
+        findings: Vec::new(),
+        offers: Vec::new(),
+        by: &by,
+    };
     state(rule::submit(task, of, &handed_in, claim.claimed_at_ms).unwrap())
 }
 

@@ -15,12 +15,15 @@ use selvedge_contracts::{
 use selvedge_kit::{
     bucket::{AppendError, Expect},
     clock::{Deadline, now_ms},
+    rule::Verdict,
     service::{Answer, Call, Recorded, Route, Routes},
 };
 
+use super::credential;
 use crate::{
     board::{LaneKey, Ticket},
     lookup::{Found, no_task},
+    reserve::Holder,
     rule::{plan::pools_of, task as rule},
     state::{Dispatcher, entity},
     upkeep::{MARGIN_MS, key, renewed_until},
@@ -41,7 +44,7 @@ async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> A
         None => QueueName::new("default").map_err(|error| Fault::internal(error.to_string()))?,
     };
     let lane = LaneKey { mission: call.mission().clone(), queue, role: call.role() };
-    if let Some(claimed) = before(&state, &call)? {
+    if let Some(claimed) = before(&state, &call, &request).await? {
         return Ok(TaskClaimed { claimed: Some(claimed) });
     }
     let until = until(&call, request.wait_ms);
@@ -71,15 +74,15 @@ fn until(call: &Call, wait_ms: Option<u64>) -> Deadline {
 }
 
 /// What an earlier sending of this very request took.
-fn before(state: &Dispatcher, call: &Call) -> Answer<Option<Claimed>> {
+async fn before(state: &Arc<Dispatcher>, call: &Call, request: &TaskClaim) -> Answer<Option<Claimed>> {
     let Some(digest) = call.repetition() else { return Ok(None) };
     for id in state.board.held_by(call.mission(), call.subject.caller.as_str()) {
         let Some(entry) = state.task(call.mission(), &id) else { continue };
         let wanted = ClaimToken::of(&digest, &id, entry.state.attempt);
         if entry.state.claim.as_ref().is_some_and(|claim| claim.token == wanted) {
             let found = state.found(call.mission(), &id)?;
-            return reply(state, &found, &Recorded { revision: entry.revision, state: entry.state })
-                .map(Some);
+            let recorded = Recorded { revision: entry.revision, state: entry.state };
+            return reply(state, call, request, &found, &recorded).await.map(Some);
         }
     }
     Ok(None)
@@ -99,6 +102,16 @@ async fn take(
     let inputs: Vec<Input> = needs.iter().map(|(input, _)| input.clone()).collect();
     let session = call.session()?;
     let digest = call.repetition().unwrap_or_else(|| call.digest_or_random().to_string());
+    let attempt = state.task(call.mission(), &id).map_or(0, |entry| entry.state.attempt).saturating_add(1);
+    let token = ClaimToken::of(&digest, &id, attempt);
+    let holder = Holder { worker: &call.subject.caller, token: &token, task: &id, attempt };
+    let leases = match state.reserve(of, &holder, call.deadline()).await {
+        Ok(leases) => leases,
+        Err(why) => {
+            state.board.hold_up(&ticket.place, &why, now_ms());
+            return Ok(None);
+        }
+    };
     let now = now_ms();
     let claim_of = |attempt| Claim {
         worker: call.subject.caller.clone(),
@@ -110,21 +123,42 @@ async fn take(
         deadline_ms: now.saturating_add(of.spec.timeout_ms),
         inputs: inputs.clone(),
         pools: pools_of(of.plan, found.index).to_vec(),
-        scope: None,
-        leases: Vec::new(),
+        scope: request.credential_key.is_some().then(|| id.scope(attempt)),
+        leases: leases.clone(),
     };
-    let decide = |current: Option<&Task>| rule::claim(current, of, claim_of, now);
-    match state.record_task(&call.writer, &found, decide).await {
+    let decide = |current: Option<&Task>| {
+        let verdict = rule::claim(current, of, claim_of, now)?;
+        match &verdict {
+            // The leases are for one attempt alone.
+            Verdict::Changed(change) if !leases.is_empty() && change.state.attempt != attempt => {
+                Err(Fault::conflict("another attempt was made meanwhile"))
+            }
+            _ => Ok(verdict),
+        }
+    };
+    let recorded = state.record_task(&call.writer, &found, decide).await;
+    // Where it is not known what became of the claim, they run out by themselves, or are kept.
+    let is_settled = recorded.as_ref().map_or_else(is_lost, |now| now.state.attempt != attempt);
+    if is_settled && !leases.is_empty() {
+        let spaces = leases.iter().map(|lease| lease.space.clone()).collect();
+        state.unreserve_soon(call.mission(), &token, spaces);
+    }
+    match recorded {
         Ok(recorded) if is_ours(&recorded.state, &claim_of(recorded.state.attempt).token) => {
             if super::precondition::blown(state, call, &found, &recorded.state).await? {
                 return Ok(None);
             }
-            reply(state, &found, &recorded).map(Some)
+            reply(state, call, request, &found, &recorded).await.map(Some)
         }
         Ok(_) => Ok(None),
-        Err(fault) if matches!(fault.code, Code::Conflict | Code::Busy) => Ok(None),
+        Err(fault) if is_lost(&fault) => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// Whether somebody else was first.
+fn is_lost(fault: &Fault) -> bool {
+    matches!(fault.code, Code::Conflict | Code::Busy)
 }
 
 fn is_ours(task: &Task, token: &ClaimToken) -> bool {
@@ -133,7 +167,17 @@ fn is_ours(task: &Task, token: &ClaimToken) -> bool {
 
 /// A claimed task with all that its worker needs. Its inputs are those that its claim pins: what is validated
 /// never changes.
-fn reply(state: &Dispatcher, found: &Found, recorded: &Recorded<Task>) -> Answer<Claimed> {
+async fn reply(
+    state: &Arc<Dispatcher>,
+    call: &Call,
+    request: &TaskClaim,
+    found: &Found,
+    recorded: &Recorded<Task>,
+) -> Answer<Claimed> {
+    let credential = match &request.credential_key {
+        Some(key) => Some(credential::granted(state, call, key, found, &recorded.state).await?),
+        None => None,
+    };
     let of = found.of()?;
     let needs = state.needs(of.plan, of.spec);
     let value = |entry: &Option<selvedge_kit::view::Entry<Task>>| {
@@ -157,7 +201,7 @@ fn reply(state: &Dispatcher, found: &Found, recorded: &Recorded<Task>) -> Answer
         plan_title: of.plan.spec.title.clone(),
         spec: of.spec.clone(),
         inputs,
-        credential: None,
+        credential,
     })
 }
 

@@ -3,6 +3,7 @@
 mod capacity;
 mod case;
 mod claim;
+mod credential;
 mod dead;
 mod handoff;
 mod inspect;

@@ -23,7 +23,7 @@ use super::precondition::revisions;
 use crate::{
     lookup::{Found, no_task},
     rule::{
-        dead, dispute, inexact,
+        dead, dispute, effect, inexact,
         judge::{finding, look, references},
         task::{self as rule, HandedIn, Of, Stale},
     },
@@ -43,16 +43,17 @@ pub(super) fn reply(recorded: Recorded<Task>) -> TaskReply {
 }
 
 async fn submit(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskSubmit) -> Answer<TaskReply> {
-    let TaskSubmit { task: id, token, output, effects: _ } = request;
+    let TaskSubmit { task: id, token, output, effects } = request;
     bounded(&output)?;
     let found = state.found_now(&call, &id).await?;
+    effect::check(found.of()?.spec, &effects)?;
     let worker = &call.subject.caller;
     // What is looked at is the output alone: a claim that is over is found when it is recorded.
     let mut findings = findings(&state, &call, found.of()?.spec, worker, &output).await?;
     findings.extend(disputes(&state, &call, &found, &output).await?);
     let by = Caller::new(me()).map_err(|error| Fault::internal(error.to_string()))?;
     let output = Output { digest: Digest::of_json(&output), value: output, at_ms: call.now_ms };
-    let handed_in = HandedIn { worker, token: &token, output, findings, by: &by };
+    let handed_in = HandedIn { worker, token: &token, output, findings, offers: effects, by: &by };
     let mut stale = None;
     let decide = |current: Option<&Task>| {
         stale = None;

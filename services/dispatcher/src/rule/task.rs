@@ -1,24 +1,29 @@
 //! What may become of a task. The table of its states stands at the head of `contracts::payload::task`.
 
+use std::collections::BTreeMap;
+
 use selvedge_contracts::{
     fact::{
-        TASK_CLAIMED, TASK_EXHAUSTED, TASK_FAILED, TASK_OPENED, TASK_REPLAYED, TASK_STOPPED, TASK_SUBMITTED,
-        TASK_VALIDATED,
+        TASK_ACCEPTED, TASK_CLAIMED, TASK_EXHAUSTED, TASK_FAILED, TASK_OPENED, TASK_REPLAYED, TASK_STOPPED,
+        TASK_SUBMITTED, TASK_VALIDATED,
     },
     fault::Fault,
-    id::{Caller, ClaimToken, Owner},
+    id::{Caller, ClaimToken, IntentId, Owner},
     payload::{
         Nothing,
         plan::{MAX_BACKOFF_MS, Plan, PlanState, TaskSpec},
         task::{
-            Cause, Claim, Finding, MAX_PAST, Opened, Output, PastAttempt, Phase, Task, TaskState,
-            Verdict as Found,
+            Cause, Claim, EffectOffer, Finding, MAX_PAST, Opened, Output, PastAttempt, Phase, Task,
+            TaskState, Verdict as Found,
         },
     },
 };
 use selvedge_kit::rule::{Change, Verdict};
 
-use super::{cut, dispute};
+use super::{
+    cut, dispute,
+    effect::{self, Outcome},
+};
 
 /// A task, and what its plan says of it.
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +118,7 @@ pub(crate) fn claim(
         not_before_ms: None,
         output: None,
         verdict: None,
+        effects: Vec::new(),
         ..before
     };
     Ok(Change::new(&TASK_CLAIMED, &Nothing {}, state).into())
@@ -165,6 +171,8 @@ pub(crate) struct HandedIn<'a> {
     pub(crate) token: &'a ClaimToken,
     pub(crate) output: Output,
     pub(crate) findings: Vec<Finding>,
+    /// What is to be changed outside, as the plan declares it.
+    pub(crate) offers: Vec<EffectOffer>,
     /// Who looked: the service.
     pub(crate) by: &'a Caller,
 }
@@ -179,8 +187,9 @@ pub(crate) fn submit(
     handed_in: &HandedIn<'_>,
     now_ms: u64,
 ) -> Result<Verdict<Task>, Stale> {
-    let HandedIn { worker, token, output, findings, by } = handed_in;
-    let is_repetition = matches!(current.state, TaskState::Submitted | TaskState::Validated)
+    let HandedIn { worker, token, output, findings, offers, by } = handed_in;
+    let has_taken = [TaskState::Submitted, TaskState::Committing, TaskState::Validated];
+    let is_repetition = has_taken.contains(&current.state)
         && current.claim.as_ref().is_some_and(|claim| claim.token == **token && claim.worker == **worker)
         && current.output.as_ref().is_some_and(|stored| stored.digest == output.digest);
     if is_repetition {
@@ -188,15 +197,51 @@ pub(crate) fn submit(
     }
     holds(current, of.plan, worker, token, now_ms)?;
     let found = found(findings.clone(), by, now_ms);
-    let with_output = Task { output: Some(output.clone()), verdict: Some(found.clone()), ..current.clone() };
+    let with_output = Task {
+        output: Some(output.clone()),
+        verdict: Some(found.clone()),
+        effects: effect::of_attempt(current, of.spec, offers),
+        ..current.clone()
+    };
     Ok(match (found.passed, of.spec.needs_verifier()) {
         (false, _) => end(&with_output, of, dispute::cause(of, &found.findings), &in_words(&found), now_ms),
         (true, true) => {
             let state = Task { state: TaskState::Submitted, ..with_output };
             Change::new(&TASK_SUBMITTED, &Nothing {}, state).into()
         }
-        (true, false) => validated(with_output),
+        (true, false) => accepted(with_output),
     })
+}
+
+/// What was handed in holds: it is done, or is to change something outside first.
+fn accepted(task: Task) -> Verdict<Task> {
+    if task.effects.is_empty() {
+        return validated(task);
+    }
+    Change::new(&TASK_ACCEPTED, &Nothing {}, Task { state: TaskState::Committing, ..task }).into()
+}
+
+/// Takes in what became of what an accepted task changes outside: all of it is done, or the attempt has come to
+/// nothing. What trying again cannot help is final.
+pub(crate) fn commit(
+    current: &Task,
+    of: Of<'_>,
+    attempt: u32,
+    outcomes: &BTreeMap<IntentId, Outcome>,
+    now_ms: u64,
+) -> Verdict<Task> {
+    if current.state != TaskState::Committing || current.attempt != attempt {
+        return Verdict::Same;
+    }
+    match effect::settled(&current.effects, outcomes) {
+        Ok(None) => Verdict::Same,
+        Ok(Some(effects)) => validated(Task { effects, ..current.clone() }),
+        Err((reason, _)) if !of.plan.state.is_open() => end(current, of, Cause::Cancelled, &reason, now_ms),
+        Err((reason, is_final)) => {
+            let tries = if is_final { of.spec.attempts } else { current.tries };
+            end(&Task { tries, ..current.clone() }, of, Cause::Effect, &reason, now_ms)
+        }
+    }
 }
 
 fn validated(task: Task) -> Verdict<Task> {
@@ -254,7 +299,7 @@ pub(crate) fn judge(
     let found = found(before.chain(findings).cloned().collect(), by, now_ms);
     let judged = Task { verdict: Some(found.clone()), ..current.clone() };
     Ok(if found.passed {
-        validated(judged)
+        accepted(judged)
     } else {
         end(&judged, of, Cause::Rejected, &in_words(&found), now_ms)
     })
@@ -317,6 +362,20 @@ pub(crate) fn blow(
     end(current, of, Cause::Precondition, reason, now_ms)
 }
 
+/// Ends an attempt whose task was reserved something that somebody else may have by now.
+pub(crate) fn lose_lease(
+    current: &Task,
+    of: Of<'_>,
+    attempt: u32,
+    reason: &str,
+    now_ms: u64,
+) -> Verdict<Task> {
+    if current.state != TaskState::Running || current.attempt != attempt {
+        return Verdict::Same;
+    }
+    end(current, of, Cause::Lost, &format!("what it reserves was lost: {reason}"), now_ms)
+}
+
 /// Ends an attempt that came to nothing: there is another one after a while, or there is none left.
 fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms: u64) -> Verdict<Task> {
     let mut past = current.past.clone();
@@ -333,7 +392,7 @@ fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms: u64) -> V
             output: current.output.as_ref().map(|output| output.digest.clone()),
         });
     }
-    let ended = Task { past, ..current.clone() };
+    let ended = Task { past, effects: Vec::new(), ..current.clone() };
     if cause == Cause::Cancelled {
         return Change::new(&TASK_STOPPED, &Nothing {}, Task { state: TaskState::Stopped, ..ended }).into();
     }

@@ -8,7 +8,8 @@ use selvedge_contracts::{
     id::{EntityId, IntentId, KindName},
     payload::{
         intent::{
-            Intent, IntentCancel, IntentList, IntentReply, IntentShow, IntentState, Intents, Propose, Waiting,
+            Intent, IntentCancel, IntentList, IntentReply, IntentShow, IntentState, Intents, Propose,
+            ProposeFor, Waiting,
         },
         overlap::Clearance,
     },
@@ -19,7 +20,10 @@ use selvedge_kit::{
     service::{Answer, Call, Recorded, Route, Routes},
 };
 
-use super::{page, proposal};
+use super::{
+    page,
+    proposal::{self, Proposer},
+};
 use crate::{
     approval,
     finish::finish,
@@ -33,6 +37,7 @@ use crate::{
 pub(super) fn routes() -> Routes<Governance> {
     vec![
         Route::wait::<call::IntentPropose, _>(propose),
+        Route::wait::<call::IntentProposeFor, _>(propose_for),
         Route::read::<call::IntentShow>(show),
         Route::wait::<call::IntentList, _>(list),
         Route::wait::<call::IntentCancel, _>(cancel),
@@ -40,16 +45,27 @@ pub(super) fn routes() -> Routes<Governance> {
 }
 
 async fn propose(state: Arc<Governance>, call: Arc<Call>, request: Propose) -> Answer<IntentReply> {
-    let mut wanted = proposal::single(&state, &call, request).await?;
-    let entity = entity(call.mission(), &wanted.intent.id);
+    let mut wanted = proposal::single(&state, &call, &Proposer::caller(&call)?, request).await?;
     wanted.intent.checked = cleared(&state, &call, &wanted).await?;
+    put(&state, &call, &wanted).await
+}
+
+/// What a task changes outside, in the name of whoever did it.
+async fn propose_for(state: Arc<Governance>, call: Arc<Call>, request: ProposeFor) -> Answer<IntentReply> {
+    let ProposeFor { propose, on_behalf } = request;
+    let wanted = proposal::single(&state, &call, &Proposer::behalf(on_behalf)?, propose).await?;
+    put(&state, &call, &wanted).await
+}
+
+async fn put(state: &Arc<Governance>, call: &Call, wanted: &Wanted) -> Answer<IntentReply> {
+    let entity = entity(call.mission(), &wanted.intent.id);
     let decide = |current: Option<&Intent>| {
-        let verdict = rule::propose(current, &wanted)?;
-        has_room(&state, current, &verdict)?;
+        let verdict = rule::propose(current, wanted)?;
+        has_room(state, current, &verdict)?;
         Ok(verdict)
     };
     let proposed = call.writer.record(&state.intents, &entity, decide).await?;
-    let verified = finish(&state, &call.writer.follow_up("verify"), proposed, call.deadline()).await?;
+    let verified = finish(state, &call.writer.follow_up("verify"), proposed, call.deadline()).await?;
     call.writer.saw(verified.revision);
     Ok(reply(verified))
 }

@@ -2,11 +2,15 @@
 
 use selvedge_contracts::{
     fault::{Detail, Fault},
-    id::{ArtifactRef, Digest, Owner},
-    payload::intent::{
-        DEFAULT_INTENT_TTL_MS, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Propose,
-        SagaStep, intent_id,
+    id::{ArtifactRef, Caller, Digest, Owner, RequestId, ScopeId},
+    payload::{
+        intent::{
+            DEFAULT_INTENT_TTL_MS, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Propose,
+            SagaStep, intent_id,
+        },
+        overlap::OnBehalf,
     },
+    role::Role,
 };
 use selvedge_kit::service::{Answer, Call};
 
@@ -29,11 +33,58 @@ pub(super) struct Asked {
     pub(super) ttl_ms: Option<u64>,
 }
 
+/// In whose name something is proposed.
+pub(super) struct Proposer {
+    pub(super) caller: Caller,
+    pub(super) role: Role,
+    pub(super) owner: Owner,
+    pub(super) session: ScopeId,
+    pub(super) task: Option<ScopeId>,
+    pub(super) request: Option<RequestId>,
+}
+
+impl Proposer {
+    /// Whoever calls.
+    ///
+    /// # Errors
+    /// `denied` if nobody answers for the caller.
+    pub(super) fn caller(call: &Call) -> Answer<Self> {
+        let session = call.standing.session.as_ref();
+        Ok(Self {
+            caller: call.subject.caller.clone(),
+            role: call.role(),
+            owner: owner(call)?,
+            session: call.subject.scope.id.clone(),
+            task: session.and_then(|session| session.task.clone()),
+            request: session.and_then(|session| session.request.clone()),
+        })
+    }
+
+    /// The agent that a service speaks for.
+    ///
+    /// # Errors
+    /// `invalid` if it is for no task.
+    pub(super) fn behalf(of: OnBehalf) -> Answer<Self> {
+        let OnBehalf { agent, role, owner, session, task, request } = of;
+        if task.is_none() {
+            return Err(Fault::invalid("what is proposed for somebody is of a task")
+                .at("/on_behalf/task", "expected the scope of the task's attempt"));
+        }
+        let caller = Caller::new(agent.as_str()).map_err(|error| Fault::invalid(error.to_string()))?;
+        Ok(Self { caller, role, owner, session, task, request })
+    }
+}
+
 /// A proposal that is no part of a saga.
 ///
 /// # Errors
 /// `invalid` with everything that is wrong with it in itself; `denied` if nobody answers for the caller.
-pub(super) async fn single(state: &Governance, call: &Call, request: Propose) -> Answer<Wanted> {
+pub(super) async fn single(
+    state: &Governance,
+    call: &Call,
+    proposer: &Proposer,
+    request: Propose,
+) -> Answer<Wanted> {
     let Propose { title, effect, undo, occurrence, inputs, preconditions, tokens, expires_after_ms } =
         request;
     let proposal = Proposal {
@@ -46,10 +97,10 @@ pub(super) async fn single(state: &Governance, call: &Call, request: Propose) ->
     };
     let wrong = shape::check(&proposal).into_iter().chain(shape::occurrence(occurrence.as_deref()));
     refuse(wrong.collect())?;
-    let inputs = resolved(state, call, &inputs, "/inputs").await?;
+    let inputs = resolved(state, call, proposer, &inputs, "/inputs").await?;
     let asked =
         Asked { title, effect, undo, occurrence, inputs, preconditions, tokens, ttl_ms: expires_after_ms };
-    wanted(state, call, asked, None)
+    wanted(state, call, proposer, asked, None)
 }
 
 /// A proposal that does not fit, with every finding.
@@ -66,10 +117,11 @@ pub(super) fn refuse(details: Vec<Detail>) -> Answer<()> {
 pub(super) async fn resolved(
     state: &Governance,
     call: &Call,
+    proposer: &Proposer,
     inputs: &[ArtifactRef],
     at: &str,
 ) -> Answer<Vec<Digest>> {
-    let reader = Reader { mission: call.mission(), caller: &call.subject.caller, role: call.role() };
+    let reader = Reader { mission: call.mission(), caller: &proposer.caller, role: proposer.role };
     verify::resolve(state, reader, inputs, at, call.deadline()).await
 }
 
@@ -82,6 +134,7 @@ pub(super) fn owner(call: &Call) -> Answer<Owner> {
 pub(super) fn wanted(
     state: &Governance,
     call: &Call,
+    proposer: &Proposer,
     asked: Asked,
     saga: Option<SagaStep>,
 ) -> Answer<Wanted> {
@@ -89,20 +142,19 @@ pub(super) fn wanted(
         return Err(Fault::invalid("an intent is of a mission; name one"));
     }
     let Asked { title, effect, undo, occurrence, inputs, preconditions, tokens, ttl_ms } = asked;
-    let session = call.standing.session.as_ref();
-    let task = session.and_then(|session| session.task.clone());
+    let task = proposer.task.clone();
     let id = intent_id(call.mission(), task.as_ref(), occurrence.as_deref(), &effect, undo.as_ref(), &inputs);
     let mut intent = Intent {
         id,
         mission: call.mission().clone(),
         round: 0,
         title,
-        proposer: call.subject.caller.clone(),
-        role: call.role(),
-        owner: owner(call)?,
-        session: call.subject.scope.id.clone(),
+        proposer: proposer.caller.clone(),
+        role: proposer.role,
+        owner: proposer.owner.clone(),
+        session: proposer.session.clone(),
         task,
-        request: session.and_then(|session| session.request.clone()),
+        request: proposer.request.clone(),
         occurrence,
         effect,
         undo,

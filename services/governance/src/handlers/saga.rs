@@ -18,7 +18,7 @@ use selvedge_kit::service::{Answer, Call, Draft, Recorded, Route, Routes};
 
 use super::{
     intent::known,
-    proposal::{Asked, owner, refuse, resolved, wanted},
+    proposal::{Asked, Proposer, refuse, resolved, wanted},
 };
 use crate::{
     finish::finish,
@@ -78,17 +78,17 @@ async fn verify(state: &Governance, call: &Call, saga: &Saga) -> Answer<()> {
 
 async fn wanted_saga(state: &Governance, call: &Call, request: SagaPropose) -> Answer<(Saga, Vec<Wanted>)> {
     let SagaPropose { title, occurrence, steps, expires_after_ms } = request;
+    let proposer = Proposer::caller(call)?;
     let mut inputs = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
-        inputs.push(resolved(state, call, &step.inputs, &format!("/steps/{index}/inputs")).await?);
+        inputs.push(resolved(state, call, &proposer, &step.inputs, &format!("/steps/{index}/inputs")).await?);
     }
     let identities: Vec<_> = steps
         .iter()
         .zip(&inputs)
         .map(|(step, inputs)| StepIdentity { effect: &step.effect, undo: step.undo.as_ref(), inputs })
         .collect();
-    let task = call.standing.session.as_ref().and_then(|session| session.task.as_ref());
-    let id = saga_id(call.mission(), task, occurrence.as_deref(), &identities);
+    let id = saga_id(call.mission(), proposer.task.as_ref(), occurrence.as_deref(), &identities);
     let of = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     let mut intents = Vec::with_capacity(steps.len());
     for (step, (asked, inputs)) in (0..).zip(steps.into_iter().zip(inputs)) {
@@ -96,14 +96,14 @@ async fn wanted_saga(state: &Governance, call: &Call, request: SagaPropose) -> A
         let occurrence = Some(step_occurrence(&id, step));
         let ttl_ms = expires_after_ms;
         let asked = Asked { title, effect, undo, occurrence, inputs, preconditions, tokens, ttl_ms };
-        intents.push(wanted(state, call, asked, Some(SagaStep { saga: id.clone(), step, of }))?);
+        intents.push(wanted(state, call, &proposer, asked, Some(SagaStep { saga: id.clone(), step, of }))?);
     }
     let saga = Saga {
         id,
         mission: call.mission().clone(),
         title,
-        proposer: call.subject.caller.clone(),
-        owner: owner(call)?,
+        proposer: proposer.caller,
+        owner: proposer.owner,
         steps: intents.iter().map(|wanted| wanted.intent.id.clone()).collect(),
         proposed_at_ms: call.now_ms,
     };

@@ -70,7 +70,7 @@ enum Decided {
     Waiting(Arc<Lease>, Vec<Blocker>, oneshot::Receiver<Woken>),
 }
 
-async fn acquire_here(
+pub(super) async fn acquire_here(
     state: &Arc<Leases>,
     call: &Call,
     want: &Want,

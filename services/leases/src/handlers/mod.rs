@@ -7,6 +7,7 @@ mod force;
 mod hold;
 mod list;
 mod pool;
+mod reserve;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +31,8 @@ pub(crate) fn routes() -> Routes<Leases> {
         Route::wait::<call::LeaseAcquire, _>(acquire::acquire),
         Route::wait::<call::LeaseRenew, _>(hold::renew),
         Route::wait::<call::LeaseRelease, _>(hold::release),
+        Route::wait::<call::LeaseReserve, _>(reserve::reserve),
+        Route::wait::<call::LeaseUnreserve, _>(reserve::unreserve),
         Route::wait::<call::LeaseList, _>(list::list),
         Route::wait::<call::LeaseCheck, _>(check::check),
         Route::wait::<call::LeaseForceRelease, _>(force::force_release),

@@ -57,8 +57,11 @@ impl Space {
             (LeaseState::Held, Some(_)) => {}
         }
         let ttl_ms = ttl_ms.unwrap_or(lease.ttl_ms);
-        let renewed =
-            Lease { ttl_ms, expires_at_ms: now_ms.saturating_add(ttl_ms), ..lease.as_ref().clone() };
+        let mut expires_at_ms = now_ms.saturating_add(ttl_ms);
+        if lease.is_reserved() {
+            expires_at_ms = expires_at_ms.max(lease.expires_at_ms); // its holder must not end it sooner
+        }
+        let renewed = Lease { ttl_ms, expires_at_ms, ..lease.as_ref().clone() };
         let entry = self.entries.get_mut(&key).ok_or_else(|| lost(id))?;
         let lease = entry.rewrite(renewed);
         Ok(Decision { outcome: Arc::clone(&lease), writes: vec![Write::Put(lease)] })
@@ -78,6 +81,7 @@ impl Space {
             return Ok(Decision { outcome: Before::Gone, writes: Vec::new() });
         };
         owned(&entry.lease, holder)?;
+        super::reserve::may_end(&entry.lease)?;
         let outcome = match entry.lease.state {
             LeaseState::Held => Before::Held,
             LeaseState::Waiting => Before::Waiting,

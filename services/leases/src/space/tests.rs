@@ -17,6 +17,7 @@ mod expiry;
 mod measure;
 mod model;
 mod order;
+mod reserved;
 mod slots;
 
 /// Unix time at which tests start, in milliseconds.

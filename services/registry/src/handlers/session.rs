@@ -151,8 +151,10 @@ pub(super) async fn end(state: Arc<Registry>, call: Arc<Call>, request: SessionE
     let ended = call.writer.record(&state.directory.sessions, &session_entity(&mission, id), decide).await?;
     let session = ended.state.as_ref().clone();
     let key = presence_key(&session.mission, &session.agent, &session.id);
-    // The key would die by itself; deleting it only spares the follower an expiry that changes nothing.
-    let _ = state.presence.delete(&key, call.deadline()).await;
+    if session.presence_ttl_ms > 0 {
+        // The key would die by itself; deleting it only spares the follower an expiry that changes nothing.
+        let _ = state.presence.delete(&key, call.deadline()).await;
+    }
     Ok(SessionEnded { session })
 }
 

@@ -55,6 +55,7 @@ fn handed_in<'a>(task: &'a Task, by: &'a Caller, passed: bool) -> HandedIn<'a> {
         token: &claim.token,
         output: output(json!({ "ok": passed })),
         findings: vec![finding(passed)],
+        offers: Vec::new(),
         by,
     }
 }
@@ -181,6 +182,42 @@ fn a_gate_is_passed_with_the_consent_of_somebody_else() {
     assert_eq!(after(taken(&plan, Some(&opened), ADA, 1).unwrap()).opened.unwrap().by, paul);
 }
 
+#[test]
+fn what_holds_and_changes_something_outside_is_done_once_that_is() {
+    let mut plan = one();
+    let declared = json!([{ "name": "note", "on": { "kind": "memory", "key": "notes" } }]);
+    plan.spec.tasks[0].effects = serde_json::from_value(declared).unwrap();
+    let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+    let claimed = after(taken(&plan, None, ADA, 5).unwrap());
+    let offer = json!({ "name": "note", "propose": { "title": "t",
+        "effect": { "kind": "memory", "key": "notes/a", "value": 1, "revision": 0 } } });
+    let service = service();
+    let offers = vec![serde_json::from_value(offer).unwrap()];
+    let with = HandedIn { offers, ..handed_in(&claimed, &service, true) };
+    let verdict = submit(&claimed, of, &with, 7).unwrap();
+    assert_eq!(happened(&verdict), "accepted");
+    let accepted = after(verdict);
+    assert_eq!(submit(&accepted, of, &with, 8).unwrap(), Verdict::Same);
+    let outcome = |outcome| BTreeMap::from([(accepted.effects[0].intent.clone(), outcome)]);
+    assert_eq!(commit(&accepted, of, 1, &outcome(Outcome::Open), 9), Verdict::Same);
+    assert_eq!(commit(&accepted, of, 2, &outcome(Outcome::Committed(None)), 9), Verdict::Same);
+    let done = after(commit(&accepted, of, 1, &outcome(Outcome::Committed(None)), 9));
+    assert_eq!((done.state, done.effects[0].propose.is_none()), (TaskState::Validated, true));
+    let over = |is_final| outcome(Outcome::Over { reason: "no".to_owned(), is_final });
+    let again = after(commit(&accepted, of, 1, &over(false), 9));
+    assert_eq!(
+        (again.state, again.past[0].cause, again.effects.len()),
+        (TaskState::Waiting, Cause::Effect, 0)
+    );
+    assert_eq!(after(commit(&accepted, of, 1, &over(true), 9)).state, TaskState::Failed, "a person said no");
+    let failed =
+        after(submit(&claimed, of, &HandedIn { findings: vec![finding(false)], ..with.clone() }, 7).unwrap());
+    assert_eq!((failed.state, failed.effects.len()), (TaskState::Waiting, 0), "nothing is proposed");
+    let cancelled = Plan { state: PlanState::Cancelled, ..plan.clone() };
+    let of = Of { plan: &cancelled, spec: &cancelled.spec.tasks[0] };
+    assert_eq!(happened(&commit(&accepted, of, 1, &over(false), 9)), "stopped");
+}
+
 /// What may happen to a task, by whom, and how the clock moves before.
 #[derive(Debug, Clone)]
 enum Step {
@@ -224,7 +261,7 @@ proptest! {
                 (Step::HandIn { is_current, passed }, Some(task)) => {
                     let place = if *is_current { tokens.last() } else { tokens.first() };
                     let Some((worker, token)) = place else { continue };
-                    let handed_in = HandedIn { worker, token, output: output(json!(passed)), findings: vec![finding(*passed)], by: &by };
+                    let handed_in = HandedIn { worker, token, output: output(json!(passed)), findings: vec![finding(*passed)], offers: Vec::new(), by: &by };
                     submit(task, of, &handed_in, now_ms).ok()
                 }
                 (Step::Fail(is_final), Some(task)) => {

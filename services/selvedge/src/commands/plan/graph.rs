@@ -7,8 +7,8 @@ use selvedge_contracts::{
     call,
     id::TaskName,
     payload::{
-        plan::{PlanReply, PlanShow},
-        task::Phase,
+        plan::{PlanReply, PlanShow, TaskSpec},
+        task::{Phase, TaskLine},
     },
 };
 
@@ -74,7 +74,7 @@ fn dot(reply: &PlanReply) -> String {
         quoted(&reply.plan.spec.title)
     );
     for (task, line) in reply.plan.spec.tasks.iter().zip(&reply.tasks) {
-        let label = quoted(&format!("{}: {} ({})", task.id, task.title, line.phase.name()));
+        let label = quoted(&label(task, line));
         let id = quoted(task.id.as_str());
         let _ = writeln!(text, "  {id} [label={label}, fillcolor={}];", colour(line.phase)); // into a text
         for need in &task.needs {
@@ -94,12 +94,24 @@ fn mermaid(reply: &PlanReply) -> String {
         |text: &str| visible_line(text).replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;");
     let mut text = "flowchart LR\n".to_owned();
     for (place, (task, line)) in tasks.iter().zip(&reply.tasks).enumerate() {
-        let label = escaped(&format!("{}: {} ({})", task.id, task.title, line.phase.name()));
+        let label = escaped(&label(task, line));
         let _ = writeln!(text, "  t{place}[\"{label}\"]"); // into a text
         let _ = writeln!(text, "  style t{place} fill:{}", colour(line.phase));
         for need in task.needs.iter().filter_map(node) {
             let _ = writeln!(text, "  {need} --> t{place}");
         }
+    }
+    text
+}
+
+/// What stands in a task's box: with what it reserves and changes outside.
+fn label(task: &TaskSpec, line: &TaskLine) -> String {
+    let mut text = format!("{}: {} ({})", task.id, task.title, line.phase.name());
+    for reservation in &task.reserve {
+        let _ = write!(text, " reserves {reservation}"); // into a text
+    }
+    for effect in &task.effects {
+        let _ = write!(text, " changes {}", effect.on); // into a text
     }
     text
 }

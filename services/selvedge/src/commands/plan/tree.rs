@@ -44,6 +44,9 @@ fn row(depth: usize, line: &TaskLine) -> String {
             format!("{worker}, attempt {}", line.attempt)
         }
         Phase::Gated => "waits for a person".to_owned(),
+        Phase::Waiting if line.waits_for_lease.is_some() => {
+            format!("waits for {}", line.waits_for_lease.as_deref().map(visible_line).unwrap_or_default())
+        }
         Phase::Failed | Phase::Waiting => line.reason.as_deref().map(visible_line).unwrap_or_default(),
         Phase::Ready | Phase::Validated | Phase::Stopped => String::new(),
     };
@@ -121,6 +124,18 @@ pub(super) mod tests {
             "tasks": [line(3, "c", "blocked", &["b"]), line(2, "b", "running", &[]), line(1, "a", "validated", &[])],
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn who_holds_what_a_task_reserves_stands_behind_it() {
+        let mut reply = reply();
+        reply.tasks[1].phase = Phase::Waiting;
+        reply.tasks[1].waits_for_lease = Some("shop: bob-1a2b3c4d holds path src".to_owned());
+        assert!(
+            of(&reply).contains("↻ waiting    b  waits for shop: bob-1a2b3c4d holds path src"),
+            "{}",
+            of(&reply)
+        );
     }
 
     #[test]

@@ -1,14 +1,21 @@
 //! `selvedge task claim` and `renew`.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use selvedge_contracts::{
     call,
     fault::Fault,
     id::{ClaimToken, QueueName},
-    payload::task::{Claimed, MAX_CLAIM_WAIT_MS, TaskClaim, TaskRenew, TaskRenewed},
+    payload::{
+        plan::UndoWish,
+        task::{Claimed, MAX_CLAIM_WAIT_MS, TaskClaim, TaskRenew, TaskRenewed},
+    },
 };
+use selvedge_kit::authority::UserKey;
 
 use super::TaskNamed;
 use crate::{
@@ -28,6 +35,7 @@ use crate::{
 #[command(after_help = "Examples:
   selvedge task claim --as ada
   selvedge task claim --queue rust --wait 10m --ttl 2m --as ada -o json
+  selvedge task claim --creds task.creds --as ada
   task=$(selvedge task claim --wait 1h --as ada -o json | jq -r .task.id)
 
 It ends with 3 if no task came within the wait. Renew before the claim's end (`selvedge task renew`); what is
@@ -42,6 +50,9 @@ pub(crate) struct Claim {
     /// How long the claim lasts without being renewed: 2s to 1h.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = milliseconds)]
     ttl: u64,
+    /// Have a credential made for this attempt alone, and write it there (mode 0600): it ends with the attempt.
+    #[arg(long, value_name = "FILE")]
+    creds: Option<PathBuf>,
     #[command(flatten)]
     who: Who,
 }
@@ -50,8 +61,14 @@ impl Claim {
     pub(super) async fn run(self, context: &Context) -> Done {
         let stop = stop::on_signal()?;
         let asking = self.who.agent(context).await?;
-        match stop.run_until_cancelled(self.wait_for_one(&asking)).await {
-            Some(Ok(Some(claimed))) => Ok(context.output.print(&claimed, human)?),
+        let key = self.creds.is_some().then(UserKey::generate);
+        match stop.run_until_cancelled(self.wait_for_one(&asking, key.as_ref())).await {
+            Some(Ok(Some(claimed))) => {
+                if let (Some(path), Some(key)) = (&self.creds, &key) {
+                    keep(&claimed, key, path)?;
+                }
+                Ok(context.output.print(&claimed, human)?)
+            }
             Some(Ok(None)) => {
                 let message = format!("no task of the queue {} came within the wait", self.queue);
                 Err(Fault::not_found(message).into())
@@ -62,7 +79,8 @@ impl Claim {
     }
 
     /// Asks on: each call waits for some seconds and is answered as soon as there is a task.
-    async fn wait_for_one(&self, asking: &Asking) -> Result<Option<Claimed>, Failure> {
+    async fn wait_for_one(&self, asking: &Asking, key: Option<&UserKey>) -> Result<Option<Claimed>, Failure> {
+        let credential_key = key.map(UserKey::public).transpose()?;
         let until = Instant::now() + Duration::from_millis(self.wait);
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -71,7 +89,7 @@ impl Claim {
                 queue: Some(self.queue.clone()),
                 wait_ms: Some(left_ms.min(MAX_CLAIM_WAIT_MS)),
                 ttl_ms: Some(self.ttl),
-                credential_key: None,
+                credential_key: credential_key.clone(),
             };
             let claimed = asking.client.call::<call::TaskClaim>(&claim).await?.reply.claimed;
             if claimed.is_some() || left.is_zero() {
@@ -79,6 +97,15 @@ impl Claim {
             }
         }
     }
+}
+
+/// Writes the credential that came with the claim.
+fn keep(claimed: &Claimed, key: &UserKey, path: &Path) -> Result<(), Failure> {
+    let jwt = claimed.credential.as_ref().and_then(|granted| granted.credential.jwt.clone());
+    let jwt =
+        jwt.ok_or_else(|| Fault::internal("the claim came without the credential that was asked for"))?;
+    key.credential(jwt)?.write(path)?;
+    Ok(())
 }
 
 fn human(claimed: &Claimed) -> String {
@@ -103,6 +130,13 @@ fn human(claimed: &Claimed) -> String {
         let value =
             input.value.as_ref().map_or_else(|| "(see `selvedge task show`)".to_owned(), ToString::to_string);
         text.push_str(&format!("input    {}: {}\n", input.input.task, visible_line(&value)));
+    }
+    for lease in claim.iter().flat_map(|claim| &claim.leases) {
+        text.push_str(&format!("lease    {} in {}, token {}\n", lease.lease, lease.space, lease.token));
+    }
+    for effect in &spec.effects {
+        let undo = if effect.undo == UndoWish::Required { ", with its undo" } else { "" };
+        text.push_str(&format!("effect   {}: {}{undo}\n", effect.name, visible_line(&effect.on.to_string())));
     }
     text
 }

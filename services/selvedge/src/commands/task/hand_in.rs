@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 use selvedge_contracts::{
     call,
-    id::ClaimToken,
-    payload::task::{Task, TaskFail, TaskReply, TaskState, TaskSubmit},
+    fault::Fault,
+    id::{ClaimToken, TaskName},
+    payload::task::{EffectOffer, Task, TaskFail, TaskReply, TaskState, TaskSubmit},
 };
 
 use super::TaskNamed;
 use crate::{
     commands::lease::Who,
     connect::Context,
-    exit::{Done, Ending},
+    exit::{Done, Ending, Failure},
     input,
     output::{fields, visible_line},
 };
@@ -23,8 +24,9 @@ use crate::{
 #[command(after_help = "Examples:
   selvedge task submit 0a1b2c3d4e5f/write-tests result.json --as ada
   echo '{\"passed\": true}' | selvedge task submit 0a1b2c3d4e5f/write-tests - --as ada -o json
+  selvedge task submit 0a1b2c3d4e5f/land result.json --effect land=commit.json --as ada
 
-It ends with 0 if what was handed in holds or waits for a verifier, with 13 if it was found not to hold: there
+It ends with 0 if what was handed in holds, waits for a verifier or for its effects, with 13 if it was found not to hold: there
 is another attempt then, or none is left. What comes after the claim's end is refused (4) and kept as a dead
 letter.")]
 pub(crate) struct Submit {
@@ -36,16 +38,39 @@ pub(crate) struct Submit {
     /// The claim's token; that of the claim in force if absent.
     #[arg(long)]
     token: Option<ClaimToken>,
+    /// What the task is to change outside: the effect's name in the plan, and a file with the proposal as JSON
+    /// (the payload of governance.propose). Once for each effect that the plan declares.
+    #[arg(long = "effect", value_name = "NAME=FILE", value_parser = named_file)]
+    effects: Vec<(TaskName, PathBuf)>,
     #[command(flatten)]
     who: Who,
 }
 
+fn named_file(text: &str) -> Result<(TaskName, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("expected NAME=FILE")?;
+    Ok((TaskName::new(name).map_err(|error| error.to_string())?, PathBuf::from(file)))
+}
+
+/// What is in the files.
+fn offers(effects: &[(TaskName, PathBuf)]) -> Result<Vec<EffectOffer>, Failure> {
+    let mut offers = Vec::with_capacity(effects.len());
+    for (name, file) in effects {
+        let propose = serde_json::from_value(input::json(file)?).map_err(|error| {
+            let message = format!("{}: no proposal: {error}", file.display());
+            Fault::invalid(message)
+                .at(format!("/effects/{name}"), "expected the payload of governance.propose")
+        })?;
+        offers.push(EffectOffer { name: name.clone(), propose });
+    }
+    Ok(offers)
+}
+
 impl Submit {
     pub(super) async fn run(self, context: &Context) -> Done {
-        let output = input::json(&self.file)?;
+        let (output, effects) = (input::json(&self.file)?, offers(&self.effects)?);
         let asking = self.who.agent(context).await?;
         let (task, token) = self.task.held(&asking, self.token.as_ref()).await?;
-        let submit = TaskSubmit { task, token, output, effects: Vec::new() };
+        let submit = TaskSubmit { task, token, output, effects };
         let reply = asking.client.call::<call::TaskSubmit>(&submit).await?.reply;
         context.output.print(&reply, human)?;
         match reply.task.state {
@@ -106,5 +131,20 @@ pub(super) fn human(reply: &TaskReply) -> String {
         let mark = if finding.passed { '✓' } else { '✗' };
         text.push_str(&format!("{mark} {}: {}\n", visible_line(&finding.check), visible_line(&finding.seen)));
     }
+    for effect in &reply.task.effects {
+        text.push_str(&format!("effect   {}: {}\n", effect.name, effect.intent));
+    }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effect_is_a_name_and_a_file() {
+        let (name, file) = named_file("land=a=b.json").unwrap();
+        assert_eq!((name.as_str(), file), ("land", PathBuf::from("a=b.json")));
+        assert!(named_file("land").is_err() && named_file("Land=x").is_err());
+    }
 }

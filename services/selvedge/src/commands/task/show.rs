@@ -42,6 +42,7 @@ pub(super) fn human(shown: &TaskShown) -> String {
         ("title", visible_line(&spec.title)),
         ("phase", line.phase.name().to_owned()),
         ("waits for", waits_for.join(", ")),
+        ("waits", line.waits_for_lease.as_deref().map(visible_line).unwrap_or_default()),
         ("queue", format!("{}, for a {}", line.queue, spec.role)),
         ("attempt", format!("{} of {}", line.attempt, spec.attempts)),
         ("worker", line.worker.as_ref().map(ToString::to_string).unwrap_or_default()),
@@ -54,6 +55,20 @@ pub(super) fn human(shown: &TaskShown) -> String {
     }
     for check in &spec.checks {
         text.push_str(&format!("check    {}\n", visible_line(&check.to_string())));
+    }
+    for reservation in &spec.reserve {
+        text.push_str(&format!("reserves {}\n", visible_line(&reservation.to_string())));
+    }
+    for lease in claim.iter().flat_map(|claim| &claim.leases) {
+        text.push_str(&format!("lease    {} in {}, token {}\n", lease.lease, lease.space, lease.token));
+    }
+    for effect in &spec.effects {
+        text.push_str(&format!("effect   {}: {}\n", effect.name, visible_line(&effect.on.to_string())));
+    }
+    for effect in task.iter().flat_map(|task| &task.effects) {
+        let receipt = effect.receipt.as_ref().and_then(|receipt| serde_json::to_string(receipt).ok());
+        let became = receipt.unwrap_or_else(|| "under way".to_owned());
+        text.push_str(&format!("intent   {}: {} {}\n", effect.name, effect.intent, visible_line(&became)));
     }
     if let Some(output) = task.as_ref().and_then(|task| task.output.as_ref()) {
         text.push_str(&format!("\noutput   {}\n", visible(&format!("{:#}", output.value))));

@@ -1,0 +1,196 @@
+//! What tasks change outside: proposed in the name of whoever did them once their output holds, and followed
+//! until it is done or comes to nothing.
+//!
+//! Every step follows from the ledger. A task that is accepted names its intents; whoever sees it proposes them,
+//! which is the same proposal whoever makes it, and however often; whoever sees an intent settled settles its
+//! task. The effect itself happens once, since its intent does.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use selvedge_contracts::{
+    call,
+    fact::EntityName,
+    fault::Fault,
+    id::{AgentId, IntentId, Mission, TaskId},
+    payload::{
+        intent::{Intent, IntentCancel, ProposeFor},
+        overlap::OnBehalf,
+        task::{Task, TaskEffect, TaskState},
+    },
+    subject::Entity,
+};
+use selvedge_kit::{
+    client::Options,
+    clock::now_ms,
+    ledger::{FactRecord, RequestDigest},
+    service::Answer,
+    view::Apply,
+};
+use serde::Deserialize;
+
+use crate::{
+    board::{Attempt, Board, Job},
+    rule::{effect::Outcome, task::Of},
+    state::Dispatcher,
+};
+
+/// Longest wait for one answer, in milliseconds.
+const STEP_MS: u64 = 8_000;
+
+/// So long after a plan was cancelled, no replica proposes anything for it any more, in milliseconds: longer than a
+/// proposal may take that began before.
+pub(crate) const PROPOSED_BY_MS: u64 = STEP_MS + 2_000;
+
+/// What it means that an intent is not on the record, where its plan is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// A replica that did not know yet may be proposing it.
+    MayCome,
+    /// Nobody proposes it any more.
+    NeverCame,
+}
+
+/// What became of the intents of tasks, as the ledger says.
+pub(crate) struct Intents {
+    known: RwLock<HashMap<(Mission, IntentId), (u64, Outcome)>>,
+    board: Arc<Board>,
+}
+
+impl Intents {
+    pub(crate) fn new(board: &Arc<Board>) -> Self {
+        Self { known: RwLock::default(), board: Arc::clone(board) }
+    }
+
+    /// What became of an intent; nothing if it is not on the record.
+    pub(crate) fn outcome(&self, mission: &Mission, intent: &IntentId) -> Option<Outcome> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(mission.clone(), intent.clone())).map(|(_, outcome)| outcome.clone())
+    }
+}
+
+impl Apply for Intents {
+    fn entity(&self) -> EntityName {
+        EntityName::Intent
+    }
+
+    fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
+        #[derive(Deserialize)]
+        struct After {
+            state: Intent,
+        }
+        let After { state: intent } = serde_json::from_slice(&fact.envelope.payload)?;
+        // Of those that no attempt of a task has, nobody asks.
+        let Some((task, attempt)) = intent.task.as_ref().and_then(TaskId::of_scope) else { return Ok(()) };
+        let outcome = Outcome::of(&intent);
+        let is_settled = outcome != Outcome::Open;
+        let key = (intent.mission.clone(), intent.id);
+        {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let entry = known.entry(key).or_insert((0, Outcome::Open));
+            if entry.0 < fact.revision {
+                *entry = (fact.revision, outcome);
+            }
+        }
+        if is_settled {
+            let of = Attempt { mission: intent.mission, task, attempt };
+            self.board.put_off(Job::Commit(of), now_ms());
+        }
+        Ok(())
+    }
+
+    fn revision_of(&self, entity: &Entity) -> u64 {
+        let Ok(id) = IntentId::new(entity.id.as_str()) else { return 0 };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(entity.mission.clone(), id)).map_or(0, |(revision, _)| *revision)
+    }
+
+    fn may_hold(&self, _: &Entity, _: RequestDigest) -> bool {
+        false
+    }
+}
+
+impl Dispatcher {
+    /// What became of the effects of an accepted task; those that nobody proposed yet are proposed, unless the
+    /// plan is not wanted any more.
+    ///
+    /// # Errors
+    /// `unavailable` if the service `governance` does not answer.
+    pub(crate) async fn outcomes(
+        &self,
+        task: &Task,
+        of: Of<'_>,
+        unknown: Unknown,
+    ) -> Answer<BTreeMap<IntentId, Outcome>> {
+        let mut outcomes = BTreeMap::new();
+        for effect in &task.effects {
+            let known = self.intents.outcome(&task.mission, &effect.intent);
+            let outcome = match known {
+                Some(known) => known,
+                None if of.plan.state.is_open() => self.propose(task, of, effect).await?,
+                None if unknown == Unknown::MayCome => Outcome::Open,
+                None => Outcome::Over { reason: "its plan is cancelled".to_owned(), is_final: true },
+            };
+            outcomes.insert(effect.intent.clone(), outcome);
+        }
+        Ok(outcomes)
+    }
+
+    async fn propose(&self, task: &Task, of: Of<'_>, effect: &TaskEffect) -> Answer<Outcome> {
+        let missing = || Fault::internal("an accepted task without what it is to change");
+        let claim = task.claim.as_ref().ok_or_else(missing)?;
+        let scope = task.id.scope(task.attempt);
+        let request = ProposeFor {
+            propose: effect.propose.as_deref().cloned().ok_or_else(missing)?,
+            on_behalf: OnBehalf {
+                agent: AgentId::new(claim.worker.as_str()).map_err(|_| missing())?,
+                role: of.spec.role,
+                owner: claim.owner.clone(),
+                session: scope.clone(),
+                task: Some(scope),
+                request: of.plan.request.clone(),
+            },
+        };
+        let client = self.client.clone().in_mission(task.mission.clone());
+        let options = Options { timeout_ms: Some(STEP_MS), ..Options::default() };
+        match client.call_with::<call::IntentProposeFor>(&request, &options).await {
+            Ok(answered) if answered.reply.intent.id == effect.intent => {
+                Ok(Outcome::of(&answered.reply.intent))
+            }
+            Ok(answered) => Err(Fault::internal(format!(
+                "{} was proposed as {}",
+                effect.intent, answered.reply.intent.id
+            ))),
+            Err(fault) if fault.is_retryable() => Err(fault),
+            Err(fault) => {
+                let details =
+                    fault.details.iter().map(|detail| format!("; {} {}", detail.at, detail.message));
+                let reason = format!("{}{}", fault.message, details.collect::<String>());
+                Ok(Outcome::Over { reason, is_final: false })
+            }
+        }
+    }
+
+    /// Takes back what an accepted task is to change, as far as it is not done, since its plan is cancelled.
+    ///
+    /// # Errors
+    /// `unavailable` if the service `governance` does not answer.
+    pub(crate) async fn call_off(&self, task: &Task) -> Answer<()> {
+        let client = self.client.clone().in_mission(task.mission.clone());
+        let options = Options { timeout_ms: Some(STEP_MS), ..Options::default() };
+        for effect in task.effects.iter().filter(|_| task.state == TaskState::Committing) {
+            let cancel = IntentCancel {
+                intent: effect.intent.clone(),
+                reason: "the plan of its task is cancelled".to_owned(),
+            };
+            match client.call_with::<call::IntentCancel>(&cancel, &options).await {
+                Err(fault) if fault.is_retryable() => return Err(fault),
+                // Under way, done, or never proposed: what becomes of it is seen.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
