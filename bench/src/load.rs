@@ -14,6 +14,12 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// Of operations that were done one after the other, or at once, within this time.
+    pub(crate) fn of(mut latencies: Vec<Duration>, elapsed: Duration) -> Self {
+        latencies.sort_unstable();
+        Self { counts: vec![latencies.len()], latencies, elapsed }
+    }
+
     /// The latency that the share `share` (0 to 1) of operations stayed within, in microseconds.
     pub(crate) fn percentile_us(&self, share: f64) -> f64 {
         let last = self.latencies.len().saturating_sub(1);

@@ -12,6 +12,7 @@
 mod artifacts;
 mod calls;
 mod commits;
+mod dispatch;
 mod follow;
 mod guards;
 mod leases;
@@ -41,9 +42,14 @@ struct Arguments {
     /// lease-pairs, lease-contended.
     #[arg(long)]
     profile: Option<String>,
-    /// Things that are checked against, in the section overlap.
+    #[command(flatten)]
+    overlap: overlap::Input,
+    /// Connected agents, in the section `dispatch agents`.
     #[arg(long, default_value_t = 5_000)]
-    items: u64,
+    agents: usize,
+    /// Be the agents of that section, as that file says: what the section starts.
+    #[arg(long, hide = true)]
+    crowd: Option<std::path::PathBuf>,
     /// Only sections whose name contains this.
     #[arg(long, default_value = "")]
     only: String,
@@ -57,6 +63,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn run(arguments: &Arguments) {
+    if let Some(file) = &arguments.crowd {
+        return dispatch::crowd::run(file).await;
+    }
     if let Some(operation) = &arguments.profile {
         return match operation.strip_prefix("lease-") {
             Some(operation) => leases::profile(operation, arguments.seconds).await,
@@ -79,6 +88,17 @@ async fn run(arguments: &Arguments) {
     if wants("leases large") {
         leases::measure_large(arguments.seconds, arguments.rounds).await;
     }
+    for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
+        if wants(&format!("dispatch {name}")) {
+            dispatch::measure(name, options, arguments.seconds, arguments.rounds).await;
+        }
+    }
+    if wants("dispatch restart") {
+        dispatch::restart::measure().await;
+    }
+    if wants("dispatch agents") {
+        dispatch::agents::measure(arguments.agents, arguments.seconds).await;
+    }
     for (name, options) in [("one replica, lazy", Options::LAZY), ("three replicas, lazy", Options::CLUSTER)]
     {
         if wants(&format!("guards {name}")) {
@@ -92,7 +112,7 @@ async fn run(arguments: &Arguments) {
         commits::measure(arguments.seconds, arguments.rounds).await;
     }
     if wants("overlap") {
-        overlap::measure(arguments.items, arguments.seconds, arguments.rounds).await;
+        overlap::measure(&arguments.overlap, arguments.seconds, arguments.rounds).await;
     }
     if wants("policy") {
         policy::measure(arguments.seconds);

@@ -1,8 +1,12 @@
 //! Checks and proposals through the bus, beside a raw request-reply in the same run, over an index of so many
 //! things. They are put into the ledger before the service starts, so that its start is measured too: once from the
-//! ledger, once from a snapshot.
+//! ledger, once from a snapshot. Last comes how fast it takes in what is recorded while it runs.
+
+mod seed;
+mod texts;
 
 use std::{
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,51 +14,66 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt as _, stream};
+use clap::Args;
 use selvedge_contracts::{
     call,
-    envelope::Envelope,
-    fact::{CREATION_PROPOSED, EntityName},
-    id::{Caller, CreationId, Digest, KindName, Mission, Owner, ScopeId},
     payload::{
-        Nothing, Recorded,
-        overlap::{Check, Creation, CreationState, Propose, Proposer, Stats},
+        Nothing,
+        overlap::{Check, Propose, Stats},
     },
-    role::{Role, Service},
-    subject::Entity,
+    role::Role,
 };
-use selvedge_kit::{
-    client::Client,
-    clock::Deadline,
-    credential::Login,
-    ledger::{Ledger, NewFact},
-};
+use selvedge_kit::client::Client;
 use selvedge_tests::{
     Options,
-    fabric::{Fabric, connect_bus, lasting_session},
+    fabric::{Fabric, lasting_session},
     overlap::{dispatcher, replica_with, task},
     wait::until_within,
 };
 
+use self::{
+    seed::Seed,
+    texts::{Texts, draw},
+};
 use crate::{
     calls::raw_responder,
-    load::closed_loop,
-    report::{Series, head, ratio},
+    load::{Sample, closed_loop},
+    report::{Series, head, ratio, resident_bytes},
 };
 
-/// Made-up words, as common as words are.
-const VOCABULARY: u64 = 60_000;
-/// Facts on their way into the ledger at once.
-const SEEDING: usize = 256;
 /// Longest wait for a start, however many there are.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_secs(600);
 
-pub(crate) async fn measure(items: u64, seconds: f64, rounds: usize) {
+/// How often it is looked whether all has been taken in.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What is checked against.
+#[derive(Debug, Args)]
+pub(crate) struct Input {
+    /// Things that are checked against, in the section overlap.
+    #[arg(long, default_value_t = 5_000)]
+    items: u64,
+    /// How many of them are pending, about; the others are there.
+    #[arg(long, default_value_t = 1_000)]
+    pending: u64,
+    /// The folder with the corpora whose tickets are recombined into things; without it, made-up words.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Things that are recorded while the service runs, to see how fast it takes them in.
+    #[arg(long, default_value_t = 10_000)]
+    recorded: u64,
+}
+
+pub(crate) async fn measure(input: &Input, seconds: f64, rounds: usize) {
+    let (texts, items) = (Arc::new(Texts::of(input.data.as_deref())), input.items);
     let fabric = Fabric::start_with(Options::LAZY).await;
+    let seed = Seed::new(&fabric, Arc::clone(&texts), items, input.pending).await;
     let started = Instant::now();
-    seed(&fabric, items).await;
+    seed.put(0..items).await;
     println!(
-        "\n### overlap, {items} things\n\n- put into the ledger in {:.1} s",
+        "\n### overlap, {items} things of {}, about {} pending\n\n- put into the ledger in {:.1} s",
+        texts.name(),
+        input.pending,
         started.elapsed().as_secs_f64()
     );
     let bus = &fabric.bus;
@@ -64,34 +83,47 @@ pub(crate) async fn measure(items: u64, seconds: f64, rounds: usize) {
         snapshot_facts: 1,
         ..config
     };
-    let started = Instant::now();
+    let (resident, started) = (resident_bytes(), Instant::now());
     let replica = replica_with(bus, &bus.url(), "o1", lasting).await;
     let read = started.elapsed().as_secs_f64();
     println!("- started from the ledger in {read:.2} s: {:.0} facts/s", items as f64 / read);
     let worker = fabric.agent("ada", Role::Worker).await;
     let client = fabric.session(&worker, lasting_session()).await.expect("a session").client;
-    let stats = until_within(LONGEST, "a snapshot", async || {
+    let kept = until_within(LONGEST, "a snapshot", async || {
         let stats = stats(&client).await;
         if stats.snapshot.is_some() { Ok(stats) } else { Err("none") }
     })
     .await;
-    println!(
-        "- index: {:.0} bytes a thing beside {:.0} of text; snapshot of {:.1} MB",
-        stats.index_bytes as f64 / items as f64,
-        stats.text_bytes as f64 / items as f64,
-        stats.snapshot.map_or(0, |kept| kept.size_bytes) as f64 / 1e6
-    );
     replica.drain().await;
     let started = Instant::now();
     let seldom = |config| selvedge_overlap::service::Config { snapshot_facts: u64::MAX, ..lasting(config) };
     let _replica = replica_with(bus, &bus.url(), "o2", seldom).await;
     println!("- started from the snapshot in {:.2} s", started.elapsed().as_secs_f64());
+    sizes(&kept, items, resident_bytes().saturating_sub(resident));
     let raw = bus.connect_as_root().await;
     raw_responder(bus.connect_as_root().await).await;
-    let load = Load { raw, client, dispatcher: dispatcher(bus, "d1").await, items, next: Arc::default() };
+    let dispatcher = dispatcher(bus, "d1").await;
+    let load = Load { raw, client, dispatcher, texts, items, next: Arc::default() };
     for callers in [1, 2, 16] {
         load.measure(callers, seconds, rounds).await;
     }
+    // Numbers that neither the things nor the proposals have.
+    let from = items + (1 << 40);
+    load.intake(&seed, from..from + input.recorded, 0).await;
+    load.intake(&seed, from + input.recorded..from + 2 * input.recorded, 2).await;
+}
+
+fn sizes(kept: &Stats, items: u64, resident: u64) {
+    let each = |bytes: u64| bytes as f64 / items as f64;
+    println!(
+        "- index: {:.0} bytes a thing beside {:.0} of text (goal <= 700); with the book, and what the allocator \
+         took for both, about {:.0} resident; snapshot of {:.1} MB; {} pending compared exactly",
+        each(kept.index_bytes),
+        each(kept.text_bytes),
+        each(resident),
+        kept.snapshot.as_ref().map_or(0, |kept| kept.size_bytes) as f64 / 1e6,
+        kept.watched,
+    );
 }
 
 async fn stats(client: &Client) -> Stats {
@@ -102,6 +134,7 @@ struct Load {
     raw: async_nats::Client,
     client: Client,
     dispatcher: Client,
+    texts: Arc<Texts>,
     items: u64,
     next: Arc<AtomicU64>,
 }
@@ -129,7 +162,7 @@ impl Load {
         );
     }
 
-    async fn raw(&self, callers: usize, seconds: f64) -> crate::load::Sample {
+    async fn raw(&self, callers: usize, seconds: f64) -> Sample {
         let raw = self.raw.clone();
         closed_loop(callers, seconds, move |_| {
             let raw = raw.clone();
@@ -140,12 +173,13 @@ impl Load {
         .await
     }
 
-    async fn check(&self, callers: usize, seconds: f64) -> crate::load::Sample {
+    async fn check(&self, callers: usize, seconds: f64) -> Sample {
         let (client, next, items) = (self.client.clone(), Arc::clone(&self.next), self.items);
+        let texts = Arc::clone(&self.texts);
         closed_loop(callers, seconds, move |_| {
             let (client, number) = (client.clone(), next.fetch_add(1, Ordering::Relaxed));
+            let (title, description) = texts.like(draw(number) % items.max(1));
             async move {
-                let (title, description) = like(draw(number) % items.max(1));
                 let check = Check { title, description, ..Check::default() };
                 client.call::<call::OverlapCheck>(&check).await.expect("a check");
             }
@@ -153,109 +187,58 @@ impl Load {
         .await
     }
 
-    async fn propose(&self, callers: usize, seconds: f64) -> crate::load::Sample {
+    async fn propose(&self, callers: usize, seconds: f64) -> Sample {
         let (client, next, items) = (self.dispatcher.clone(), Arc::clone(&self.next), self.items);
+        let texts = Arc::clone(&self.texts);
         closed_loop(callers, seconds, move |_| {
             let (client, number) = (client.clone(), items + next.fetch_add(1, Ordering::Relaxed));
+            let (title, description) = texts.text(number);
             async move {
-                let (title, description) = text(number);
                 let wanted = Propose { description, ..task("ada-00000001", &format!("new{number}"), &title) };
                 client.call::<call::OverlapPropose>(&wanted).await.expect("an answer");
             }
         })
         .await
     }
-}
 
-/// Puts what a service would have recorded into the ledger.
-async fn seed(fabric: &Fabric, items: u64) {
-    let login = Login::held(fabric.bus.service_credential(Service::Overlap, "seed"));
-    let ledger = Ledger::new(connect_bus(&fabric.bus, login).await);
-    let put = |number| {
-        let ledger = ledger.clone();
-        async move {
-            ledger.append(&proposed(number), 0, Deadline::in_ms(30_000)).await.expect("a fact");
-        }
-    };
-    stream::iter(0..items).map(put).buffer_unordered(SEEDING).collect::<Vec<()>>().await;
-}
-
-fn proposed(number: u64) -> NewFact {
-    let state = creation(number);
-    let entity =
-        Entity { mission: state.mission.clone(), name: EntityName::Creation, id: (&state.creation).into() };
-    let payload = serde_json::to_vec(&Recorded { change: Nothing {}, state: &state }).expect("JSON");
-    let envelope = Envelope {
-        id: format!("seed-{number}"),
-        kind: CREATION_PROPOSED.kind.kind().to_string(),
-        mission: state.mission.to_string(),
-        sender: Service::Overlap.name().to_owned(),
-        session: "seed".to_owned(),
-        sent_at_ms: selvedge_tests::now_ms(),
-        payload,
-        ..Envelope::default()
-    };
-    NewFact { entity, fact: CREATION_PROPOSED.kind, envelope, request: None, traceparent: None }
-}
-
-fn creation(number: u64) -> Creation {
-    let (mission, what, id) =
-        (Mission::new("demo").expect("a name"), KindName::task(), format!("task{number}"));
-    let (title, description) = text(number);
-    let now_ms = selvedge_tests::now_ms();
-    Creation {
-        creation: CreationId::of(&mission, &what, &id),
-        mission,
-        what,
-        id,
-        content: Digest::from(&blake3::hash(title.as_bytes())),
-        title,
-        description,
-        paths: Vec::new(),
-        artifacts: Vec::new(),
-        proposer: Proposer {
-            agent: Caller::new("ada-00000001").expect("a name"),
-            role: Role::Worker,
-            owner: Owner::new("person:olga").expect("an owner"),
-            session: ScopeId::new("session_1").expect("a session"),
-            task: None,
-            request: None,
-        },
-        place: 0,
-        state: CreationState::Pending,
-        checked: None,
-        decision: None,
-        proposed_at_ms: now_ms,
-        expires_at_ms: now_ms + 86_400_000,
+    /// Records things as fast as the ledger takes them, while so many check, until the service has them all.
+    async fn intake(&self, seed: &Seed, numbers: std::ops::Range<u64>, checkers: usize) {
+        let (count, started) = (numbers.end - numbers.start, Instant::now());
+        let record = async {
+            let last = seed.put(numbers).await;
+            let recorded = started.elapsed();
+            // Stats look at every thing, so they are not asked for all the time.
+            while stats(&self.client).await.basis.up_to_sequence < last {
+                tokio::time::sleep(LOOK).await;
+            }
+            (recorded, started.elapsed())
+        };
+        tokio::pin!(record);
+        let (mut checks, mut slowest_us) = (0.0, 0.0_f64);
+        let (recorded, taken) = loop {
+            tokio::select! {
+                done = &mut record => break done,
+                sample = self.check(checkers, 0.5), if checkers > 0 => {
+                    checks += sample.rate() * 0.5;
+                    slowest_us = slowest_us.max(sample.percentile_us(0.99));
+                }
+            }
+        };
+        println!(
+            "- {count} things recorded in {:.2} s, taken in after {:.2} s, while {checkers} checked: {:.0} a second \
+             (goal >= 3,000){}",
+            recorded.as_secs_f64(),
+            taken.as_secs_f64(),
+            count as f64 / taken.as_secs_f64(),
+            if checkers == 0 {
+                String::new()
+            } else {
+                format!(
+                    "; {:.0} checks a second, largest p99 of half a second {:.1} ms",
+                    checks / taken.as_secs_f64(),
+                    slowest_us / 1e3
+                )
+            }
+        );
     }
-}
-
-/// A number that looks random, the same for the same seed (SplitMix64).
-fn draw(seed: u64) -> u64 {
-    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
-
-fn text(number: u64) -> (String, String) {
-    (words(draw(number), 8), words(draw(number) ^ 1, 45))
-}
-
-/// A title without its first word, and half of the description.
-fn like(number: u64) -> (String, String) {
-    let (title, description) = text(number);
-    let title = title.split_once(' ').map_or(title.as_str(), |(_, rest)| rest).to_owned();
-    (title, description.chars().take(description.len() / 2).collect())
-}
-
-/// Words by Zipf's law: the inverse of its distribution is an exponential of an even number.
-fn words(seed: u64, count: u64) -> String {
-    let word = |at: u64| {
-        let even = (draw(seed ^ (at << 32)) >> 11) as f64 / (1_u64 << 53) as f64;
-        let letters = draw((VOCABULARY as f64).powf(even) as u64);
-        let letter = |n: u64| char::from(b'a' + (letters >> (5 * n + 8)) as u8 % 26);
-        (0..3 + letters % 6).map(letter).collect::<String>()
-    };
-    (0..count).map(word).collect::<Vec<_>>().join(" ")
 }

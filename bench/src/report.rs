@@ -45,3 +45,9 @@ pub(crate) fn head(title: &str) {
 pub(crate) fn ratio(what: &str, value: f64, goal: &str) {
     println!("- {what}: {value:.2} (goal {goal})");
 }
+
+/// What this process has of the memory, all services that run in it included.
+pub(crate) fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("its own memory");
+    pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).map_or(0, |pages| pages * 4_096)
+}

@@ -13,7 +13,7 @@ use std::{
 };
 
 use async_nats::{Message, Subscriber};
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use selvedge_contracts::{
     fact::EntityName,
     subject::{FACT_PREFIX, Fact, LIVE_PREFIX},
@@ -33,8 +33,8 @@ use crate::{
 pub trait Take: Send + Sync + 'static {
     /// Whether facts about entities of this sort are wanted.
     fn wants(&self, entity: EntityName) -> bool;
-    /// Takes the next one.
-    fn take(&self, fact: &FactRecord);
+    /// Takes the next ones, at least one, in their order: those that were heard or read together.
+    fn take(&self, facts: &[FactRecord]);
 }
 
 /// Follows the ledger in its order.
@@ -59,6 +59,8 @@ const SILENCE_MS: u64 = 30_000;
 const STEP_MS: u64 = 2_000;
 /// Facts that are read at once.
 const PAGE: usize = 500;
+/// Heard facts that are taken at once, if so many are there already: each turn may have to wait for readers.
+const HEARD: usize = 256;
 /// How often a long reading says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 
@@ -170,7 +172,8 @@ impl Order {
                 () = stop.cancelled() => return,
                 message = live.next() => match message {
                     Some(message) => {
-                        let _ = stop.run_until_cancelled(self.hear(&message)).await;
+                        let messages = with_those_there(message, &mut live);
+                        let _ = stop.run_until_cancelled(self.hear(&messages)).await;
                     }
                     None => return,
                 },
@@ -189,41 +192,48 @@ impl Order {
         let _ = stop.run_until_cancelled(self.catch_up_or_warn()).await;
     }
 
-    /// Takes one republished fact.
-    async fn hear(&self, message: &Message) {
-        let Some(sequence) = message.headers.as_ref().and_then(crate::ledger::sequence) else {
-            return;
-        };
-        let known = self.watermark();
-        if sequence <= known {
-            return;
-        }
-        if sequence - known > 1 {
-            debug!(known, sequence, "missed facts");
-            self.catch_up_or_warn().await;
-            if self.watermark() >= sequence {
-                return;
+    /// Takes republished facts.
+    async fn hear(&self, messages: &[Message]) {
+        let (mut facts, mut at) = (Vec::new(), self.watermark());
+        for message in messages {
+            let Some(sequence) = message.headers.as_ref().and_then(crate::ledger::sequence) else {
+                continue;
+            };
+            if sequence > at + 1 {
+                debug!(known = at, sequence, "missed facts");
+                self.take(&std::mem::take(&mut facts), at).await;
+                self.catch_up_or_warn().await;
+                at = self.watermark();
             }
+            if sequence == at + 1 {
+                facts.extend(self.read(message));
+                at = sequence;
+            } // else it is known; or the next one that is heard, or the recheck, finds the rest
         }
-        if self.watermark() != sequence - 1 {
-            return; // the next one that is heard, or the recheck, finds the rest
-        }
-        let _gate = self.0.gate.lock().await;
-        self.take(message);
-        self.0.watermark.send_replace(sequence);
+        self.take(&facts, at).await;
     }
 
-    fn take(&self, message: &Message) {
+    /// Takes facts that follow on what was taken; with them, everything up to `at` has been.
+    async fn take(&self, facts: &[FactRecord], at: u64) {
+        let _gate = self.0.gate.lock().await;
+        if !facts.is_empty() {
+            self.0.taker.take(facts);
+        }
+        self.0.watermark.send_if_modified(|known| std::mem::replace(known, at.max(*known)) < at);
+    }
+
+    /// A republished fact, if it is wanted.
+    fn read(&self, message: &Message) -> Option<FactRecord> {
         let wants = |fact: Fact| self.0.taker.wants(fact.entity.name);
         if !Fact::parse(&message.subject).is_ok_and(wants) {
-            return;
+            return None;
         }
-        let Some(headers) = &message.headers else {
-            return;
-        };
-        match FactRecord::read(&message.subject, headers, &message.payload) {
-            Ok(fact) => self.0.taker.take(&fact),
-            Err(error) => warn!(error = error_chain(&error), "skipped what is no fact"),
+        match FactRecord::read(&message.subject, message.headers.as_ref()?, &message.payload) {
+            Ok(fact) => Some(fact),
+            Err(error) => {
+                warn!(error = error_chain(&error), "skipped what is no fact");
+                None
+            }
         }
     }
 
@@ -275,10 +285,21 @@ impl Order {
         let mut facts = Vec::new();
         let read = self.page(at, deadline, &mut |fact: &FactRecord| facts.push(fact.clone())).await?;
         // Taken once the page is whole: a page that breaks off is read again from its start.
-        facts.iter().for_each(|fact| self.0.taker.take(fact));
+        if !facts.is_empty() {
+            self.0.taker.take(&facts);
+        }
         self.0.watermark.send_replace(read.max(at));
         Ok(if read > at { Progress::Further { last } } else { Progress::Lagging })
     }
+}
+
+/// A message, and those behind it that have come already.
+fn with_those_there(message: Message, live: &mut Subscriber) -> Vec<Message> {
+    let mut messages = vec![message];
+    while let (true, Some(Some(message))) = (messages.len() < HEARD, live.next().now_or_never()) {
+        messages.push(message);
+    }
+    messages
 }
 
 enum Progress {

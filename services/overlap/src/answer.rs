@@ -83,6 +83,8 @@ pub struct Candidate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// Both say exactly the same, in signs without a word: the blake3 of title and description, in hexadecimal.
+    SameText(String),
     /// Words that stand in both, rarest first.
     SharedWords(Vec<String>),
     /// How near they are in meaning; thousandths.

@@ -1,7 +1,7 @@
 //! All items, as one function of the changes that were applied: the same changes give the same corpus, and the
 //! same corpus the same answers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     cells::{Cells, Place},
@@ -20,12 +20,14 @@ use crate::{
 mod chain;
 mod ids;
 mod names;
+mod pending;
 mod upkeep;
 
 pub(crate) use {
     chain::{number as state_byte, state_of},
     ids::Ids,
     names::Names,
+    pending::Pending,
     upkeep::Upkeep,
 };
 
@@ -81,8 +83,8 @@ pub(crate) struct Corpus {
     pub(crate) words: Lexicon,
     pub(crate) trigrams: Lexicon,
     pub(crate) cells: Cells,
-    /// Pending items that are compared exactly, and what of.
-    pub(crate) watched: BTreeMap<u32, Watched>,
+    /// Pending items that are compared exactly.
+    pub(crate) watched: Pending,
     /// Slots taken since the last upkeep.
     pub(crate) since_upkeep: u32,
 }
@@ -103,22 +105,6 @@ pub(crate) struct Watched {
     pub(crate) trigrams: Vec<u32>,
 }
 
-impl Watched {
-    pub(crate) fn of(text: &Text) -> Self {
-        let words = Words::of(text.title(), text.description(), |_, _| ());
-        Self::new(words, name_terms(text.paths(), text.artifacts()), trigrams::of(text.title()))
-    }
-
-    fn new(mut words: Words, names: Vec<u32>, trigrams: Vec<u32>) -> Self {
-        for list in [&mut words.title, &mut words.all] {
-            list.extend_from_slice(&names);
-            list.sort_unstable();
-            list.dedup();
-        }
-        Self { words, trigrams }
-    }
-}
-
 /// An item, ready to be taken in: all that can be done without the corpus.
 pub(crate) struct Ready {
     text: Text,
@@ -135,19 +121,20 @@ impl Ready {
         let meanings = Meanings::of(embedder, text.title(), text.description());
         let words = Words::of(text.title(), text.description(), |_, _| ());
         let trigrams = trigrams::of(text.title());
-        let names = name_terms(text.paths(), text.artifacts());
+        let names = terms_beside(&text, &words);
         Self { text, words, trigrams, names, meanings }
     }
 }
 
-/// Paths and artifact names as terms of the word index.
-pub(crate) fn name_terms<'a>(
-    paths: impl Iterator<Item = &'a str>,
-    artifacts: impl Iterator<Item = &'a str>,
-) -> Vec<u32> {
-    let paths = paths.map(|path| words::hash(&format!("path\0{path}")));
-    let mut terms: Vec<u32> =
-        paths.chain(artifacts.map(|name| words::hash(&format!("artifact\0{name}")))).collect();
+/// Terms of the word index beside the words: paths and artifact names; and all of a text that has no word, by which
+/// alone one like it can be found.
+pub(crate) fn terms_beside(text: &Text, words: &Words) -> Vec<u32> {
+    let paths = text.paths().map(|path| words::hash(&format!("path\0{path}")));
+    let artifacts = text.artifacts().map(|name| words::hash(&format!("artifact\0{name}")));
+    let mut terms: Vec<u32> = paths.chain(artifacts).collect();
+    if words.all.is_empty() && text.says_something() {
+        terms.push(words::hash(&format!("text\0{}", text.said().join("\0"))));
+    }
     terms.sort_unstable();
     terms.dedup();
     terms
@@ -168,7 +155,7 @@ impl Corpus {
             words: Lexicon::default(),
             trigrams: Lexicon::default(),
             cells: Cells::default(),
-            watched: BTreeMap::new(),
+            watched: Pending::default(),
             since_upkeep: 0,
         }
     }
@@ -219,12 +206,6 @@ impl Corpus {
         }
     }
 
-    /// All items with the sequences that they came with, in their order.
-    pub(crate) fn items(&self) -> impl Iterator<Item = (u64, Item)> {
-        let live = self.slots.iter().filter_map(|slot| Some((slot, slot.text.as_ref()?)));
-        live.map(|(slot, text)| (slot.created, self.item(slot, text)))
-    }
-
     /// The item of a slot.
     pub(crate) fn item(&self, slot: &Slot, text: &Text) -> Item {
         Item {
@@ -236,21 +217,6 @@ impl Corpus {
             scope: self.scopes.name(slot.scope).to_owned(),
             state: slot.state,
         }
-    }
-
-    /// Takes up an item of another corpus, behind all others.
-    pub(crate) fn take_up(&mut self, created: u64, item: Item) {
-        let ready = Ready::new(&*self.embedder, &item);
-        let (state, scope) = (item.state, item.scope.clone());
-        let upkeep = self.prepare(&Change::Insert(item));
-        self.insert(created, state, &scope, ready);
-        self.keep_up(upkeep);
-    }
-
-    /// Follows another corpus, whose items it has taken up.
-    pub(crate) fn follow(&mut self, sequence: u64, chain: &[u8; 32]) {
-        self.sequence = sequence;
-        self.chain = chain::reindexed(chain, sequence);
     }
 
     fn insert(&mut self, created: u64, state: State, scope: &str, ready: Ready) {
@@ -290,7 +256,7 @@ impl Corpus {
     /// Compares a pending item exactly from now on, if there is room, and one that is not no more.
     fn watch(&mut self, number: u32, state: State, watched: impl FnOnce() -> Watched) {
         if state != State::Pending {
-            self.watched.remove(&number);
+            self.watched.remove(number);
         } else if self.watched.len() < self.settings.pending {
             self.watched.insert(number, watched());
         }
@@ -300,8 +266,11 @@ impl Corpus {
         let Some(number) = self.find(id) else { return };
         let Some(slot) = self.slots.get_mut(number as usize) else { return };
         slot.state = state;
-        if let Some(watched) = slot.text.as_ref().map(Watched::of) {
-            self.watch(number, state, || watched);
+        let is_watched = state == State::Pending && self.watched.len() < self.settings.pending;
+        match slot.text.as_ref().filter(|_| is_watched).map(Watched::of) {
+            Some(watched) => self.watched.insert(number, watched),
+            None if state != State::Pending => self.watched.remove(number),
+            None => {}
         }
     }
 
@@ -324,7 +293,7 @@ impl Corpus {
     /// Takes an item out; its slot stays, empty.
     fn remove(&mut self, id: &str) -> Option<Slot> {
         let number = self.ids.remove(id, &self.slots)?;
-        self.watched.remove(&number);
+        self.watched.remove(number);
         let lengths = self.lengths.get(number as usize).copied().unwrap_or_default();
         self.words_in_all -= u64::from(lengths.words);
         let slot = self.slots.get_mut(number as usize)?;

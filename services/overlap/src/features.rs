@@ -10,7 +10,7 @@ use crate::{
     fixed::{ONE, share},
     fusion::Weights,
     item::Text,
-    profile::{Meanings, Profile},
+    profile::{Meanings, Profile, Words},
     rules::{number::Numbers, polarity::Polarity},
     vector::cosine,
 };
@@ -24,6 +24,10 @@ pub struct Features {
     pub numbers_differ: bool,
     /// Whether they ask for opposite things.
     pub is_opposite: bool,
+    /// Whether their titles differ in nothing but what makes them opposite.
+    pub is_only_opposite: bool,
+    /// Whether they say the same without a word: nothing but signs.
+    pub is_same_text: bool,
     /// Share of paths that both have.
     pub paths: i32,
     /// Share of artifact names that both have.
@@ -91,6 +95,11 @@ pub(crate) fn is_bounded_by_a_glance(weights: &Weights) -> bool {
     [title, body, cross, trigrams] == [0; 4] && weights.numbers_differ <= 0 && weights.opposite <= 0
 }
 
+/// Whether two texts say the same without a word; `words` are those of the first.
+pub(crate) fn is_same_text(words: &Words, one: &Text, other: &Text) -> bool {
+    words.all.is_empty() && one.says_something() && one.said() == other.said()
+}
+
 /// One of two texts. What rules look at is worked out when it is first asked for.
 pub(crate) struct Side<'a> {
     text: &'a Text,
@@ -156,9 +165,13 @@ pub(crate) fn complete(features: Features, one: &Side<'_>, other: &Side<'_>) -> 
     *body = bodies.map_or(title_meaning, |(a, b)| cosine(a, b));
     *cross = cosine(&a.title, &b.whole).max(cosine(&b.title, &a.whole));
     *spelling = trigrams(one.trigrams, other.trigrams);
+    let opposes = || one.polarity().opposes(other.polarity());
+    let is_only_opposite = || one.polarity().differs_only_so(other.polarity());
+    let is_opposite = is_same_but_for_a_word(*shorter_title) && opposes();
     Features {
         numbers_differ: numbers_differ(one, other, *all),
-        is_opposite: is_same_but_for_a_word(*shorter_title) && one.polarity().opposes(other.polarity()),
+        is_opposite,
+        is_only_opposite: is_opposite && is_only_opposite(),
         shares,
         ..features
     }

@@ -25,11 +25,13 @@ pub struct Weights {
     pub artifacts: i32,
     /// Within one scope.
     pub same_scope: i32,
+    /// For the same text without a word: nothing else speaks for it.
+    pub same_text: i32,
 }
 
 impl Default for Weights {
     /// Fitted by the bench to candidate lists of two corpora (`bench/README.md`, "Overlap"), the bias then moved so
-    /// that one in five new tickets would find a candidate of a score of 500. The last five are set by hand: the
+    /// that one in five new tickets would find a candidate of a score of 500. The last six are set by hand: the
     /// corpora carry no such evidence, or number their tickets by habit.
     fn default() -> Self {
         Self {
@@ -40,6 +42,7 @@ impl Default for Weights {
             paths: 1_000,
             artifacts: 2_000,
             same_scope: 1_500,
+            same_text: 16_000,
         }
     }
 }
@@ -54,6 +57,7 @@ impl Weights {
             part(self.paths, features.paths),
             part(self.artifacts, features.artifacts),
             part(self.same_scope, if features.same_scope { ONE } else { 0 }),
+            part(self.same_text, if features.is_same_text { ONE } else { 0 }),
         ];
         let sum = learned.chain(rules).fold(i64::from(self.bias), |sum, part| sum + part);
         i32::try_from(sum).unwrap_or(if sum < 0 { i32::MIN } else { i32::MAX })
@@ -109,6 +113,10 @@ pub enum Level {
 impl Thresholds {
     /// What a pair of this score is held for; nothing where it is below all.
     pub fn level(&self, score: u16, features: &Features) -> Option<Level> {
+        // Short ones have too little in common for a score that says something: the rest of their words does.
+        if features.is_only_opposite {
+            return Some(Level::Opposite);
+        }
         if score < self.similar {
             return None;
         }
@@ -140,6 +148,8 @@ mod tests {
         let opposite = Features { is_opposite: true, ..alike() };
         assert_eq!(thresholds.level(1_000, &opposite), Some(Level::Opposite));
         assert_eq!(thresholds.level(thresholds.similar - 1, &opposite), None);
+        let only = Features { is_only_opposite: true, ..opposite };
+        assert_eq!(thresholds.level(0, &only), Some(Level::Opposite));
     }
 
     #[test]

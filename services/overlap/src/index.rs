@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::{
     answer::{Candidate, Checked, Query, Readable, Reason},
-    corpus::{Corpus, Ready},
+    corpus::{Corpus, Ready, Upkeep},
     embed::Embedder,
     error::{ApplyError, SnapshotError},
-    features::{Features, compare},
+    features::{Features, compare, is_same_text},
     fixed::logistic,
     fusion::{Level, Thresholds},
     item::{Change, Item, Text},
@@ -39,6 +39,14 @@ pub struct Index {
     changing: Mutex<()>,
     scores: Mutex<Vec<Scores>>,
     model_hash: String,
+}
+
+/// What was worked out of a change before its turn.
+pub(crate) struct Prepared {
+    ready: Option<Ready>,
+    upkeep: Option<Upkeep>,
+    /// The sequence behind which it was.
+    after: u64,
 }
 
 /// How two items are alike, and why.
@@ -101,10 +109,32 @@ impl Index {
     /// in no replica.
     pub fn apply(&self, sequence: u64, change: &Change) -> Result<(), ApplyError> {
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.apply_prepared(sequence, change, self.prepare(change))
+    }
+
+    /// All of a change that can be worked out before its turn: what takes long.
+    pub(crate) fn prepare(&self, change: &Change) -> Prepared {
         let ready = self.ready(change);
-        let upkeep = self.read(|corpus| corpus.prepare(change));
+        self.read(|corpus| Prepared { ready, upkeep: corpus.prepare(change), after: corpus.sequence })
+    }
+
+    /// As [`Self::apply`], by whoever sees to it that one change comes after the other. What was worked out for
+    /// another moment is worked out again.
+    pub(crate) fn apply_prepared(
+        &self,
+        sequence: u64,
+        change: &Change,
+        prepared: Prepared,
+    ) -> Result<(), ApplyError> {
         let mut corpus = self.corpus.write().unwrap_or_else(PoisonError::into_inner);
+        let Prepared { ready, upkeep, after } = prepared;
+        let upkeep = if after == corpus.sequence { upkeep } else { corpus.prepare(change) };
         corpus.apply(sequence, change, ready, upkeep)
+    }
+
+    /// How many changes can be made for certain without an upkeep.
+    pub(crate) fn before_upkeep(&self) -> usize {
+        self.read(Corpus::before_upkeep)
     }
 
     fn ready(&self, change: &Change) -> Option<Ready> {
@@ -162,7 +192,8 @@ impl Index {
         self.read(|corpus| {
             let rarity = corpus.rarity();
             let features = compare([&one, &other], [&first, &second], |word| rarity.of(corpus.count(word)));
-            let features = with_names(features, &one, &other, same_scope);
+            let is_same_text = is_same_text(&first.words, &one, &other);
+            let features = Features { is_same_text, ..with_names(features, &one, &other, same_scope) };
             let score = corpus.settings.weights.score(&features);
             let words = second.words.weighed(|word| rarity.of(corpus.count(word)));
             let words = words.map(|word| (word.key, word.weight));
@@ -214,35 +245,7 @@ impl Index {
         self.len() == 0
     }
 
-    /// Another index of the same items at the same sequence, with another model or other settings. This one goes
-    /// on answering meanwhile, and taking in changes: those behind the new one's sequence ([`Stats`]) are to be
-    /// applied to it before it takes this one's place. Replicas that do so at the same sequence agree; one that
-    /// does so at another has another `index_hash`. `progress` is told items done, and all.
-    ///
-    /// # Errors
-    /// The settings allow fewer items than there are.
-    pub fn reindexed(
-        &self,
-        embedder: Arc<dyn Embedder>,
-        settings: Settings,
-        mut progress: impl FnMut(usize, usize),
-    ) -> Result<Self, ApplyError> {
-        let (items, sequence, chain) =
-            self.read(|corpus| (corpus.items().collect::<Vec<_>>(), corpus.sequence, corpus.chain));
-        if items.len() > settings.items {
-            return Err(ApplyError::Full(settings.items));
-        }
-        let mut corpus = Corpus::new(Arc::clone(&embedder), settings);
-        let all = items.len();
-        for (done, (created, item)) in (1..).zip(items) {
-            corpus.take_up(created, item);
-            progress(done, all);
-        }
-        corpus.follow(sequence, &chain);
-        Ok(Self::over(corpus, embedder))
-    }
-
-    /// Writes all of it. Changes wait meanwhile, checks do not.
+    /// Writes all of it. Changes wait meanwhile, and checks behind a change that waits.
     ///
     /// # Errors
     /// It cannot be written.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::wordpiece::is_other;
+
 /// Bytes that are looked at and kept: more of a text says little more about what it is.
 pub(crate) const TITLE_BYTES: usize = 512;
 /// As [`TITLE_BYTES`], of a description.
@@ -136,6 +138,17 @@ impl Text {
     pub(crate) fn description(&self) -> &str {
         let [_, title, description] = self.ends;
         self.part(title, description)
+    }
+
+    /// What it says, and nothing around it.
+    pub(crate) fn said(&self) -> [&str; 2] {
+        [self.title().trim(), self.description().trim()]
+    }
+
+    /// Whether it has anything that can be seen.
+    pub(crate) fn says_something(&self) -> bool {
+        let is_seen = |c: char| !c.is_whitespace() && c != '\u{fffd}' && !is_other(c);
+        self.said().iter().any(|part| part.contains(is_seen))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

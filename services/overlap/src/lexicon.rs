@@ -27,6 +27,13 @@ pub(crate) struct Term {
     pub(crate) marked_weight: u32,
 }
 
+impl Term {
+    #[inline]
+    const fn weight_at(&self, is_marked: bool) -> u32 {
+        if is_marked { self.marked_weight } else { self.weight }
+    }
+}
+
 /// How much of the lists is read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reach {
@@ -70,6 +77,12 @@ impl Scores {
             self.used += usize::from(*score == 0);
             *score = score.saturating_add(weight);
         }
+    }
+
+    /// Adds what a term counts to the score of each slot that has it, marked or not.
+    pub(crate) fn add_all(&mut self, term: &Term, places: impl ExactSizeIterator<Item = (u32, bool)>) {
+        self.reserve(places.len());
+        places.for_each(|(slot, is_marked)| self.add(slot, term.weight_at(is_marked)));
     }
 
     /// Shows each slot with a score to `see`, and forgets them all.
@@ -146,7 +159,7 @@ impl Lexicon {
                     }
                     budget -= 1;
                 }
-                scores.add(slot, if is_marked { term.marked_weight } else { term.weight });
+                scores.add(slot, term.weight_at(is_marked));
                 ControlFlow::Continue(())
             });
         }

@@ -44,6 +44,7 @@ pub(crate) fn reasons(
     let paths = common(one.paths(), || other.paths());
     let artifacts = common(one.artifacts(), || other.artifacts());
     let words = spelt.shared(words);
+    reasons.extend(features.is_same_text.then(|| Reason::SameText(digest(one))));
     reasons.extend((!artifacts.is_empty()).then_some(Reason::SameArtifacts(artifacts)));
     reasons.extend((!paths.is_empty()).then_some(Reason::SamePaths(paths)));
     reasons.extend((!words.is_empty()).then_some(Reason::SharedWords(words)));
@@ -53,6 +54,11 @@ pub(crate) fn reasons(
     reasons.extend(features.is_opposite.then_some(Reason::Opposite));
     reasons.extend((kind > 0).then_some(Reason::KindDiffers));
     reasons
+}
+
+/// blake3 over what a text says, in hexadecimal: title and description, a zero byte between them.
+fn digest(text: &Text) -> String {
+    blake3::hash(text.said().join("\0").as_bytes()).to_hex().as_str().to_owned()
 }
 
 fn common<'a, I: Iterator<Item = &'a str>>(

@@ -5,8 +5,8 @@ use hashbrown::HashMap;
 use crate::{
     answer::{Query, Readable},
     common::{Common, Weights, Word},
-    corpus::{Corpus, Watched, name_terms},
-    features::{Beside, Features, Side, complete, glance, is_bounded_by_a_glance},
+    corpus::{Corpus, terms_beside},
+    features::{Beside, Features, Side, complete, glance, is_bounded_by_a_glance, is_same_text},
     fixed::{ONE, share},
     item::{NAMES, State, Text},
     lexicon::{Reach, Scores, Term},
@@ -36,7 +36,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn new(profile: Profile, text: Text) -> Self {
-        let names = name_terms(text.paths(), text.artifacts());
+        let names = terms_beside(&text, &profile.words);
         Self { profile, text, names }
     }
 }
@@ -164,11 +164,10 @@ impl Corpus {
                 self.offer_found(&mut top, slot, score * self.norm(&norms, slot), view);
             }
         });
-        terms.sort_unstable_by_key(|term| term.key);
-        for (slot, watched) in self.watched_apart() {
-            let score = watched_words(&terms, watched);
+        self.watched.score_words(&terms, self.floor(), scores);
+        scores.drain(|slot, score| {
             self.offer(&mut top, slot, i64::from(score) * self.norm(&norms, slot), view);
-        }
+        });
         top.into_slots()
     }
 
@@ -187,11 +186,8 @@ impl Corpus {
                 self.offer_found(&mut top, slot, self.spelling(slot, score), view);
             }
         });
-        groups.sort_unstable();
-        for (slot, watched) in self.watched_apart() {
-            let common = watched.trigrams.iter().filter(|group| groups.binary_search(group).is_ok()).count();
-            self.offer(&mut top, slot, self.spelling(slot, common as u32), view);
-        }
+        self.watched.score_trigrams(&terms, self.floor(), scores);
+        scores.drain(|slot, score| self.offer(&mut top, slot, self.spelling(slot, score), view));
         top.into_slots()
     }
 
@@ -215,11 +211,7 @@ impl Corpus {
 
     /// Whether a slot is scored beside the index, being pending and too old to be read there for certain.
     fn is_watched_apart(&self, slot: u32) -> bool {
-        slot < self.floor() && self.watched.contains_key(&slot)
-    }
-
-    fn watched_apart(&self) -> impl Iterator<Item = (u32, &Watched)> {
-        self.watched.range(..self.floor()).map(|(slot, watched)| (*slot, watched))
+        slot < self.floor() && self.watched.contains(slot)
     }
 
     /// What a score is multiplied by for each length of a text, 8 bits behind the point: BM25 with words counted
@@ -289,9 +281,11 @@ impl<'a> Glancer<'a> {
             Word { key, weight, is_in_title }
         };
         let common = Common::of(self.weights, &self.words, unpack(&slot.words).map(weigh));
-        let features = Features { shares: glance(&common, beside), ..Features::default() };
+        let text = slot.text.as_ref()?;
+        let is_same_text = is_same_text(&asked.words, &self.asked.text, text);
+        let features = Features { shares: glance(&common, beside), is_same_text, ..Features::default() };
         let same_scope = self.scope == Some(slot.scope);
-        let features = with_names(features, &self.asked.text, slot.text.as_ref()?, same_scope);
+        let features = with_names(features, &self.asked.text, text, same_scope);
         Some(Compared { slot: number, logit: self.corpus.settings.weights.logit(&features), features })
     }
 }
@@ -331,15 +325,4 @@ fn common_share<'a, I: Iterator<Item = &'a str>>(
         return 0;
     }
     share(common, count + other().count() as u64 - common).min(ONE)
-}
-
-/// What a pending item's words score: as the index would have it without a budget.
-fn watched_words(terms: &[Term], watched: &Watched) -> u32 {
-    let words = &watched.words;
-    let of = |word: &u32| {
-        let at = terms.binary_search_by_key(word, |term| term.key).ok()?;
-        let term = terms.get(at)?;
-        Some(if words.is_in_title(*word) { term.marked_weight } else { term.weight })
-    };
-    words.all.iter().filter_map(of).fold(0, u32::saturating_add)
 }

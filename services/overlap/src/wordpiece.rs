@@ -128,7 +128,7 @@ fn normal(text: &str) -> impl Iterator<Item = char> {
         .flat_map(char::to_lowercase)
 }
 
-fn is_other(c: char) -> bool {
+pub(crate) fn is_other(c: char) -> bool {
     use Category::{Control, Format, PrivateUse, Surrogate, Unassigned};
     matches!(get_general_category(c), Control | Format | PrivateUse | Surrogate | Unassigned)
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use selvedge_overlap::{
-    ApplyError, Change, Index, Item, Level, Query, Readable, Reason, Settings, State, StaticModel,
+    ApplyError, Change, Index, Item, Level, Query, Readable, Reason, Settings, State, StaticModel, Thresholds,
 };
 
 fn index(settings: Settings) -> Index {
@@ -270,10 +270,15 @@ fn texts_that_say_nothing_are_held_for_nothing() {
     }
     for one in nothing {
         let checked = index.check(&query(one), &Readable::All, 10);
-        assert!(checked.candidates.iter().all(|found| found.level.is_none()), "{one:?}: {checked:?}");
+        // Signs that can be seen are the same as themselves, and that is all.
+        let is_seen = one.chars().any(|c| c.is_alphanumeric() || c.is_ascii_punctuation() || c > '\u{1f000}');
+        let alike: Vec<_> = checked.candidates.iter().filter(|found| found.level.is_some()).collect();
+        let expected: &[&str] = if is_seen { &[one] } else { &[] };
+        assert_eq!(alike.iter().map(|found| found.title.as_str()).collect::<Vec<_>>(), expected, "{one:?}");
         assert!(checked.weak_meaning || one == "the of and", "{one:?}");
         for other in nothing {
-            assert_eq!(held_for(&index, one, other), None, "{one:?} {other:?}");
+            let expected = (one == other && is_seen).then_some(Level::Strong);
+            assert_eq!(held_for(&index, one, other), expected, "{one:?} {other:?}");
         }
     }
 }
@@ -329,4 +334,45 @@ fn other_languages_are_found_by_their_words_and_said_to_be_weak() {
         assert_eq!(checked.candidates[0].id, number.to_string(), "{title}");
     }
     assert!(!index.check(&query("Make the search page faster"), &Readable::All, 10).weak_meaning);
+}
+
+#[test]
+fn short_opposites_are_said_to_be_some_where_the_rest_is_the_same() {
+    let index = index(Settings::default());
+    for (sequence, title) in
+        (1..).zip(["Disable the cache", "Start without TLS", "Disable the queue of mails"])
+    {
+        index.apply(sequence, &Change::Insert(item(title, title))).unwrap();
+    }
+    let level = |asked: &str, id: &str| {
+        let found = index.check(&query(asked), &Readable::All, 10).candidates;
+        found.into_iter().find(|found| found.id == id).and_then(|found| found.level)
+    };
+    assert_eq!(level("Enable the cache", "Disable the cache"), Some(Level::Opposite));
+    assert_eq!(level("Start with TLS", "Start without TLS"), Some(Level::Opposite));
+    assert_eq!(level("Enable the cache", "Disable the queue of mails"), None);
+    let [one, other] = ["Enable the cache", "Disable the cache"].map(|title| item("", title));
+    let explained = index.explain(&one, &other, &Thresholds::default());
+    assert_eq!(explained.level, Some(Level::Opposite));
+    assert!(explained.reasons.contains(&Reason::Opposite), "{explained:?}");
+}
+
+#[test]
+fn the_same_text_without_a_word_is_found_and_no_other() {
+    let index = index(Settings { newest: 1, ..Settings::default() });
+    let texts = ["🚀🔥🚀", "🔥🚀🔥", "{}[]();", "::<>::", "!!!", "???"];
+    for (sequence, text) in (1..).zip(texts) {
+        let state = if sequence % 2 == 0 { State::Existing } else { State::Pending };
+        index.apply(sequence, &Change::Insert(Item { state, ..item(text, text) })).unwrap();
+    }
+    for text in texts {
+        let found = index.check(&query(&format!(" {text} ")), &Readable::All, 10).candidates;
+        let same: Vec<_> = found.iter().filter(|found| found.level.is_some()).collect();
+        assert_eq!(same.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), [text], "{found:#?}");
+        assert_eq!(same[0].level, Some(Level::Strong), "{found:#?}");
+        assert!(matches!(&same[0].reasons[0], Reason::SameText(digest) if digest.len() == 64), "{found:#?}");
+    }
+    let other = Query { description: "…".into(), ..query(texts[0]) };
+    assert_eq!(ids(&index, &other), Vec::<String>::new(), "its description is another");
+    assert_eq!(index.explain(&Item::default(), &Item::default(), &Thresholds::default()).level, None);
 }

@@ -184,32 +184,6 @@ fn a_snapshot_and_what_came_after_it_are_the_whole() {
 }
 
 #[test]
-fn an_index_made_anew_beside_the_old_one_has_all_items_and_agrees_with_its_like() {
-    let changes = changes(2_500);
-    let (before, after) = changes.split_at(changes.len() / 2);
-    let old = Index::new(model(), settings());
-    apply(&old, before);
-    let other = Settings { weights: Weights { same_scope: 0, ..Weights::default() }, ..settings() };
-    let mut seen = Vec::new();
-    let anew = old.reindexed(model(), other.clone(), |done, all| seen.push((done, all))).unwrap();
-    let twin = old.reindexed(model(), other.clone(), |_, _| ()).unwrap();
-    let items = old.stats().items;
-    assert_eq!(seen, (1..=items).map(|done| (done, items)).collect::<Vec<_>>());
-    assert_eq!((anew.stats().items, anew.stats().sequence), (items, old.stats().sequence));
-    assert_ne!(answer(&anew, 1).index_hash, answer(&old, 1).index_hash, "their cells are not the same");
-    assert_ne!(answer(&anew, 1).model_hash, answer(&old, 1).model_hash);
-    for index in [&old, &anew, &twin] {
-        apply(index, after);
-    }
-    for number in 0..2_500 {
-        assert_eq!(anew.item(&format!("t/{number}")), old.item(&format!("t/{number}")));
-    }
-    assert_eq!(answers(&anew), answers(&twin));
-    let few = Settings { items: 10, ..other };
-    assert!(old.reindexed(model(), few, |_, _| ()).is_err());
-}
-
-#[test]
 fn a_damaged_snapshot_is_refused() {
     let index = Index::new(model(), settings());
     apply(&index, &changes(300));

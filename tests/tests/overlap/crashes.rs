@@ -1,7 +1,7 @@
 //! kill -9 of a replica between a proposal and its answer.
 
 use selvedge_contracts::{
-    payload::overlap::{CreationState, Verdict},
+    payload::overlap::{CreationState, ProposeReply, Verdict},
     role::Service,
 };
 use selvedge_overlap::service::Config;
@@ -59,17 +59,51 @@ async fn what_nobody_asks_for_again_is_seen_by_others_and_its_check_is_completed
     scene.comes_to(first, CreationState::Cleared).await;
 }
 
+/// Trials without `SELVEDGE_TRIALS`.
+const TRIALS: u64 = 30;
+/// Every so many trials a replica is killed among the racers.
+const KILL_EVERY: u64 = 5;
+
+/// One trial in which a replica is killed: at once, after it recorded a proposal, or before it answered. Whether it
+/// came to that: another one may have answered all.
+async fn race_and_kill(scene: &Scene, seed: u64, racers: usize) -> (Vec<ProposeReply>, bool) {
+    let (bus, name) = (&scene.fabric.bus, format!("victim{seed}"));
+    let dying = |step| Replica::dying_service(Service::Overlap, REPLICA, bus, &name, step);
+    let mut victim = match seed / KILL_EVERY % 3 {
+        0 => {
+            let victim = Replica::start_service(Service::Overlap, REPLICA, bus, &bus.url(), &name);
+            let killing = async { victim.kill9() };
+            let (answers, ()) = tokio::join!(crate::racing::race(scene, seed, racers), killing);
+            return (answers, true);
+        }
+        1 => dying("proposed"),
+        _ => dying("checked"),
+    };
+    let answers = crate::racing::race(scene, seed, racers).await;
+    (answers, victim.has_ended())
+}
+
+/// As many trials as `SELVEDGE_TRIALS` says, over two replicas and, now and then, a third one that is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_racers_one_stands_alone_also_when_a_replica_is_killed_among_them() {
-    let scene = Scene::start().await;
-    let bus = &scene.fabric.bus;
+async fn in_every_trial_one_stands_alone_also_when_a_replica_is_killed_among_the_racers() {
+    let trials = std::env::var("SELVEDGE_TRIALS").map_or(TRIALS, |count| count.parse().unwrap());
     let first = rand::random_range(0..1_000_000);
-    for seed in first..first + 6 {
-        let victim =
-            Replica::start_service(Service::Overlap, REPLICA, bus, &bus.url(), &format!("victim{seed}"));
-        let racing = crate::racing::race(&scene, seed, 2 + (seed % 4) as usize);
-        let killing = async { victim.kill9() };
-        let (answers, ()) = tokio::join!(racing, killing);
-        crate::racing::one_stands_alone(seed, &answers);
+    println!("{trials} trials from seed {first}");
+    let (mut killed, mut racers) = (0, 0);
+    let seeds: Vec<u64> = (first..first + trials).collect();
+    for seeds in seeds.chunks(crate::racing::TOPICS) {
+        // No two trials of one fabric are about the same.
+        let scene = Scene::start_with(2, |config| config).await;
+        for seed in seeds {
+            let count = 2 + (seed % 15) as usize;
+            let (answers, is_killed) = match seed.is_multiple_of(KILL_EVERY) {
+                true => race_and_kill(&scene, *seed, count).await,
+                false => (crate::racing::race(&scene, *seed, count).await, false),
+            };
+            crate::racing::one_stands_alone(*seed, &answers);
+            (racers, killed) = (racers + count, killed + u64::from(is_killed));
+        }
     }
+    assert!(killed > 0, "{trials} trials and nobody was killed");
+    println!("{racers} racers in {trials} trials, {killed} replicas killed");
 }

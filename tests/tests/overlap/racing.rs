@@ -84,6 +84,8 @@ const TOPIC: usize = 5;
 /// Topics of `TOPIC` words, of which no two share more than one: lines over a field of this order. As many seeds
 /// in a row as its square have a topic each.
 const ORDER: usize = 11;
+/// Seeds in a row that have a topic each.
+pub(crate) const TOPICS: usize = ORDER * ORDER;
 
 /// A topic that looks like no other one's.
 fn topic(seed: u64) -> String {
@@ -112,9 +114,7 @@ pub(crate) async fn race(scene: &Scene, seed: u64, racers: usize) -> Vec<Propose
     let wanted: Vec<_> = titles(seed, racers)
         .into_iter()
         .enumerate()
-        .map(|(racer, title)| {
-            task(&format!("agent{racer}-0000000{racer}"), &format!("{seed}-{racer}"), &title)
-        })
+        .map(|(racer, title)| task(&format!("agent{racer}-{racer:08x}"), &format!("{seed}-{racer}"), &title))
         .collect();
     let answers = join_all(wanted.iter().map(|wanted| propose(&scene.dispatcher, wanted))).await;
     let mut answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
@@ -147,7 +147,7 @@ pub(crate) fn one_stands_alone(seed: u64, answers: &[ProposeReply]) {
 async fn of_racers_over_two_replicas_one_stands_alone_and_every_other_sees_an_earlier_one() {
     let scene = Scene::start_with(2, |config| config).await;
     let first = rand::random_range(0..1_000_000);
-    for seed in first..first + (ORDER * ORDER) as u64 {
+    for seed in first..first + TOPICS as u64 {
         let racers = 2 + (seed % 5) as usize;
         let answers = race(&scene, seed, racers).await;
         one_stands_alone(seed, &answers);

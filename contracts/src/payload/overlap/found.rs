@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Basis, CreationState};
-use crate::id::{Caller, CreationId, KindName, Mission, Owner};
+use crate::id::{Caller, CreationId, Digest, KindName, Mission, Owner};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -90,6 +90,8 @@ impl std::fmt::Display for Level {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// Both say exactly the same, in signs without a word: the blake3 of title and description.
+    SameText(Digest),
     /// Words that stand in both, rarest first.
     SharedWords(Vec<String>),
     /// How near they are in meaning; thousandths.

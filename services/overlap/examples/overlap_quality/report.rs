@@ -87,6 +87,7 @@ pub(crate) fn single_features(lists: &Lists) {
         paths: 0,
         artifacts: 0,
         same_scope: 0,
+        same_text: 0,
     };
     for alone in [0, 1, 4, 6, 8, 9, 10] {
         let mut weights = nothing.clone();

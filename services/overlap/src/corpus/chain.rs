@@ -17,14 +17,6 @@ pub(crate) fn next(before: &[u8; 32], sequence: u64, change: &Change) -> [u8; 32
     *hasher.finalize().as_bytes()
 }
 
-/// The hash after everything was indexed anew at a sequence: items are the same, their slots and cells are not.
-pub(crate) fn reindexed(before: &[u8; 32], sequence: u64) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(before).update(&sequence.to_le_bytes());
-    add(&mut hasher, &[4]);
-    *hasher.finalize().as_bytes()
-}
-
 /// What the index keeps of an item: the answers depend on no more.
 fn add_item(hasher: &mut blake3::Hasher, kind: u8, item: &Item) {
     hasher.update(&[kind, number(item.state)]);

@@ -48,9 +48,14 @@ impl Corpus {
         Some(Upkeep { centroids: trained, moves })
     }
 
+    /// How many changes can be made for certain without one becoming due.
+    pub(crate) fn before_upkeep(&self) -> usize {
+        SLOTS.saturating_sub(self.since_upkeep + 1) as usize
+    }
+
     /// Whether a slot's vector stands in the tail, however many there are.
     fn stays(&self, slot: u32) -> bool {
-        slot >= self.floor() || self.watched.contains_key(&slot)
+        slot >= self.floor() || self.watched.contains(slot)
     }
 
     /// Does what is due.
@@ -100,10 +105,7 @@ impl Corpus {
         }
         self.trigrams.renumber(number);
         self.cells.renumber(number);
-        self.watched = std::mem::take(&mut self.watched)
-            .into_iter()
-            .filter_map(|(slot, watched)| Some((number(slot)?, watched)))
-            .collect();
+        self.watched.renumber(number);
         let lengths = std::mem::take(&mut self.lengths).into_iter().zip(&numbers);
         self.lengths = lengths.filter_map(|(length, number)| number.map(|_| length)).collect();
         self.slots.retain(|slot| slot.text.is_some());

@@ -73,6 +73,30 @@ impl Polarity {
             || self.is_turned(other)
     }
 
+    /// Whether two titles have a word in common, and each of the others has an opposite in the table, says no, or
+    /// turns round a word of the other title.
+    pub(crate) fn differs_only_so(&self, other: &Self) -> bool {
+        let stems = |words: &[Box<str>]| -> Vec<u32> {
+            words.iter().filter_map(|word| crate::words::stem_hash(word)).collect()
+        };
+        let (one, two) = (stems(&self.words), stems(&other.words));
+        let turns = |word: &str, others: &[Box<str>]| {
+            OPPOSITES.contains_key(word)
+                || NEGATIONS.binary_search(&word).is_ok()
+                || turned(word, others)
+                || others.iter().any(|other| turned(other, std::slice::from_ref(&word.into())))
+        };
+        let is_rest_the_same = |words: &[Box<str>], theirs: &[u32], others: &[Box<str>]| {
+            words.iter().all(|word| {
+                let stem = crate::words::stem_hash(word);
+                stem.is_none_or(|stem| theirs.contains(&stem)) || turns(word, others)
+            })
+        };
+        one.iter().any(|stem| two.contains(stem))
+            && is_rest_the_same(&self.words, &two, &other.words)
+            && is_rest_the_same(&other.words, &one, &self.words)
+    }
+
     /// Lines of which only one side is there.
     fn only(&self) -> [[u64; 4]; 2] {
         let [left, right] = self.sides;
@@ -92,18 +116,20 @@ impl Polarity {
 
     /// Whether a word of one is a word of the other with a prefix that turns it round.
     fn is_turned(&self, other: &Self) -> bool {
-        let turned = |word: &str, words: &[Box<str>]| {
-            PREFIXES.iter().any(|prefix| {
-                word.strip_prefix(prefix)
-                    .is_some_and(|rest| rest.len() >= 4 && words.iter().any(|word| same_root(word, rest)))
-            })
-        };
         let lacks = |word: &str, words: &[Box<str>]| !words.iter().any(|other| **other == *word);
         let one_way = |one: &Self, two: &Self| {
             one.words.iter().any(|word| lacks(word, &two.words) && turned(word, &two.words))
         };
         one_way(self, other) || one_way(other, self)
     }
+}
+
+/// Whether a word is one of these words with a prefix that turns it round.
+fn turned(word: &str, words: &[Box<str>]) -> bool {
+    PREFIXES.iter().any(|prefix| {
+        word.strip_prefix(prefix)
+            .is_some_and(|rest| rest.len() >= 4 && words.iter().any(|word| same_root(word, rest)))
+    })
 }
 
 /// Whether two words differ in an ending at most.
@@ -129,6 +155,24 @@ mod tests {
         assert!(opposite("Accept valid names", "Accept invalid names"));
         assert!(opposite("Do not log bodies", "Log bodies"));
         assert!(opposite("Compress the archive", "Decompress the archive"));
+    }
+
+    #[test]
+    fn what_differs_in_nothing_but_its_direction_is_told_from_what_differs_in_more() {
+        let only = |one: &str, other: &str| {
+            let (one, other) = (Polarity::of(one), Polarity::of(other));
+            assert_eq!(one.differs_only_so(&other), other.differs_only_so(&one));
+            one.opposes(&other) && one.differs_only_so(&other)
+        };
+        assert!(only("Enable the cache", "Disable the cache"));
+        assert!(only("Enable caching", "Disable the cache"), "endings do not count");
+        assert!(only("Start with TLS", "Start without TLS"));
+        assert!(only("Do not log bodies", "Log bodies"));
+        assert!(only("Compress the archive", "Decompress the archive"));
+        assert!(!only("Enable the cache", "Disable the queue"), "nothing is the same");
+        assert!(!only("Enable the cache", "Disable the cache of avatars"), "another word");
+        assert!(!only("Enable", "Disable"), "no word in common");
+        assert!(!only("Enable the cache", "Enable the cache"), "no opposite");
     }
 
     #[test]

@@ -112,19 +112,12 @@ impl Book {
     /// Takes in a fact about a creation; answers with what the index has to take in.
     pub(crate) fn own(&mut self, sequence: u64, kind: &str, at_ms: u64, after: &Creation) -> Option<Change> {
         let number = after.creation.number();
-        let has_text =
-            [CREATION_PROPOSED.kind, CREATION_EDITED.kind, CREATION_REOPENED.kind].map(|kind| kind.name);
-        let has_text = has_text.contains(&kind);
+        let has_text = has_text(kind);
         if kind == CREATION_DECIDED.kind.name {
             self.remember(after);
         }
         let before = self.take_out(number);
-        let there = match after.state {
-            CreationState::Merged | CreationState::Discarded => 0,
-            CreationState::Existing => sequence,
-            _ => before.as_ref().map_or(0, |record| record.there),
-        };
-        let state = if there > 0 { CreationState::Existing } else { after.state };
+        let (state, there) = stands(before.as_ref(), sequence, after.state);
         let (place, placed_at_ms) = match &before {
             Some(before) if !has_text => (before.place, before.placed_at_ms),
             _ => (sequence, at_ms),
@@ -148,8 +141,24 @@ impl Book {
             into,
         };
         self.put_in(number, record);
-        let item = || Kept::of(after).into_item(index_id(number), after.mission.as_str(), index_state(state));
+        let item = || item(after, state);
         change(before.as_ref(), state, number, has_text, item)
+    }
+
+    /// The change with the text that the index would have to take in if this fact about a creation came next; none
+    /// if it takes in no text. So that the text can be worked out before its turn.
+    pub(crate) fn foresee(&self, sequence: u64, kind: &str, after: &Creation) -> Option<Change> {
+        let before = self.get(after.creation.number());
+        let (state, _) = stands(before, sequence, after.state);
+        let is_new = before.is_none_or(|record| !record.state.is_alive());
+        (state.is_alive() && (is_new || has_text(kind))).then(|| Change::Insert(item(after, state)))
+    }
+
+    /// The same of what the owner of a thing says.
+    pub(crate) fn foresee_owner(&self, said: &Said) -> Option<Change> {
+        let Said::There(thing) = said else { return None };
+        let is_new = self.get(thing.number).is_none_or(|record| !record.state.is_alive());
+        is_new.then(|| Change::Insert(thing.item()))
     }
 
     /// Takes in what the owner of a thing says; answers with what the index has to take in.
@@ -185,8 +194,7 @@ impl Book {
             },
         };
         self.put_in(number, record);
-        let item = || thing.kept.into_item(index_id(number), &thing.mission, State::Existing);
-        change(before.as_ref(), state, number, false, item)
+        change(before.as_ref(), state, number, false, || thing.item())
     }
 
     fn ended(&mut self, number: u128) -> Option<Change> {
@@ -251,6 +259,36 @@ impl Book {
     /// The creation's id.
     pub(crate) fn id(number: u128) -> CreationId {
         CreationId::from_number(number)
+    }
+}
+
+/// Whether facts of a kind give a creation its text.
+fn has_text(kind: &str) -> bool {
+    [CREATION_PROPOSED.kind, CREATION_EDITED.kind, CREATION_REOPENED.kind]
+        .iter()
+        .any(|with| with.name == kind)
+}
+
+/// Where a creation stands after a fact of its own that says `said`, and which fact says that its thing is there.
+fn stands(before: Option<&Record>, sequence: u64, said: CreationState) -> (CreationState, u64) {
+    let there = match said {
+        CreationState::Merged | CreationState::Discarded => 0,
+        CreationState::Existing => sequence,
+        _ => before.map_or(0, |record| record.there),
+    };
+    (if there > 0 { CreationState::Existing } else { said }, there)
+}
+
+/// A creation as the index takes it.
+fn item(creation: &Creation, state: CreationState) -> crate::Item {
+    let id = index_id(creation.creation.number());
+    Kept::of(creation).into_item(id, creation.mission.as_str(), index_state(state))
+}
+
+impl Thing {
+    /// As the index takes it.
+    fn item(&self) -> crate::Item {
+        self.kept.clone().into_item(index_id(self.number), &self.mission, State::Existing)
     }
 }
 

@@ -15,15 +15,18 @@ use tracing::{error, warn};
 
 use super::{
     book::{Book, index_id},
-    owners,
+    owners::{self, Said},
     rule::Asks,
     shown,
     steps::Steps,
 };
-use crate::{ApplyError, Embedder, Index, Query, Readable, Settings};
+use crate::{ApplyError, Embedder, Index, Query, Readable, Settings, index::Prepared};
 
 /// Candidates that a creation is shown.
 const MOST: usize = overlap::DEFAULT_CANDIDATES;
+
+/// Facts that are taken in at once: checks wait for as many.
+const AT_ONCE: usize = 32;
 
 /// The book and the index, after the same facts.
 pub(crate) struct Held {
@@ -61,34 +64,54 @@ impl Held {
 
     /// Takes in the next fact; one that it has, it knows.
     pub(crate) fn take(&mut self, fact: &FactRecord) {
+        let heard = self.hear(fact);
+        self.take_in(heard);
+    }
+
+    /// Reads a fact, and works out of it what can be before its turn.
+    fn hear<'a>(&self, fact: &'a FactRecord) -> Heard<'a> {
+        let says = read(fact);
+        let foreseen = match &says {
+            Ok(Says::Creation(after)) => self.book.foresee(fact.revision, &fact.fact.kind, after),
+            Ok(Says::Owner(said)) => self.book.foresee_owner(said),
+            _ => None,
+        };
+        let is_new = fact.revision > self.book.sequence;
+        let foreseen = foreseen.filter(|_| is_new);
+        Heard { fact, says, prepared: foreseen.map(|change| self.index.prepare(&change)) }
+    }
+
+    fn take_in(&mut self, heard: Heard<'_>) {
+        let Heard { fact, says, prepared } = heard;
         if fact.revision <= self.book.sequence {
             return;
         }
         self.book.sequence = fact.revision;
-        match self.change(fact) {
-            Ok(Some(change)) => match self.index.apply(fact.revision, &change) {
-                Ok(()) => {}
-                Err(full @ ApplyError::Full(_)) => warn!(revision = fact.revision, %full, "not compared"),
-                Err(error) => error!(revision = fact.revision, %error, "the index does not follow the book"),
-            },
-            Ok(None) => {}
-            Err(error) => warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload"),
+        let change = match says.map(|says| self.change(fact, says)) {
+            Ok(Some(change)) => change,
+            Ok(None) => return,
+            Err(error) => {
+                return warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload");
+            }
+        };
+        let prepared = prepared.unwrap_or_else(|| self.index.prepare(&change));
+        match self.index.apply_prepared(fact.revision, &change, prepared) {
+            Ok(()) => {}
+            Err(full @ ApplyError::Full(_)) => warn!(revision = fact.revision, %full, "not compared"),
+            Err(error) => error!(revision = fact.revision, %error, "the index does not follow the book"),
         }
     }
 
-    fn change(&mut self, fact: &FactRecord) -> Result<Option<crate::Change>, serde_json::Error> {
+    fn change(&mut self, fact: &FactRecord, says: Says) -> Option<crate::Change> {
         let (revision, at_ms) = (fact.revision, fact.envelope.sent_at_ms);
-        match fact.fact.entity.name {
-            EntityName::Creation => {
-                let after: After<Creation> = serde_json::from_slice(&fact.envelope.payload)?;
-                Ok(self.book.own(revision, &fact.fact.kind, at_ms, &after.state))
+        match says {
+            Says::Creation(after) => self.book.own(revision, &fact.fact.kind, at_ms, &after),
+            Says::Tuning(tuning) => {
+                self.book.tuned(fact.fact.entity.mission.as_str(), *tuning);
+                None
             }
-            EntityName::Tuning => {
-                let after: After<Tuning> = serde_json::from_slice(&fact.envelope.payload)?;
-                self.book.tuned(fact.fact.entity.mission.as_str(), after.state);
-                Ok(None)
-            }
-            _ => Ok(owners::said(fact)?.and_then(|said| self.book.owner(revision, at_ms, said))),
+            Says::Owner(said) => self.book.owner(revision, at_ms, said),
+            Says::Nothing => None,
         }
     }
 
@@ -109,9 +132,36 @@ impl Held {
     }
 }
 
-#[derive(Deserialize)]
-struct After<S> {
-    state: S,
+/// What a fact says.
+enum Says {
+    /// A creation, as it stands after it.
+    Creation(Box<Creation>),
+    /// What counts as alike.
+    Tuning(Box<Tuning>),
+    /// What the owner of a thing says.
+    Owner(Said),
+    /// Nothing about a creation.
+    Nothing,
+}
+
+/// A fact that was read, and what was worked out of it before its turn.
+struct Heard<'a> {
+    fact: &'a FactRecord,
+    says: Result<Says, serde_json::Error>,
+    prepared: Option<Prepared>,
+}
+
+fn read(fact: &FactRecord) -> Result<Says, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct After<S> {
+        state: S,
+    }
+    let payload = &fact.envelope.payload;
+    Ok(match fact.fact.entity.name {
+        EntityName::Creation => Says::Creation(serde_json::from_slice::<After<_>>(payload)?.state),
+        EntityName::Tuning => Says::Tuning(serde_json::from_slice::<After<_>>(payload)?.state),
+        _ => owners::said(fact)?.map_or(Says::Nothing, Says::Owner),
+    })
 }
 
 impl Replica {
@@ -204,14 +254,31 @@ impl Take for Replica {
         matches!(entity, EntityName::Creation | EntityName::Tuning) || owners::ENTITIES.contains(&entity)
     }
 
-    fn take(&self, fact: &FactRecord) {
-        self.steps.reached("take");
+    fn take(&self, facts: &[FactRecord]) {
+        let mut rest = facts;
+        while !rest.is_empty() {
+            // A change with which an upkeep becomes due is the first of its turn, so that the upkeep can be worked
+            // out before it.
+            let most = self.read(|held| held.index.before_upkeep()).clamp(1, AT_ONCE);
+            let (now, later) = rest.split_at(most.min(rest.len()));
+            self.take_at_once(now);
+            rest = later;
+        }
+    }
+}
+
+impl Replica {
+    /// Takes facts in one turn: checks wait for the last part of it only, which is short.
+    fn take_at_once(&self, facts: &[FactRecord]) {
+        facts.iter().for_each(|_| self.steps.reached("take"));
+        let heard: Vec<_> = facts.iter().map(|fact| self.read(|held| held.hear(fact))).collect();
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        held.take(fact);
-        self.metrics.took(fact.revision, held.index.len());
-        let is_reindex =
-            fact.fact.entity.name == EntityName::Tuning && fact.fact.kind == TUNING_REINDEXED.kind.name;
-        let asked = is_reindex.then(|| held.asked_generation());
+        heard.into_iter().for_each(|heard| held.take_in(heard));
+        self.metrics.took(held.book.sequence, held.index.len());
+        let is_reindex = |fact: &FactRecord| {
+            fact.fact.entity.name == EntityName::Tuning && fact.fact.kind == TUNING_REINDEXED.kind.name
+        };
+        let asked = facts.iter().any(is_reindex).then(|| held.asked_generation());
         drop(held);
         if let Some(asked) = asked {
             self.asked.send_replace(asked);

@@ -25,9 +25,12 @@ pub(crate) fn checked(
 
 /// What an answer rests on.
 pub(crate) fn basis(up_to_sequence: u64, index_hash: &str, model_hash: &str) -> Basis {
-    // The index's hashes are blake3 in hexadecimal, as digests are.
-    let digest = |hex: &str| Digest::new(hex).unwrap_or_else(|_| (&blake3::hash(hex.as_bytes())).into());
     Basis { up_to_sequence, index_hash: digest(index_hash), model_hash: digest(model_hash) }
+}
+
+/// The index's hashes are blake3 in hexadecimal, as digests are.
+fn digest(hex: &str) -> Digest {
+    Digest::new(hex).unwrap_or_else(|_| (&blake3::hash(hex.as_bytes())).into())
 }
 
 fn candidate(book: &Book, found: crate::Candidate) -> Option<Candidate> {
@@ -72,6 +75,7 @@ pub(crate) const fn level(level: crate::Level) -> Level {
 /// Why.
 pub(crate) fn reason(reason: crate::Reason) -> Reason {
     match reason {
+        crate::Reason::SameText(hex) => Reason::SameText(digest(&hex)),
         crate::Reason::SharedWords(words) => Reason::SharedWords(words),
         crate::Reason::Meaning(share) => Reason::Meaning(share),
         crate::Reason::Spelling(share) => Reason::Spelling(share),

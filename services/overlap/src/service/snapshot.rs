@@ -141,7 +141,9 @@ pub(crate) async fn keep(state: Arc<Overlap>) {
 }
 
 /// Writes a snapshot now. Nothing is taken in while it is written to a file of this machine; it is sent from there.
+/// Checks go on: whoever takes in waits here, and not for the readers, behind whom further readers would wait.
 pub(crate) async fn save(state: &Overlap) -> Result<(), Unusable> {
+    let held_up = state.order.hold().await;
     let replica = Arc::clone(&state.replica);
     let written = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::NamedTempFile::new()?;
@@ -151,7 +153,9 @@ pub(crate) async fn save(state: &Overlap) -> Result<(), Unusable> {
         })?;
         Ok::<_, Unusable>((sequence, file))
     });
-    let (sequence, mut file) = written.await.unwrap_or(Err(Unusable::Book("writing it broke off")))?;
+    let written = written.await.unwrap_or(Err(Unusable::Book("writing it broke off")));
+    drop(held_up);
+    let (sequence, mut file) = written?;
     let size_bytes = state.store.put(sequence, &mut file).await?;
     let saved = SnapshotState { sequence, size_bytes, at_ms: now_ms() };
     *state.snapshot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(saved);

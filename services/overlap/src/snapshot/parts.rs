@@ -151,7 +151,7 @@ pub(super) fn read_lexicon(reader: &mut Reader<'_>) -> Result<Lexicon, SnapshotE
 /// Which pending items are watched depends on which were there when there was room, so it is written down.
 pub(super) fn write_watched(writer: &mut Writer<'_>, corpus: &Corpus) -> Done {
     writer.u32(corpus.watched.len() as u32)?;
-    corpus.watched.keys().try_for_each(|slot| writer.u32(*slot))
+    corpus.watched.slots().try_for_each(|slot| writer.u32(slot))
 }
 
 pub(super) fn read_watched(reader: &mut Reader<'_>, corpus: &mut Corpus) -> Done {

@@ -26,9 +26,9 @@ pub(super) fn routes() -> Routes<Overlap> {
     vec![Route::wait::<call::OverlapCheck, _>(check), Route::wait::<call::OverlapCheckAll, _>(check_all)]
 }
 
-/// Scores from which on candidates are shown: as asked for, else what the mission counts as similar.
-fn least(asked: Option<u16>, tuning: &Tuning) -> u16 {
-    asked.unwrap_or(tuning.thresholds.similar)
+/// Which candidates are shown: those of a level, or of the score that is asked for.
+fn is_shown(asked: Option<u16>, score: u16, has_level: bool) -> bool {
+    asked.map_or(has_level, |least| score >= least)
 }
 
 fn most(limit: Option<u32>) -> usize {
@@ -44,9 +44,9 @@ async fn check(state: Arc<Overlap>, call: Arc<Call>, request: Check) -> Answer<C
         .compute(move |replica| {
             replica.read(|held| {
                 let tuning = held.book.tuning(&scope);
-                let least = least(at_least, &tuning);
                 let keep = |found: &Candidate| {
-                    found.score >= least && what.as_ref().is_none_or(|what| *what == found.what)
+                    is_shown(at_least, found.score, found.level.is_some())
+                        && what.as_ref().is_none_or(|what| *what == found.what)
                 };
                 let text = Text { title, description, paths, artifacts };
                 let most = most(limit);
@@ -76,24 +76,24 @@ async fn check_all(state: Arc<Overlap>, call: Arc<Call>, request: CheckAll) -> A
 fn all(held: &Held, request: CheckAll, scope: &str, readable: &Readable) -> CheckAllReply {
     let CheckAll { texts, limit, at_least } = request;
     let tuning = held.book.tuning(scope);
-    let least = least(at_least, &tuning);
-    let pairs = pairs(held, &texts, scope, &tuning, least);
+    let pairs = pairs(held, &texts, scope, &tuning, at_least);
     let one = |text: Text| {
         let query = query(text, scope.to_owned(), &tuning);
-        held.search(&query, readable, (most(limit), most(limit)), |found| found.score >= least)
+        let keep = |found: &Candidate| is_shown(at_least, found.score, found.level.is_some());
+        held.search(&query, readable, (most(limit), most(limit)), keep)
     };
     CheckAllReply { checked: texts.into_iter().map(one).collect(), pairs }
 }
 
 /// Those of the texts that look like each other, best first, then in their order.
-fn pairs(held: &Held, texts: &[Text], scope: &str, tuning: &Tuning, least: u16) -> Vec<Pair> {
+fn pairs(held: &Held, texts: &[Text], scope: &str, tuning: &Tuning, at_least: Option<u16>) -> Vec<Pair> {
     let items: Vec<Item> = texts.iter().map(|text| item_of(text, scope)).collect();
     let thresholds = thresholds(&tuning.thresholds);
     let mut found = Vec::new();
     for (one, first) in items.iter().enumerate() {
         for (other, second) in items.iter().enumerate().skip(one + 1) {
             let explained = held.index.explain(first, second, &thresholds);
-            if explained.score >= least {
+            if is_shown(at_least, explained.score, explained.level.is_some()) {
                 found.push(Pair {
                     one: one as u32,
                     other: other as u32,

@@ -36,6 +36,9 @@ pub(super) fn reasons(reasons: &[Reason]) -> String {
     let said: Vec<String> = reasons
         .iter()
         .map(|reason| match reason {
+            Reason::SameText(digest) => {
+                format!("the same text {}", digest.as_str().chars().take(12).collect::<String>())
+            }
             Reason::SharedWords(words) => listed("words:", words),
             Reason::SamePaths(paths) => listed("paths:", paths),
             Reason::SameArtifacts(names) => listed("artifacts:", names),
