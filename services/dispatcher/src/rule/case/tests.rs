@@ -58,6 +58,7 @@ fn scene(arbitration: Value) -> (Plan, Task, Case) {
             Finding { check: "x".to_owned(), passed: false, seen: "y".to_owned() },
             Finding { check: "z".to_owned(), passed: true, seen: "z".to_owned() },
         ],
+        offers: Vec::new(),
         by: &caller("dispatcher"),
     };
     let failed = changed(task_rule::submit(&running, of, &handed_in, 1).unwrap());
