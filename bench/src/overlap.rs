@@ -80,6 +80,7 @@ pub(crate) async fn measure(input: &Input, seconds: f64, rounds: usize) {
     let lasting = |config| selvedge_overlap::service::Config {
         pending_ttl_ms: 86_400_000,
         complete_ms: 86_400_000,
+        second: None,
         snapshot_facts: 1,
         ..config
     };

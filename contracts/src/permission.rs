@@ -6,7 +6,7 @@ use crate::{
     call, fact,
     id::Mission,
     role::{Role, Service},
-    stream::{self, AUDIT, FOLLOWERS, FORWARDING, LEDGER},
+    stream::{self, AUDIT, FOLLOWERS, FORWARDING, LEDGER, SCRATCH},
     subject::{
         EFFECT_PREFIX, FACT_PREFIX, FORWARD_PREFIX, LEASE_PREFIX, LIVE_PREFIX, REQUEST_PREFIX, requests_to,
     },
@@ -78,7 +78,7 @@ fn of_caller(role: Role) -> Permissions {
                 ["$SRV.PING", "$SRV.PING.>", "$SRV.INFO", "$SRV.INFO.>", "$SRV.STATS", "$SRV.STATS.>"]
                     .map(String::from),
             );
-            publish.extend([LEDGER, AUDIT].into_iter().flat_map(reads));
+            publish.extend(inspects());
         }
         Role::Join | Role::Door => {}
         _ => {
@@ -101,6 +101,30 @@ fn of_effector() -> Permissions {
         publish: vec![format!("_INBOX.{}.*.>", Service::Committer)],
         subscribe: vec![format!("{EFFECT_PREFIX}.{{{{tag({AGENT_TAG})}}}}.*"), inbox(Role::Effector)],
     }
+}
+
+/// What an operator may look at: every stream's and consumer's state, and what stands in all but the scratchpads,
+/// which are their agents' own.
+fn inspects() -> Vec<String> {
+    let buckets = Service::ALL.iter().flat_map(|service| stream::buckets(*service));
+    let buckets = buckets.filter(|bucket| **bucket != SCRATCH).map(|bucket| stream::bucket_stream(bucket));
+    let timers = stream::TIMED.iter().map(|service| stream::timers(*service));
+    let streams: Vec<String> =
+        [LEDGER, AUDIT].map(String::from).into_iter().chain(buckets).chain(timers).collect();
+    let contents = streams.iter().flat_map(|stream| reads(stream));
+    let states = [
+        "INFO",
+        "STREAM.NAMES",
+        "STREAM.LIST",
+        "STREAM.INFO.*",
+        "CONSUMER.NAMES.*",
+        "CONSUMER.LIST.*",
+        "CONSUMER.INFO.*.*",
+    ];
+    let states = states.iter().map(|what| format!("$JS.API.{what}"));
+    let mut rights: Vec<String> = states.chain(contents).collect();
+    rights.retain(|right| !right.starts_with("$JS.API.STREAM.INFO.") || right.ends_with('*'));
+    rights
 }
 
 /// The rights that reading a stream without a consumer needs.
@@ -301,6 +325,30 @@ mod tests {
             assert_eq!(publishes(*role, "sv.effect.mailer.execute"), *role == Role::Committer, "{role}");
             assert_eq!(subscribes(*role, "sv.effect.mailer.execute"), *role == Role::Effector, "{role}");
         }
+    }
+
+    #[test]
+    fn an_operator_looks_at_streams_and_changes_none() {
+        for looks in
+            ["STREAM.INFO.KV_leases", "STREAM.MSG.GET.LEDGER", "CONSUMER.INFO.LEDGER.committer_intents"]
+        {
+            assert!(publishes(Role::Operator, &format!("$JS.API.{looks}")), "{looks}");
+        }
+        for changes in ["CREATE", "UPDATE", "DELETE", "PURGE", "RESTORE", "SNAPSHOT", "MSG.DELETE"] {
+            for stream in ["LEDGER", "KV_leases", "TIMERS_registry"] {
+                assert!(
+                    !publishes(Role::Operator, &format!("$JS.API.STREAM.{changes}.{stream}")),
+                    "{changes}"
+                );
+            }
+        }
+        for subject in
+            ["$JS.API.CONSUMER.CREATE.LEDGER.>", "$JS.API.CONSUMER.MSG.NEXT.>", "$KV.>", "sv.fact.>"]
+        {
+            assert!(!publishes(Role::Operator, subject), "{subject}");
+        }
+        assert!(!publishes(Role::Operator, "$JS.API.STREAM.MSG.GET.KV_scratch"));
+        assert!(!publishes(Role::Operator, "$JS.API.DIRECT.GET.KV_scratch.>"));
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub fn config(account: String, snapshots: &Path) -> Config {
         barrier_ms: 2_000,
         pending_ttl_ms: 600_000,
         complete_ms: 600_000,
+        second: None,
         steps: selvedge_overlap::service::Steps::default(),
     }
 }

@@ -28,6 +28,8 @@ mod racing;
 mod replicas;
 #[path = "overlap/scene.rs"]
 mod scene;
+#[path = "overlap/second.rs"]
+mod second;
 #[path = "overlap/tuning.rs"]
 mod tuning;
 #[path = "overlap/visibility.rs"]

@@ -34,7 +34,7 @@ pub use call::{
     Propose, ProposeReply, Reindex, ReindexReply, Side, SnapshotState, Stats, Text, Tune, TuningReply,
     Verdict,
 };
-pub use found::{Candidate, Checked, Level, Reason};
+pub use found::{Candidate, Checked, Level, Reason, Second};
 
 /// Longest title in characters.
 pub const MAX_TITLE_CHARS: usize = 500;

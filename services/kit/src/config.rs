@@ -214,6 +214,18 @@ pub struct Overlap {
     /// Facts after which a snapshot is written.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub snapshot_facts: u64,
+    /// URL or folder of a second model, if set.
+    #[serde(deserialize_with = "setting::text_or_none")]
+    pub second_model: Option<String>,
+    /// Its name.
+    #[serde(deserialize_with = "setting::text_or_none")]
+    pub second_model_name: Option<String>,
+    /// File with the key of its server.
+    #[serde(deserialize_with = "setting::path_or_none")]
+    pub second_model_key_file: Option<PathBuf>,
+    /// Longest wait for it, in milliseconds.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub second_model_ms: u64,
 }
 
 /// Logs, metrics, probes.

@@ -193,10 +193,11 @@ mod tests {
             place: 4,
             score: 910,
             level: Some(Level::Strong),
+            second: None,
             reasons: Vec::new(),
         };
         let basis = Basis { up_to_sequence: 7, index_hash: digest.clone(), model_hash: digest };
-        let checked = Checked { basis, weak_meaning: false, candidates: vec![candidate] };
+        let checked = Checked { basis, weak_meaning: false, candidates: vec![candidate], second: None };
         ProposeReply { creation: creation(1), verdict, place: 8, checked, revision: 9 }
     }
 

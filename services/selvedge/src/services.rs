@@ -224,6 +224,12 @@ impl Overlap {
             barrier_ms: self.settings.barrier_ms,
             pending_ttl_ms: self.settings.pending_ttl_ms,
             complete_ms: self.settings.complete_ms,
+            second: self.settings.second_model.clone().map(|place| selvedge_overlap::service::SecondConfig {
+                place,
+                model: self.settings.second_model_name.clone(),
+                key_file: self.settings.second_model_key_file.clone(),
+                timeout_ms: self.settings.second_model_ms,
+            }),
             steps: selvedge_overlap::service::Steps::default(),
         }
     }

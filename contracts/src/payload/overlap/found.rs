@@ -16,8 +16,22 @@ pub struct Checked {
     /// candidates then rest on words and spelling.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub weak_meaning: bool,
-    /// Best first; of equal score, by id.
+    /// Best first; of equal score, by id. Where a second model answered: nearest by that first.
     pub candidates: Vec<Candidate>,
+    /// The second model that was asked, if one is set. Never in a fact: what is decided in order rests on the first
+    /// model alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Second>,
+}
+
+/// A second model, which puts what was found into its own order and changes nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Second {
+    /// Its name.
+    pub model: String,
+    /// Why it did not answer; the order is the first model's then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// Something that looks like what was asked about.
@@ -47,6 +61,9 @@ pub struct Candidate {
     /// What that is held for; absent below every threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// How near it is by the second model; thousandths of a cosine, 0 for what points elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<u16>,
     /// Why.
     pub reasons: Vec<Reason>,
 }

@@ -8,6 +8,9 @@ pub enum OverlapError {
     /// The model is not the one that was published.
     #[error("cannot use the model")]
     Model(#[from] ModelError),
+    /// The second model cannot be used.
+    #[error("cannot use the second model")]
+    Second(#[from] super::SecondError),
     /// The setting `overlap.snapshots` names no place that can be used.
     #[error("the setting `overlap.snapshots` is {url:?}, which cannot be used: {reason}")]
     Snapshots {

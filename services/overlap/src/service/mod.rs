@@ -8,7 +8,7 @@
 //!
 //! `book` and `owners` say what follows from facts in their order, `rule` what may be recorded; both are pure.
 //! `replica` holds the book and the index together, `snapshot` keeps them, `reindex` makes them anew; `judge`
-//! completes checks, `sweep` ends what nobody ended, `reopen` follows what merges were made into.
+//! completes checks, `second` puts what is found into another model's order where somebody looks, `sweep` ends what nobody ended, `reopen` follows what merges were made into.
 
 mod book;
 mod content;
@@ -21,6 +21,7 @@ mod reindex;
 mod reopen;
 mod replica;
 mod rule;
+mod second;
 mod shown;
 mod snapshot;
 mod start;
@@ -30,6 +31,7 @@ mod store;
 mod sweep;
 
 pub use error::OverlapError;
+pub use second::{SecondConfig, SecondError};
 pub use start::start;
 pub use state::Config;
 pub use steps::{STEPS, Steps};

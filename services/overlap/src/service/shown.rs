@@ -20,6 +20,7 @@ pub(crate) fn checked(
         basis,
         weak_meaning: found.weak_meaning,
         candidates: candidates.filter(|found| keep(found)).take(limit).collect(),
+        second: None,
     }
 }
 
@@ -58,6 +59,7 @@ pub(crate) fn record(book: &Book, number: u128, record: &Record, title: String) 
         place: record.place,
         score: 0,
         level: None,
+        second: None,
         reasons: Vec::new(),
     })
 }

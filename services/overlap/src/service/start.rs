@@ -24,6 +24,7 @@ use super::{
     reindex::{self, Progress},
     reopen,
     replica::{Held, Replica},
+    second::SecondModel,
     snapshot,
     state::{Config, Overlap},
     store::Store,
@@ -34,7 +35,7 @@ use crate::{Embedder, StaticModel};
 /// Starts the service over its own connection. It answers once its index holds all that is in the ledger.
 ///
 /// # Errors
-/// [`OverlapError`] if the model is not the one that was published, the place for snapshots cannot be used, the
+/// [`OverlapError`] if the model is not the one that was published, the second model cannot be used, the place for snapshots cannot be used, the
 /// ledger not read, or the bus refuses it.
 pub async fn start(
     bus: Bus,
@@ -78,6 +79,7 @@ async fn open(
 ) -> Result<Overlap, OverlapError> {
     let embedder: Arc<dyn Embedder> = Arc::new(StaticModel::embedded()?);
     let store = Store::open(config)?;
+    let second = config.second.as_ref().map(SecondModel::open).transpose()?;
     let restored = snapshot::restore(&store, &embedder).await;
     let (held, last) = match restored {
         Some((held, last)) => (held, Some(last)),
@@ -101,6 +103,7 @@ async fn open(
         replica,
         order,
         embedder,
+        second,
         store,
         snapshot: Mutex::new(last),
         reindex: Progress::default(),

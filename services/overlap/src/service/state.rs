@@ -24,7 +24,15 @@ use selvedge_kit::{
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{reindex::Progress, replica::Replica, rule::Standing, shown, steps::Steps, store::Store};
+use super::{
+    reindex::Progress,
+    replica::Replica,
+    rule::Standing,
+    second::{SecondConfig, SecondModel},
+    shown,
+    steps::Steps,
+    store::Store,
+};
 use crate::{Embedder, Readable};
 
 /// What the service runs with.
@@ -46,6 +54,8 @@ pub struct Config {
     pub pending_ttl_ms: u64,
     /// After how long a check that nobody recorded is completed, in milliseconds.
     pub complete_ms: u64,
+    /// A second model, which puts what is found into its own order where somebody looks.
+    pub second: Option<SecondConfig>,
     /// What is told of every step.
     pub steps: Steps,
 }
@@ -61,6 +71,7 @@ pub(crate) struct Overlap {
     pub(crate) replica: Arc<Replica>,
     pub(crate) order: Order,
     pub(crate) embedder: Arc<dyn Embedder>,
+    pub(crate) second: Option<SecondModel>,
     pub(crate) store: Store,
     pub(crate) snapshot: Mutex<Option<SnapshotState>>,
     pub(crate) reindex: Progress,
@@ -101,7 +112,7 @@ impl Overlap {
 
     /// Nothing was looked for.
     pub(crate) fn unchecked(&self) -> Checked {
-        Checked { basis: self.basis(), weak_meaning: false, candidates: Vec::new() }
+        Checked { basis: self.basis(), weak_meaning: false, candidates: Vec::new(), second: None }
     }
 
     /// What an agent may read: the missions that it has a role in, and the one it asks in.

@@ -156,6 +156,7 @@ mod tests {
             place: 4,
             score: 910,
             level: Some(Level::Strong),
+            second: None,
             reasons: Vec::new(),
         }
     }

@@ -163,7 +163,7 @@ fn a_decision_is_remembered_with_the_score_that_was_shown() {
     };
     let basis = Basis { up_to_sequence: 1, index_hash: hash.clone(), model_hash: hash };
     let candidates = vec![candidate(1, 900), candidate(2, 700)];
-    let checked = Checked { basis, weak_meaning: false, candidates };
+    let checked = Checked { basis, weak_meaning: false, candidates, second: None };
     let into = Creation { creation: CreationId::from_number(2), ..a.clone() };
     let decided = Creation { checked: Some(checked), ..merged(&a, &into) };
     book.own(1, "decided", 0, &decided);

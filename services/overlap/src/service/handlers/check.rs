@@ -16,7 +16,7 @@ use crate::{
     service::{
         content::{self, Kept},
         replica::{Held, thresholds},
-        shown,
+        second, shown,
         state::Overlap,
     },
 };
@@ -40,7 +40,8 @@ async fn check(state: Arc<Overlap>, call: Arc<Call>, request: Check) -> Answer<C
     content::says_something(&request.title, "/title")?;
     let readable = state.readable(&call);
     let Check { title, description, paths, artifacts, what, limit, at_least } = request;
-    state
+    let wanted = state.second.as_ref().map(|_| second::joined(&title, &description));
+    let mut checked = state
         .compute(move |replica| {
             replica.read(|held| {
                 let tuning = held.book.tuning(&scope);
@@ -55,7 +56,11 @@ async fn check(state: Arc<Overlap>, call: Arc<Call>, request: Check) -> Answer<C
                 held.search(&query(text, scope, &tuning), &readable, (most, of), keep)
             })
         })
-        .await
+        .await?;
+    if let (Some(model), Some(wanted)) = (&state.second, wanted) {
+        second::reorder(model, &call, &wanted, &mut checked).await;
+    }
+    Ok(checked)
 }
 
 fn query(text: Text, scope: String, tuning: &Tuning) -> Query {

@@ -23,7 +23,7 @@ use crate::{
     Readable,
     service::{
         book::{Book, Root, index_id},
-        shown,
+        second, shown,
         state::{Overlap, entity},
     },
 };
@@ -75,7 +75,11 @@ fn mission_of(state: &Overlap, id: &CreationId) -> Option<Mission> {
 ///
 /// # Errors
 /// `not_found` if it has no fact of its own; `unavailable` if the leader does not answer.
-pub(super) async fn read(call: &Call, mission: &Mission, id: &CreationId) -> Answer<Recorded<Creation>> {
+pub(in crate::service) async fn read(
+    call: &Call,
+    mission: &Mission,
+    id: &CreationId,
+) -> Answer<Recorded<Creation>> {
     let (view, entity) = (Arc::<View<Creation>>::default(), entity(mission, id));
     call.writer.read_anew(&view, &entity).await?;
     let entry = view.get(mission, &id.into());
@@ -89,7 +93,12 @@ async fn show(state: Arc<Overlap>, call: Arc<Call>, request: CreationShow) -> An
     let id = &request.creation;
     let mission = find(&state, &call, id).await?;
     let recorded = read(&call, &mission, id).await?;
-    Ok(reply(&state, recorded))
+    let mut shown = reply(&state, recorded);
+    if let (Some(model), Some(checked)) = (&state.second, &mut shown.creation.checked) {
+        let text = second::joined(&shown.creation.title, &shown.creation.description);
+        second::reorder(model, &call, &text, checked).await;
+    }
+    Ok(shown)
 }
 
 /// A creation, where it stands, and what it was merged into.

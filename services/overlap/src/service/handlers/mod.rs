@@ -1,7 +1,7 @@
 //! The handlers: load, ask the rule, record, answer. One file for each noun.
 
 mod check;
-mod creation;
+pub(super) mod creation;
 mod decide;
 mod explain;
 mod propose;

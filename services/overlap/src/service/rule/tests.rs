@@ -48,7 +48,7 @@ fn basis() -> Basis {
 }
 
 fn found() -> Checked {
-    Checked { basis: basis(), weak_meaning: false, candidates: Vec::<Candidate>::new() }
+    Checked { basis: basis(), weak_meaning: false, candidates: Vec::<Candidate>::new(), second: None }
 }
 
 fn decision(answer: Answer) -> Wanted {

@@ -1,6 +1,6 @@
 //! Candidates, levels and reasons, for people.
 
-use selvedge_contracts::payload::overlap::{Basis, Candidate, Checked, Level, Reason};
+use selvedge_contracts::payload::overlap::{Basis, Candidate, Checked, Level, Reason, Second};
 
 use super::id::short;
 use crate::output::{table, visible_line};
@@ -62,6 +62,22 @@ pub(super) fn candidates(found: &[Candidate]) -> String {
     )
 }
 
+/// The reasons, and how near it is by the second model.
+fn why(found: &Candidate) -> String {
+    let second = found.second.map(|near| format!("second model {}", share(near)));
+    let said = [reasons(&found.reasons), second.unwrap_or_default()];
+    said.into_iter().filter(|said| !said.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// What a second model said of it, if one is set.
+fn second(found: &Checked) -> String {
+    match &found.second {
+        None => String::new(),
+        Some(Second { model, failed: None }) => format!("\nin the order of {model}"),
+        Some(Second { model, failed: Some(why) }) => format!("\n{model} is left out: {}", line(why)),
+    }
+}
+
 fn row(found: &Candidate) -> [String; 9] {
     [
         share(found.score),
@@ -72,7 +88,7 @@ fn row(found: &Candidate) -> [String; 9] {
         found.proposer.to_string(),
         short(&found.creation),
         line(&found.title),
-        reasons(&found.reasons),
+        why(found),
     ]
 }
 
@@ -83,7 +99,8 @@ pub(super) fn checked(found: &Checked) -> String {
     } else {
         ""
     };
-    format!("{}\n{}{weak}", candidates(&found.candidates).trim_end(), basis(&found.basis))
+    let (candidates, basis) = (candidates(&found.candidates), basis(&found.basis));
+    format!("{}\n{basis}{weak}{}", candidates.trim_end(), second(found))
 }
 
 /// What an answer rests on, in one line.
