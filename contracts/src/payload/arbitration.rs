@@ -167,7 +167,7 @@ mod tests {
         let read: Arbitration = serde_json::from_value(json!({})).unwrap();
         assert_eq!(read, Arbitration::default());
         assert_eq!(serde_json::to_value(&read).unwrap(), json!({}));
-        let spelled_out = json!({ "cases": ["conflict", "lost", "timeout", "exhausted", "precondition"],
+        let spelled_out = json!({ "cases": ["conflict", "lost", "timeout", "exhausted", "precondition", "effect"],
             "to": "arbitrator", "queue": "default", "escalate": [], "on_abort": "fail" });
         let read: Arbitration = serde_json::from_value(spelled_out).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), json!({}));
