@@ -20,11 +20,14 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: prerequisites python ## build the release binary and watch five agents work on one repository
+demo: prerequisites ## build the release binary and watch a fleet work a plan (KEEP=1, INTERACTIVE=1)
+	@complete=yes; \
+	$(call need,command -v python3,python3,apt-get install python3); \
+	$(call need,command -v git,git,apt-get install git); \
+	test $$complete = yes
 	nats=$$($(nats_server)) && export SELVEDGE_NATS_SERVER="$$nats" && \
-	export SELVEDGE_PYTHON="$(python_home)/bin/python" && \
 	cargo build $(locked) --release -p selvedge && \
-	sh deploy/demo.sh
+	python3 deploy/demo/main.py
 
 .PHONY: test
 test: prerequisites python ## all tests, against a real nats-server

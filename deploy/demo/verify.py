@@ -13,8 +13,8 @@ import sys
 MODES = {"regular": "100644", "executable": "100755", "symlink": "120000"}
 
 
-def run(*command, text=True):
-    return subprocess.run(command, check=True, capture_output=True, text=text).stdout
+def run(*command, text=True, env=None):
+    return subprocess.run(command, check=True, capture_output=True, text=text, env=env).stdout
 
 
 class Record:
@@ -44,18 +44,18 @@ class Record:
 
 
 class Fabric:
-    def __init__(self, binary, agent):
-        self.binary, self.agent = binary, agent
+    def __init__(self, binary, agent, env):
+        self.binary, self.agent, self.env = binary, agent, env
 
     def json(self, *arguments):
-        return json.loads(run(self.binary, *arguments, "--as", self.agent, "--output", "json"))
+        return json.loads(run(self.binary, *arguments, "--as", self.agent, "--output", "json", env=self.env))
 
     def committed(self):
         listed = self.json("intent", "list", "--state", "committed")
         return [entry["intent"] for entry in listed]
 
     def content(self, digest):
-        return run(self.binary, "artifact", "get", digest, "-", "--as", self.agent, text=False)
+        return run(self.binary, "artifact", "get", digest, "-", "--as", self.agent, text=False, env=self.env)
 
 
 def approved(fabric, effect):
@@ -84,8 +84,8 @@ def faults_of(record, fabric, intent):
         yield f"it has approvals of {sorted(owners)}, and needs {needed} by others than {intent['owner']}"
 
 
-def main(binary, folder, branch, base, agent):
-    record, fabric = Record(folder), Fabric(binary, agent)
+def main(binary, folder, branch, base, agent, env=None):
+    record, fabric = Record(folder), Fabric(binary, agent, env)
     commits = record.commits(base, branch)
     intents = {
         intent["receipt"]["commit"]: intent

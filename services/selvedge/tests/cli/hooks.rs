@@ -249,20 +249,19 @@ async fn many_paths_are_asked_for_in_few_calls() {
     assert_eq!(ran.err.matches(&scene.ada).count(), 2, "{ran:?}");
 }
 
-/// The lines of the README's section on leases.
-fn readme() -> String {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
-    let (_, section) = readme.split_once("\n## Leases\n").unwrap();
-    let (_, block) = section.split_once("```sh\n").unwrap();
+/// The first lines of the page on leases.
+fn page() -> String {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/leases.md")).unwrap();
+    let (_, block) = page.split_once("```sh\n").unwrap();
     block.split_once("```").unwrap().0.to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readme_runs_as_typed() {
+async fn the_page_runs_as_typed() {
     let fabric = Fabric::start().await;
     let _leases = fabric.leases_replica("l1").await;
     let machine = Machine::of_operator(&fabric);
-    let lines = readme();
+    let lines = page();
     // Each line's code follows it.
     let script: String = lines.lines().map(|line| format!("{line}\necho \"= $?\"\n")).collect();
     let binaries = Path::new(env!("CARGO_BIN_EXE_selvedge")).parent().unwrap().to_owned();
