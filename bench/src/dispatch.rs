@@ -167,9 +167,9 @@ impl Scene {
     /// when its plan's fact is seen and from when the plan was sent, and until the plan is done.
     async fn single_tasks(&self, seconds: f64) -> [Sample; 3] {
         let mut live = self.plans().await;
-        let (told, mut claims) = mpsc::unbounded_channel();
+        let (told, mut claims) = mpsc::channel(1);
         let worker = self.work(1, move |_| {
-            let _ = told.send(Instant::now());
+            let _ = told.try_send(Instant::now());
         });
         let started = Instant::now();
         let warm_until = started + Duration::from_secs_f64(seconds * WARM_UP);
@@ -288,7 +288,7 @@ async fn claim_now(client: &Client) -> Option<Claimed> {
 }
 
 async fn claim_within(client: &Client, wait_ms: u64) -> Option<Claimed> {
-    let claim = TaskClaim { queue: None, wait_ms: Some(wait_ms), ttl_ms: None };
+    let claim = TaskClaim { wait_ms: Some(wait_ms), ..TaskClaim::default() };
     client.call::<call::TaskClaim>(&claim).await.expect("an answer").reply.claimed
 }
 
