@@ -1,6 +1,6 @@
 """What a worker of the demo runs for each task: a script that stands in for a model.
 
-`selvedge worker … -- python3 agent.py` starts it in the task's workspace. It reads the task
+`selvedge worker … -- python3 agent.py RECORD` starts it in the task's workspace. It reads the task
 ($SELVEDGE_TASK_FILE) and what the tasks before handed in ($SELVEDGE_INPUTS), changes files of the workspace,
 and writes its output ($SELVEDGE_OUTPUT): what any command-line agent does. Trouble that belongs to an agent
 is made here, on first attempts: an output that fails its contract, a long thought in which the worker is
@@ -277,7 +277,7 @@ def await_change(path):
     """Waits until somebody else's change of a path is on the record."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
-        subprocess.run(["git", "fetch", "-q", "origin", "main"], check=True, timeout=PATIENCE_S)
+        subprocess.run(["git", "fetch", "-q", sys.argv[1], "main"], check=True, timeout=PATIENCE_S)
         if subprocess.run(["git", "diff", "--quiet", "HEAD", "FETCH_HEAD", "--", path]).returncode == 1:
             return
         time.sleep(0.2)

@@ -9,6 +9,7 @@ but the Python library. Ends with 0 only if all of it holds.
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -72,6 +73,15 @@ class Demo:
                 raise Failed(f"{name} does not say {says!r}:\n{words(self.logs / name)}")
             time.sleep(0.05)
 
+    def until_running(self, task, patience_s=60):
+        """Waits until some worker says that it runs the command of a task's first attempt."""
+        end = time.monotonic() + patience_s
+        running = re.compile(rf" running +\S+/{task} attempt 1$", re.MULTILINE)
+        while not any(running.search(words(self.logs / name)) for name in WORKERS):
+            if time.monotonic() > end:
+                raise Failed(f"nobody runs {task}")
+            time.sleep(0.05)
+
     def make_record(self):
         git = ["git", "-C", str(PROJECT)]
         self.git("clone", "-q", "--bare", str(PROJECT), str(self.record))
@@ -112,12 +122,13 @@ class Demo:
     def start_worker(self, name, queue):
         self.start(
             name, "worker", "--as", name, "--queue", queue, "--ttl", "4s", *self.bounds(), "--",
-            sys.executable, HERE / "agent.py",
+            sys.executable, HERE / "agent.py", self.record,
         )
 
     def bounds(self):
-        """What commands may read beside the system: the demo's script, the Rust toolchain, the record."""
-        return ["--read", HERE, "--read", self.toolchain, "--read", self.record]
+        """What commands may read beside the system: the demo's script, Python, the Rust toolchain, the record."""
+        places = [HERE, sys.base_prefix, self.toolchain, self.record]
+        return [word for place in places for word in ("--read", place)]
 
     def start_fleet(self):
         for name, queue in WORKERS.items():
@@ -126,11 +137,10 @@ class Demo:
         self.start("vera", "verifier", "--as", "vera", "--cap", "2", *self.bounds())
 
     def approve(self, intent):
-        """What waits for a person's consent: Ann looks, then grants it; or whoever sits here does."""
+        """What waits for a person's consent: Ann is shown it and grants it; or whoever sits here does."""
         if self.interactive:
             say(f"waits for you:  selvedge approval grant {intent} --as ann     (SELVEDGE_HOME={self.fabric.env['SELVEDGE_HOME']})")
             return
-        self.fabric.run("approval", "show", intent, "--in", self.record, me="ann")
         self.fabric.run("approval", "grant", intent, "--yes", me="ann")
 
     def stop(self):
@@ -196,12 +206,11 @@ def story(demo):
     heading("6. They work: five workers and a verifier, each a process with workspaces of its own")
     begun = time.monotonic()
     demo.start_fleet()
-    gated = tap.wait("the last task but one", lambda fact: fact.kind == "task.validated" and fact.state["name"] == "audit")
-    say(f"!!! a task waits at its gate; Ann opens it ({gated.state['id']})")
+    ends = lambda fact: fact.kind in ("plan.done", "plan.failed") and fact.state["id"] == plan
+    tap.wait("the audit", lambda fact: ends(fact) or fact.kind == "task.validated" and fact.state["name"] == "audit")
+    say("!!! the last task waits at its gate; Ann opens it")
     demo.fabric.run("task", "open", f"{plan}/announcement", me="ann")
-    ended = tap.wait(
-        "the end of the plan", lambda fact: fact.kind in ("plan.done", "plan.failed") and fact.state["id"] == plan
-    )
+    ended = tap.wait("the end of the plan", ends)
     trouble.end()
     if ended.kind != "plan.done":
         raise Failed(f"the plan failed: {demo.fabric.run('plan', 'show', plan, me='pia', quiet=True)}")

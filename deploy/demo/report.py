@@ -30,7 +30,7 @@ def chain(demo, plan, tasks, facts):
 
 
 def rules(intent):
-    return ", ".join(intent.get("decision", {}).get("policies", [])) or "(the default)"
+    return ", ".join(intent.get("decision", {}).get("rules", [])) or "(the default)"
 
 
 def task_of(intent, names):

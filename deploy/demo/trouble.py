@@ -25,7 +25,7 @@ class Trouble:
                 self.strike("change what it rests on", self.change_the_base)
         if fact.kind == "intent.executing" and fact.state["title"] == FRONT_PAGE:
             self.strike("kill the committer", self.kill_the_committer)
-        if fact.kind == "intent.verified" and fact.state["state"] == "verified":
+        if fact.kind == "intent.verified" and needs_consent(fact.state):
             self.strike(f"approve {fact.state['id']}", lambda: self.demo.approve(fact.state["id"]))
 
     def strike(self, name, what):
@@ -41,6 +41,7 @@ class Trouble:
         try:
             what()
         except Exception as error:
+            say(f"!!! {name}: {error}")
             self.failed.append(f"{name}: {error}")
 
     def end(self):
@@ -51,6 +52,7 @@ class Trouble:
 
     def kill_the_worker(self):
         """kill -9 of the worker and of nothing else: what it started must die with it."""
+        self.demo.until_running("tool-crate")
         worker = self.demo.processes["sol"]
         os.kill(worker.pid, signal.SIGKILL)
         worker.wait()
@@ -65,7 +67,8 @@ class Trouble:
         self.demo.start_committer()
 
     def change_the_base(self):
-        """Pia changes the file that a worker is working on, in the same instant and by the book."""
+        """Pia changes the file that a worker is working on, by the book."""
+        self.demo.until_running("changelog")
         clone = self.demo.clone("pia")
         file = clone / "CHANGELOG.md"
         file.write_text(file.read_text().replace("### Added\n", "### Added\n- What Pia added meanwhile.\n", 1))
@@ -75,7 +78,11 @@ class Trouble:
         )
 
 
-FRONT_PAGE = "The front page names the reference"
+def needs_consent(intent):
+    return intent.get("decision", {}).get("requirement", {}).get("approvals", 0) > 0
+
+
+FRONT_PAGE = "Name the reference on the front page"
 
 
 def planner_twice(demo, plan):

@@ -23,7 +23,8 @@ const DEPTH: usize = 6;
 pub(super) fn modes(home: &Home) -> Finding {
     let check = "secrets are private";
     let folders = [home.authority(), home.creds(), home.all_agents()];
-    let secrets: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder, DEPTH)).collect();
+    let secrets = folders.iter().flat_map(|folder| files(folder, DEPTH));
+    let secrets: Vec<PathBuf> = secrets.filter(|path| is_secret(&home.all_agents(), path)).collect();
     let open: Vec<&PathBuf> = secrets.iter().filter(|path| is_open(path)).collect();
     if open.is_empty() {
         return Finding::ok(check, format!("{} files, none readable by others", secrets.len()));
@@ -31,6 +32,15 @@ pub(super) fn modes(home: &Home) -> Finding {
     let fix =
         format!("chmod -R go-rwx {}; if others use this machine, make the keys anew", home.path().display());
     Finding::fail(check, format!("others may read {}", listed(&open)), fix)
+}
+
+/// Where an agent's commands work lie checkouts, which only their owner may enter: what is secret there is named so.
+fn is_secret(agents: &Path, path: &Path) -> bool {
+    /// Kluster and agent come before it.
+    const AT: usize = 2;
+    let within = path.strip_prefix(agents).ok();
+    let is_at_work = within.is_some_and(|path| path.iter().nth(AT).is_some_and(|part| part == "work"));
+    !is_at_work || path.extension().is_some_and(|ending| ending == "creds" || ending == "nk")
 }
 
 fn is_open(path: &Path) -> bool {
@@ -105,5 +115,21 @@ mod tests {
         }
         let shown = format!("{:?}", modes(&home));
         assert!(shown.contains("operator.nk") && shown.contains("chmod"), "{shown}");
+    }
+
+    #[test]
+    fn a_checkout_is_no_secret_and_a_credential_beside_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::find(Some(root.path()), root.path());
+        let work = home.all_agents().join("main/ada-0a1b2c3d/work/runs/1/a");
+        fs::create_dir_all(&work).unwrap();
+        let open = |path: &Path| {
+            fs::write(path, "").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+        };
+        open(&work.join("README.md"));
+        assert_eq!(modes(&home).level, Level::Ok);
+        open(&work.join("task.creds"));
+        assert_eq!(modes(&home).level, Level::Fail);
     }
 }
