@@ -27,6 +27,7 @@ use crate::{
     board::{Board, Views},
     effects::Intents,
     ends::Scopes,
+    turns::Turns,
     watched::Watched,
 };
 
@@ -61,6 +62,8 @@ pub(crate) struct Dispatcher {
     /// Held while a task that counts in a pool changes hands: replicas meet at the pool's guard, and calls
     /// of one replica should not.
     pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Sendings of one and the same claim, one after the other.
+    pub(crate) sendings: Turns,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -102,6 +105,7 @@ impl Dispatcher {
             client: Client::new(bus.clone()),
             overlap: config.overlap,
             turn: tokio::sync::Mutex::new(()),
+            sendings: Turns::default(),
             tasks,
             stop,
         }
