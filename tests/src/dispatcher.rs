@@ -13,6 +13,7 @@ use selvedge_contracts::{
 use selvedge_dispatcher::Config;
 use selvedge_kit::{
     client::Client,
+    creation::Asking,
     credential::Login,
     metrics::Metrics,
     service::{Limits, Running},
@@ -21,11 +22,16 @@ use serde_json::{Value, json};
 
 use crate::{Bus, fabric::connect_bus};
 
-/// A replica of the service.
+/// A replica of the service, which does not ask `overlap`.
 pub async fn start(bus: &Bus, instance: &str) -> Running {
+    start_with(bus, instance, Asking::Off).await
+}
+
+/// A replica of the service, which asks `overlap` or does not.
+pub async fn start_with(bus: &Bus, instance: &str, overlap: Asking) -> Running {
     let login = Login::held(bus.service_credential(Service::Dispatcher, instance));
     let connection = connect_bus(bus, login).await;
-    let config = Config { account: bus.kluster().account() };
+    let config = Config { account: bus.kluster().account(), overlap };
     selvedge_dispatcher::start(connection, &config, Limits::default(), &Metrics::default())
         .await
         .expect("the service dispatcher starts")

@@ -23,7 +23,7 @@ impl Whole {
             overlap::replica(bus, "o1").await,
             governance::start_with(bus, "g1", Default::default(), Asking::Required).await,
             committer::start(bus, "c1").await,
-            dispatcher::start(bus, "d1").await,
+            dispatcher::start_with(bus, "d1", Asking::Required).await,
         ];
         Self { fabric, services }
     }

@@ -26,6 +26,8 @@ mod handoffs;
 mod inspections;
 #[path = "dispatcher/letters.rs"]
 mod letters;
+#[path = "dispatcher/overlap.rs"]
+mod overlap;
 #[path = "dispatcher/plans.rs"]
 mod plans;
 #[path = "dispatcher/pools.rs"]

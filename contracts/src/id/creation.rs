@@ -55,11 +55,16 @@ impl Shape for KindNameShape {
             && bytes.iter().all(|&byte| lower_or_digit(byte) || b"_.-".contains(&byte))
     }
 }
-/// A kind of thing that is created: `task`, `artifact`, `intent`, or one of the mission's own.
+/// A kind of thing that is created: `plan`, `task`, `artifact`, `intent`, or one of the mission's own.
 pub type KindName = Token<KindNameShape>;
 
 /// The things that services of the fabric create.
 impl KindName {
+    /// A plan, with all its tasks.
+    pub fn plan() -> Self {
+        Self("plan".into(), PhantomData)
+    }
+
     /// A task.
     pub fn task() -> Self {
         Self("task".into(), PhantomData)
@@ -77,7 +82,7 @@ impl KindName {
 
     /// Whether a service of the fabric creates things of this kind, and says so by facts of its own.
     pub fn is_of_the_fabric(&self) -> bool {
-        matches!(self.as_str(), "task" | "artifact" | "intent")
+        matches!(self.as_str(), "plan" | "task" | "artifact" | "intent")
     }
 }
 

@@ -9,6 +9,7 @@
 //! | cancelled | `cancelled` | |
 
 mod spec;
+mod text;
 mod wish;
 mod workspace;
 
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fault::Detail,
     id::{Caller, CaseId, Mission, Owner, PlanId, PoolName, RequestId, ScopeId, TaskId},
-    payload::{case::CaseLine, task::TaskLine},
+    payload::{case::CaseLine, overlap::Clearance, task::TaskLine},
 };
 
 /// Most tasks of one plan.
@@ -92,6 +93,10 @@ pub struct Plan {
     /// The task in whose place it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_of: Option<SplitOf>,
+    /// That nothing was in its way that looks like it, when it was submitted. Nobody is asked about a plan that
+    /// stands in the place of a task: whoever decided that knew what it is like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Clearance>,
 }
 
 /// In whose place a plan stands: somebody decided so about a case.
@@ -140,7 +145,8 @@ impl PlanState {
 }
 
 /// `dispatcher.plan_submit`. The same plan again is the same plan; to do it once more, name another
-/// occurrence.
+/// occurrence. What looks like a plan that is there, or on its way, is asked about first (`overlap.decide`), and
+/// nothing is recorded until that is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanSubmit {

@@ -225,6 +225,7 @@ fn split(state: &Dispatcher, case: &Case, spec: &PlanSpec, now_ms: u64) -> Resul
         round: 0,
         reason: None,
         split_of: Some(SplitOf { case: case.id.clone(), task: case.task.clone(), depth: rule::depth(&of)? }),
+        checked: None,
     };
     Draft::decide(&state.views.plans, plan_entity(&case.mission, id), |now| {
         Ok(plan_rule::submit(now, &wanted))

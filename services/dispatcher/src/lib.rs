@@ -29,6 +29,7 @@ mod reserve;
 mod rule;
 mod start;
 mod state;
+mod turns;
 mod upkeep;
 mod watched;
 

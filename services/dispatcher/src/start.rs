@@ -23,7 +23,7 @@ pub async fn start(
     metrics: &Metrics,
 ) -> Result<Running, DispatcherError> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let state = Arc::new(Dispatcher::new(&bus, metrics, tasks.clone(), stop.clone()));
+    let state = Arc::new(Dispatcher::new(&bus, config, metrics, tasks.clone(), stop.clone()));
     let setup = Setup {
         instance: None,
         service: Service::Dispatcher,

@@ -14,6 +14,7 @@ use selvedge_kit::{
     bucket::Bucket,
     bus::Bus,
     client::Client,
+    creation::Asking,
     document::Checkers,
     identity::Directory,
     ledger::Ledger,
@@ -26,6 +27,7 @@ use crate::{
     board::{Board, Views},
     effects::Intents,
     ends::Scopes,
+    turns::Turns,
     watched::Watched,
 };
 
@@ -34,6 +36,8 @@ use crate::{
 pub struct Config {
     /// Public key of the kluster's account.
     pub account: String,
+    /// Whether it asks what looks like a plan before there is one.
+    pub overlap: Asking,
 }
 
 /// What the handlers share.
@@ -53,15 +57,25 @@ pub(crate) struct Dispatcher {
     pub(crate) ledger: Ledger,
     /// Asks the other services, as this one.
     pub(crate) client: Client,
+    /// Whether it asks what looks like a plan before there is one.
+    pub(crate) overlap: Asking,
     /// Held while a task that counts in a pool changes hands: replicas meet at the pool's guard, and calls
     /// of one replica should not.
     pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Sendings of one and the same claim, one after the other.
+    pub(crate) sendings: Turns,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
 
 impl Dispatcher {
-    pub(crate) fn new(bus: &Bus, metrics: &Metrics, tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        bus: &Bus,
+        config: &Config,
+        metrics: &Metrics,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         let (directory, views) = (Directory::default(), Views::default());
         let (letters, contracts) = (Arc::<View<DeadLetter>>::default(), Arc::<View<Contract>>::default());
         let handoffs = Arc::<View<Handoff>>::default();
@@ -89,7 +103,9 @@ impl Dispatcher {
             feed: Feed::new(ledger.clone(), followed, metrics),
             ledger,
             client: Client::new(bus.clone()),
+            overlap: config.overlap,
             turn: tokio::sync::Mutex::new(()),
+            sendings: Turns::default(),
             tasks,
             stop,
         }

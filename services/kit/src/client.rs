@@ -194,13 +194,18 @@ impl Client {
         let (body, _) = envelope.write(Form::Protobuf).map_err(|error| Fault::invalid(error.to_string()))?;
         let attempt_ms = (call.deadline_ms / SENDINGS).min(LONGEST_SENDING_MS);
         let mut attempt = 0;
+        // Why an earlier sending was to be sent again: the last one often comes too late for an answer.
+        let mut told = String::new();
         loop {
             let headers = self.headers(call, &subject, &body)?;
             let sent =
                 self.bus.request(&subject, headers, body.clone(), deadline.at_most_ms(attempt_ms)).await;
             let fault = match sent {
                 Ok(message) => match read(&message) {
-                    Err(fault) if fault.is_retryable() => fault,
+                    Err(fault) if fault.is_retryable() => {
+                        told = format!("; before that: {}", fault.message);
+                        fault
+                    }
                     settled => return settled,
                 },
                 Err(BusError::Denied { subject }) => {
@@ -209,7 +214,7 @@ impl Client {
                 Err(BusError::TooLarge { .. }) => {
                     return Err(Fault::invalid("the request is larger than a message may be"));
                 }
-                Err(error) => Fault::unavailable(error_chain(&error)),
+                Err(error) => Fault::unavailable(format!("{}{told}", error_chain(&error))),
             };
             if deadline.has_passed() {
                 return Err(fault);

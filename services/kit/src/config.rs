@@ -45,6 +45,8 @@ pub struct Config {
     pub governance: Governance,
     /// Effects.
     pub committer: Committer,
+    /// Plans.
+    pub dispatcher: Dispatcher,
     /// Bounds of the service `leases`.
     pub leases: Leases,
     /// What already exists that looks like what is to be created.
@@ -166,6 +168,14 @@ pub struct Committer {
     /// How long an instance has for one effect before another may take it over, in milliseconds.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub takeover_ms: u64,
+}
+
+/// Plans.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dispatcher {
+    /// Whether what looks like a new plan is asked about first.
+    pub overlap: Asking,
 }
 
 /// Bounds of the service `leases`.

@@ -112,8 +112,11 @@ fn unanswered(fault: Fault) -> Fault {
     if !fault.is_retryable() {
         return fault;
     }
-    let message =
-        format!("nothing was created: what looks like it cannot be looked up now: {}", fault.message);
+    let message = format!(
+        "nothing was created: what looks like it cannot be looked up now: {}; ask again once the service overlap \
+         answers, an operator sees by `selvedge status` whether it runs",
+        fault.message
+    );
     Fault { code: Code::Unavailable, message, ..fault }
 }
 

@@ -57,6 +57,8 @@ pub(crate) struct Place {
     spaces: selvedge_leases::SpaceLimits,
     /// Whether what looks like a new intent is asked about first.
     intents_overlap: selvedge_kit::creation::Asking,
+    /// Whether what looks like a new plan is asked about first.
+    plans_overlap: selvedge_kit::creation::Asking,
     /// Bounds of intents.
     intents: selvedge_governance::IntentLimits,
     /// How overlap waits, and where it keeps snapshots.
@@ -90,6 +92,7 @@ impl Place {
             artifacts: artifacts(context),
             spaces: spaces(&config.leases),
             intents_overlap: config.governance.overlap,
+            plans_overlap: config.dispatcher.overlap,
             intents: intents(&config.governance),
             overlap: overlap(context),
             approval_keys: or_home(&config.governance.keys, context.home.approval_keys()),
@@ -182,7 +185,7 @@ impl Place {
                 selvedge_overlap::service::start(bus, &config, limits, metrics).await.with_context(starting)
             }
             Service::Dispatcher => {
-                let config = selvedge_dispatcher::Config { account };
+                let config = selvedge_dispatcher::Config { account, overlap: self.plans_overlap };
                 selvedge_dispatcher::start(bus, &config, limits, metrics).await.with_context(starting)
             }
         };

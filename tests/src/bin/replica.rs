@@ -13,6 +13,7 @@ use nix::sys::signal::{Signal, raise};
 use selvedge_contracts::{id::KlusterName, role::Service};
 use selvedge_kit::{
     bus::{Bus, Options},
+    creation::Asking,
     credential::Login,
     metrics::Metrics,
     service::Limits,
@@ -56,7 +57,7 @@ fn governance(account: String) -> selvedge_governance::Config {
         account,
         keys: folder().join("approvals.keys"),
         intents: selvedge_governance::IntentLimits::default(),
-        overlap: selvedge_kit::creation::Asking::Off,
+        overlap: Asking::Off,
     }
 }
 
@@ -84,7 +85,7 @@ async fn main() {
                 options: Vec::new(),
                 grace_ms: LONG_GRACE_MS,
                 pin_margin_ms: selvedge_artifacts::Config::PIN_MARGIN_MS,
-                overlap: selvedge_kit::creation::Asking::Off,
+                overlap: Asking::Off,
                 max_staged_bytes: selvedge_contracts::payload::artifact::MAX_CONTENT_BYTES,
             };
             let kluster = KlusterName::new("main").expect("a name");
@@ -115,7 +116,7 @@ async fn main() {
             selvedge_overlap::service::start(bus, &config, limits, &metrics).await.expect("a service")
         }
         Service::Dispatcher => {
-            let config = selvedge_dispatcher::Config { account };
+            let config = selvedge_dispatcher::Config { account, overlap: Asking::Off };
             selvedge_dispatcher::start(bus, &config, limits, &metrics).await.expect("a service")
         }
     };

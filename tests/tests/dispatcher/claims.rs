@@ -85,6 +85,27 @@ async fn a_claim_sent_again_is_the_same_claim() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_sending_of_a_claim_several_times_at_once_takes_one_task() {
+    let scene = Scene::start().await;
+    let wanted = TaskClaim { queue: None, wait_ms: Some(4_000), ttl_ms: None, credential_key: None };
+    for round in 0..4 {
+        let key = format!("k{round}");
+        let options = Options { idempotency_key: Some(key), ..Options::default() };
+        let ask = async || scene.ada.client().call_with::<call::TaskClaim>(&wanted, &options).await;
+        let names: Vec<String> = (0..8).map(|n| format!("t{n}")).collect();
+        let tasks: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &[][..])).collect();
+        let wide = plan(&format!("p{round}"), &tasks);
+        // Some wait before there is anything to take, some come when there is.
+        let (found, _) =
+            tokio::join!(join_all((0..8).map(|_| ask())), submit_plan(scene.pia.client(), &wide));
+        let found: Vec<_> =
+            found.into_iter().map(|claimed| claimed.unwrap().reply.claimed.unwrap().task.id).collect();
+        assert!(found.iter().all(|id| *id == found[0]), "{found:?}");
+        assert_eq!(scene.count("task.*.claimed").await, round + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_falls_silent_loses_its_task_and_what_it_still_hands_in_is_a_dead_letter() {
     let scene = Scene::start_with(2).await;
     let bob = scene.member("bob", Role::Worker, "person:bob").await;

@@ -11,7 +11,7 @@ use selvedge_contracts::{
     },
     role::Role,
 };
-use selvedge_kit::{client::Client, ledger::Ledger, service::Running};
+use selvedge_kit::{client::Client, creation::Asking, ledger::Ledger, service::Running};
 use selvedge_tests::{
     Options, dispatcher,
     fabric::{Agent, Fabric, Working, lasting_session},
@@ -45,10 +45,15 @@ impl Scene {
     }
 
     pub(crate) async fn start_on(options: Options, replicas: usize) -> Self {
+        Self::start_asking(options, replicas, Asking::Off).await
+    }
+
+    /// With replicas that ask `overlap`, which is not started, or do not.
+    pub(crate) async fn start_asking(options: Options, replicas: usize, overlap: Asking) -> Self {
         let fabric = Fabric::start_with(options).await;
         let mut running = Vec::new();
         for index in 0..replicas {
-            running.push(dispatcher::start(&fabric.bus, &format!("d{index}")).await);
+            running.push(dispatcher::start_with(&fabric.bus, &format!("d{index}"), overlap).await);
         }
         let pia = member(&fabric, "pia", Role::Planner, "person:pia").await;
         let ada = member(&fabric, "ada", Role::Worker, "person:olga").await;

@@ -44,6 +44,12 @@ async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> A
         None => QueueName::new("default").map_err(|error| Fault::internal(error.to_string()))?,
     };
     let lane = LaneKey { mission: call.mission().clone(), queue, role: call.role() };
+    // Several sendings of this very request may be on their way at once, though none has taken anything yet. What
+    // reaches another replica before that knows what this one records is a claim of its own: it ends by itself.
+    let _turn = match call.repetition() {
+        Some(digest) => Some(state.sendings.of(digest, until(&call, Some(MAX_CLAIM_WAIT_MS))).await?),
+        None => None,
+    };
     if let Some(claimed) = before(&state, &call, &request).await? {
         return Ok(TaskClaimed { claimed: Some(claimed) });
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use selvedge_contracts::{
     call,
     fault::{Detail, Fault},
-    id::{EntityId, PlanId, PoolName},
+    id::{EntityId, KindName, PlanId, PoolName},
     payload::{
+        overlap::{Clearance, Text},
         plan::{
             ContractPin, Plan, PlanChecked, PlanEnd, PlanLine, PlanList, PlanReply, PlanResume, PlanShow,
             PlanSpec, PlanState, PlanSubmit, Plans, plan_id,
@@ -15,6 +16,7 @@ use selvedge_contracts::{
     },
 };
 use selvedge_kit::{
+    creation::{Asking, Wanted, clear},
     document::versions::version_of,
     rule::Verdict,
     service::{Answer, Call, Recorded, Route, Routes},
@@ -52,13 +54,31 @@ async fn submit(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanSubmit) ->
     if !details.is_empty() {
         return Err(Fault { details, ..Fault::invalid("the plan is wrong in itself; nothing was recorded") });
     }
-    let wanted = wanted(&state, &call, spec)?;
-    // Whether something like it is there already is asked here, between what it is in itself and its record:
-    // a plan that is found to be like another is not put on the record before somebody has decided.
+    let mut wanted = wanted(&state, &call, spec)?;
+    wanted.checked = cleared(&state, &call, &wanted).await?;
     let of = plan_entity(call.mission(), &wanted.id);
     let recorded = call.writer.record(&state.views.plans, &of, |now| Ok(rule::submit(now, &wanted))).await?;
     state.board.note_plan(&recorded.state, recorded.revision);
     Ok(state.reply(&recorded))
+}
+
+/// Asks what looks like a plan, unless it is there already or nobody is to be asked.
+async fn cleared(state: &Dispatcher, call: &Call, wanted: &Plan) -> Answer<Option<Clearance>> {
+    let is_there = || state.views.plans.get(call.mission(), &(&wanted.id).into()).is_some();
+    if state.overlap == Asking::Off || is_there() {
+        return Ok(None);
+    }
+    let Text { title, description, paths, artifacts } = wanted.spec.text();
+    let texts = Wanted { id: wanted.id.to_string(), title, description, paths, artifacts };
+    match clear(&state.client, call, KindName::plan(), texts).await {
+        Ok(clearance) => Ok(Some(clearance)),
+        Err(fault) => {
+            // Another replica may have recorded this very plan a moment ago: then it is that one.
+            let of = plan_entity(call.mission(), &wanted.id);
+            let is_known = call.writer.refresh(&of).await.is_ok();
+            if is_known && is_there() { Ok(None) } else { Err(fault) }
+        }
+    }
 }
 
 async fn check(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanSubmit) -> Answer<PlanChecked> {
@@ -127,6 +147,7 @@ fn wanted(state: &Dispatcher, call: &Call, spec: PlanSpec) -> Answer<Plan> {
         round: 0,
         reason: None,
         split_of: None,
+        checked: None,
     })
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn plan(spec: PlanSpec) -> Plan {
         round: 0,
         reason: None,
         split_of: None,
+        checked: None,
     }
 }
 

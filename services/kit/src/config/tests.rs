@@ -128,14 +128,14 @@ fn an_unknown_key_is_refused_with_where_it_stands_and_what_exists() {
     );
     assert_eq!(
         refusal("[telemetri]\nlog = \"info\"", &[]),
-        "there is no setting `telemetri` (FILE); known there: artifacts, committer, governance, leases, nats, overlap, server, service, telemetry"
+        "there is no setting `telemetri` (FILE); known there: artifacts, committer, dispatcher, governance, leases, nats, overlap, server, service, telemetry"
     );
     let of_variable = [
         ("SELVEDGE_TELEMETRY__LOGS", "telemetry.logs", "listen, log, log_format"),
         (
             "SELVEDGE_LOG__LEVEL",
             "log",
-            "artifacts, committer, governance, leases, nats, overlap, server, service, telemetry",
+            "artifacts, committer, dispatcher, governance, leases, nats, overlap, server, service, telemetry",
         ),
     ];
     for (name, key, known) in of_variable {

@@ -4,12 +4,15 @@
 use selvedge_contracts::{
     fact::{
         EntityName, FactKind, INTENT_CANCELLED, INTENT_COMMITTED, INTENT_COMPENSATED, INTENT_EXPIRED,
-        INTENT_FAILED, INTENT_PROPOSED, INTENT_REJECTED,
+        INTENT_FAILED, INTENT_PROPOSED, INTENT_REJECTED, PLAN_CANCELLED, PLAN_FAILED, PLAN_RESUMED,
+        PLAN_SUBMITTED,
     },
     id::{CreationId, KindName},
     payload::{
         artifact::Artifact,
         intent::{Effect, Intent},
+        overlap::Text,
+        plan::Plan,
     },
 };
 use selvedge_kit::ledger::FactRecord;
@@ -40,16 +43,20 @@ pub(crate) struct Thing {
 }
 
 /// Sorts of entities whose facts say something about creations.
-pub(crate) const ENTITIES: &[EntityName] = &[EntityName::Intent, EntityName::Artifact];
+pub(crate) const ENTITIES: &[EntityName] = &[EntityName::Intent, EntityName::Artifact, EntityName::Plan];
 
-/// Facts after which an intent is there, and those after which it has ended; the others change nothing.
-const BEGINS: [FactKind; 2] = [INTENT_PROPOSED.kind, INTENT_COMMITTED.kind];
-const ENDS: [FactKind; 5] = [
+/// Facts after which an intent or a plan is there, and those after which it has ended; the others change nothing: a
+/// plan that is done stays.
+const BEGINS: [FactKind; 4] =
+    [INTENT_PROPOSED.kind, INTENT_COMMITTED.kind, PLAN_SUBMITTED.kind, PLAN_RESUMED.kind];
+const ENDS: [FactKind; 7] = [
     INTENT_REJECTED.kind,
     INTENT_EXPIRED.kind,
     INTENT_CANCELLED.kind,
     INTENT_FAILED.kind,
     INTENT_COMPENSATED.kind,
+    PLAN_CANCELLED.kind,
+    PLAN_FAILED.kind,
 ];
 
 fn is_one_of(fact: &FactRecord, kinds: &[FactKind]) -> bool {
@@ -62,9 +69,12 @@ fn is_one_of(fact: &FactRecord, kinds: &[FactKind]) -> bool {
 /// The payload is not what the fact's kind says.
 pub(crate) fn said(fact: &FactRecord) -> Result<Option<Said>, serde_json::Error> {
     match fact.fact.entity.name {
-        EntityName::Intent if !is_one_of(fact, &BEGINS) && !is_one_of(fact, &ENDS) => Ok(None),
+        EntityName::Intent | EntityName::Plan if !is_one_of(fact, &BEGINS) && !is_one_of(fact, &ENDS) => {
+            Ok(None)
+        }
         EntityName::Intent => intent(fact).map(Some),
         EntityName::Artifact => artifact(fact).map(Some),
+        EntityName::Plan => plan(fact).map(Some),
         _ => Ok(None),
     }
 }
@@ -98,6 +108,27 @@ fn intent(fact: &FactRecord) -> Result<Said, serde_json::Error> {
         owner: Some(intent.owner.to_string()),
         at_ms: intent.proposed_at_ms,
         kept: Kept::new(&intent.title, "", &paths, &[]),
+    })))
+}
+
+/// A plan stands for all its tasks.
+fn plan(fact: &FactRecord) -> Result<Said, serde_json::Error> {
+    let plan: Plan = after(fact)?;
+    let what = KindName::plan();
+    let number = CreationId::of(&plan.mission, &what, plan.id.as_str()).number();
+    if is_one_of(fact, &ENDS) {
+        return Ok(Said::Ended(number));
+    }
+    let Text { title, description, paths, artifacts } = plan.spec.text();
+    Ok(Said::There(Box::new(Thing {
+        number,
+        mission: plan.mission.to_string(),
+        what,
+        id: plan.id.to_string(),
+        agent: plan.planner.to_string(),
+        owner: Some(plan.owner.to_string()),
+        at_ms: plan.submitted_at_ms,
+        kept: Kept::new(&title, &description, &paths, &artifacts),
     })))
 }
 

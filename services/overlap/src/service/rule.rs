@@ -49,9 +49,10 @@ impl Standing<'_> {
     }
 }
 
-/// Whether two agents that name the same thing mean the same: the id of an intent is the digest of what it does.
+/// Whether two agents that name the same thing mean the same: the id of an intent is the digest of what it does,
+/// that of a plan the digest of what it says.
 fn names_its_content(creation: &Creation) -> bool {
-    creation.what.as_str() == "intent"
+    matches!(creation.what.as_str(), "intent" | "plan")
 }
 
 /// Whether what stands there is another agent's, so that this one cannot have it.

@@ -49,3 +49,36 @@ async fn what_looks_alike_is_shown_and_decided_by_a_flag_where_nobody_can_be_ask
     put("research/login_redirect_analysis", &["--overlap", "proceed"]).await.ok();
     put("research/login_redirect_analysis", &[]).await.ok();
 }
+
+const PLAN: &str = "\
+title: Rework the login page
+tasks:
+  - {id: form, title: Fix the login form, checks: [{kind: pointer, at: /passed}]}
+  - {id: redirect, title: Decide where the login page redirects to, checks: [{kind: pointer, at: /passed}]}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_looks_like_another_is_decided_by_a_flag_and_else_ends_with_17() {
+    let machine = Machine::of_up_with(&[]).await;
+    machine.agent("pia", "planner").await;
+    machine.agent("paul", "planner").await;
+    let submit = async |plan: &str, more: &[&str], agent: &str| {
+        machine.run_with(&[&["plan", "submit", "-", "--as", agent][..], more].concat(), plan).await
+    };
+    submit(PLAN, &[], "pia").await.ok();
+    submit(PLAN, &[], "paul").await.ok(); // the same plan
+    let other = PLAN.replace("id: form", "id: login-form");
+    let asked = submit(&other, &[], "paul").await;
+    assert_eq!(asked.code, 17, "{asked:?}");
+    for part in ["plan: Rework the login page", "pia-", "--overlap proceed", "creation_"] {
+        assert!(asked.err.contains(part), "{part:?} is missing of\n{}", asked.err);
+    }
+    submit(&other, &["--overlap", "discard"], "paul").await.ok();
+    let discarded = submit(&other, &[], "paul").await;
+    assert!(discarded.code == 4 && discarded.err.contains("decided against"), "{discarded:?}");
+    let third = PLAN.replace("id: form", "id: form-once-more");
+    let made = submit(&third, &["--overlap", "proceed", "-o", "json"], "paul").await.json();
+    assert!(made["plan"]["checked"]["creation"].is_string(), "{made}");
+    let listed = machine.run(&["plan", "list", "-o", "json", "--as", "pia"]).await.json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
+}

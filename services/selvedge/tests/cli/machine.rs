@@ -65,8 +65,12 @@ impl Machine {
     /// One on which `selvedge up` runs, with all services and a mission `demo`.
     pub(crate) async fn of_up() -> Self {
         // What looks alike is told by tests of its own.
-        Self::of_up_with(&[("SELVEDGE_GOVERNANCE__OVERLAP", "off"), ("SELVEDGE_ARTIFACTS__OVERLAP", "off")])
-            .await
+        let off = [
+            ("SELVEDGE_GOVERNANCE__OVERLAP", "off"),
+            ("SELVEDGE_ARTIFACTS__OVERLAP", "off"),
+            ("SELVEDGE_DISPATCHER__OVERLAP", "off"),
+        ];
+        Self::of_up_with(&off).await
     }
 
     /// The same under these settings.

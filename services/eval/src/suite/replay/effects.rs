@@ -129,7 +129,7 @@ async fn put(client: &Client, content: Vec<u8>) -> Result<Digest, Miss> {
 }
 
 /// Sent again once it was answered, also at once. A first claim that is sent several times in one instant is not
-/// tried: a queue hands each such sending what is next.
+/// tried: one replica gives such sendings one task, but several replicas may each hand out what is next.
 pub(super) async fn claim(arena: &Arena, trial: &mut Trial) -> Trialled {
     let (tag, by, tasks) = (trial.tag.clone(), trial.below(arena.workers.len()), 2 + trial.below(3));
     trial.tries(format!("worker {by} claims one of {tasks} tasks six times over"));

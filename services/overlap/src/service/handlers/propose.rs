@@ -58,21 +58,21 @@ const fn word(verdict: &Verdict) -> &'static str {
 
 /// Who wants it: the caller, or whom a service asks for.
 fn proposer(call: &Call, request: &Propose) -> Answer<Proposer> {
-    let owns = match call.role() {
-        Role::Artifacts => Some("artifact"),
-        Role::Governance => Some("intent"),
-        Role::Dispatcher => Some("task"),
-        _ => None,
+    let owns: &[&str] = match call.role() {
+        Role::Artifacts => &["artifact"],
+        Role::Governance => &["intent"],
+        Role::Dispatcher => &["plan", "task"],
+        _ => &[],
     };
     let what = request.what.as_str();
-    if request.what.is_of_the_fabric() && owns != Some(what) {
+    if request.what.is_of_the_fabric() && !owns.contains(&what) {
         return Err(Fault::denied(format!(
             "{what}s are proposed by the service that creates them, when it is asked to: use overlap.check to look \
              first, or propose a kind of your own"
         )));
     }
-    match (&request.on_behalf, owns) {
-        (Some(behalf), Some(_)) => {
+    match (&request.on_behalf, owns.is_empty()) {
+        (Some(behalf), false) => {
             let behalf = behalf.clone();
             Ok(Proposer {
                 agent: Caller::new(behalf.agent.as_str())
@@ -84,12 +84,12 @@ fn proposer(call: &Call, request: &Propose) -> Answer<Proposer> {
                 request: behalf.request,
             })
         }
-        (Some(_), None) => Err(Fault::denied("only a service proposes for others: leave out /on_behalf")
+        (Some(_), true) => Err(Fault::denied("only a service proposes for others: leave out /on_behalf")
             .at("/on_behalf", "not allowed")),
-        (None, Some(_)) => {
+        (None, false) => {
             Err(Fault::invalid("a service says for whom it proposes").at("/on_behalf", "expected an agent"))
         }
-        (None, None) => {
+        (None, true) => {
             let session = call.session()?;
             Ok(Proposer {
                 agent: call.subject.caller.clone(),

@@ -104,8 +104,10 @@ fn another_agent_cannot_take_what_one_is_about_to_create() {
     }
     let there = Standing { known: Some(CreationState::Existing), ..at(&own, 5) };
     assert!(!is_taken(there, &wanted("task", "bob-00000002", "x")), "the owner of the thing decides");
-    let intent = after(propose(None, &wanted("intent", "ada-00000001", "Add a cache")));
-    assert!(!is_taken(at(&intent, 5), &wanted("intent", "bob-00000002", "Add it")), "it names its content");
+    for what in ["intent", "plan"] {
+        let made = after(propose(None, &wanted(what, "ada-00000001", "Add a cache")));
+        assert!(!is_taken(at(&made, 5), &wanted(what, "bob-00000002", "Add it")), "it names its content");
+    }
     let note = Creation { state: CreationState::Existing, ..wanted("note", "ada-00000001", "Add a cache") };
     assert!(is_taken(at(&note, 5), &wanted("note", "bob-00000002", "x")), "nobody else decides");
     assert!(!is_taken(at(&note, 5), &note));

@@ -46,7 +46,7 @@ pub(crate) struct Check {
     /// A file with several, or - for standard input.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Only candidates of this kind: task, artifact, intent, or one of the mission's own.
+    /// Only candidates of this kind: plan, task, artifact, intent, or one of the mission's own.
     #[arg(long, value_name = "KIND", conflicts_with = "file")]
     what: Option<KindName>,
     /// Most candidates.

@@ -10,7 +10,12 @@ use selvedge_contracts::{
 };
 
 use super::{file, short, show};
-use crate::{commands::lease::Who, connect::Context, exit::Done, output::fields};
+use crate::{
+    commands::{creating::Creating, lease::Who},
+    connect::Context,
+    exit::Done,
+    output::fields,
+};
 
 /// Submit a plan: the same plan again is the same plan.
 #[derive(Debug, Args)]
@@ -18,9 +23,12 @@ use crate::{commands::lease::Who, connect::Context, exit::Done, output::fields};
   selvedge plan submit plan.yaml --as pia
   selvedge plan submit plan.json --check --as pia
   generate-plan | selvedge plan submit - --occurrence 2026-11-21 --as pia -o json
+  selvedge plan submit plan.yaml --overlap proceed --as pia
 
 The file holds contract plan/1, as JSON or YAML (contracts/schemas/dispatcher.plan_submit.1.json). A plan that
-is wrong is refused with everything that is wrong, and nothing is recorded.")]
+is wrong is refused with everything that is wrong, and nothing is recorded. Nothing is recorded either of a plan
+that looks like one that is there, or on its way, before it is decided what is to become of it: that is asked on a
+terminal or said by --overlap, else the exit code is 17.")]
 pub(crate) struct Submit {
     /// File with the plan, or - for standard input.
     file: PathBuf,
@@ -30,6 +38,8 @@ pub(crate) struct Submit {
     /// Do the same plan once more: a name for this time.
     #[arg(long, value_name = "NAME")]
     occurrence: Option<String>,
+    #[command(flatten)]
+    creating: Creating,
     #[command(flatten)]
     who: Who,
 }
@@ -41,7 +51,10 @@ impl Submit {
         let asking = self.who.anybody(context).await?;
         let submit = PlanSubmit { plan };
         if !self.check {
-            let reply = asking.client.call::<call::PlanSubmit>(&submit).await?.reply;
+            let client = &asking.client;
+            let create =
+                async || client.call::<call::PlanSubmit>(&submit).await.map(|answered| answered.reply);
+            let Some(reply) = self.creating.run(client, create).await? else { return Ok(()) };
             context.output.print(&reply, show::human)?;
             return Ok(());
         }
