@@ -195,7 +195,7 @@ impl Client {
         let attempt_ms = (call.deadline_ms / SENDINGS).min(LONGEST_SENDING_MS);
         let mut attempt = 0;
         // Why an earlier sending was to be sent again: the last one often comes too late for an answer.
-        let mut told = String::new();
+        let mut before: Option<String> = None;
         loop {
             let headers = self.headers(call, &subject, &body)?;
             let sent =
@@ -203,8 +203,8 @@ impl Client {
             let fault = match sent {
                 Ok(message) => match read(&message) {
                     Err(fault) if fault.is_retryable() => {
-                        told = format!("; before that: {}", fault.message);
-                        fault
+                        let earlier = before.replace(fault.message.clone());
+                        after(fault, earlier)
                     }
                     settled => return settled,
                 },
@@ -214,7 +214,7 @@ impl Client {
                 Err(BusError::TooLarge { .. }) => {
                     return Err(Fault::invalid("the request is larger than a message may be"));
                 }
-                Err(error) => Fault::unavailable(format!("{}{told}", error_chain(&error))),
+                Err(error) => after(Fault::unavailable(error_chain(&error)), before.clone()),
             };
             if deadline.has_passed() {
                 return Err(fault);
@@ -252,6 +252,14 @@ impl Client {
     }
 }
 
+/// A fault, with what an earlier sending was told.
+fn after(fault: Fault, earlier: Option<String>) -> Fault {
+    match earlier.filter(|earlier| *earlier != fault.message) {
+        Some(earlier) => Fault { message: format!("{}; before that: {earlier}", fault.message), ..fault },
+        None => fault,
+    }
+}
+
 fn read_reply<T: DeserializeOwned>(envelope: &Envelope) -> Result<Answered<T>, Fault> {
     let reply = serde_json::from_slice(&envelope.payload)
         .map_err(|error| Fault::internal(format!("cannot read the reply: {error}")))?;
@@ -272,5 +280,20 @@ fn read(message: &Message) -> Result<Envelope, Fault> {
         _ => Envelope::read_shared(&message.payload, Some(PROTOBUF), MAX_ATTACHED_BODY_BYTES)
             .map(|(envelope, _)| envelope)
             .map_err(|error| unreadable(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_sending_was_told_is_not_lost_nor_said_twice() {
+        let late = || Fault::unavailable("too late");
+        assert_eq!(after(late(), None).message, "too late");
+        assert_eq!(after(late(), Some("too late".to_owned())).message, "too late");
+        let told = after(late(), Some("start the service".to_owned()));
+        assert_eq!(told.message, "too late; before that: start the service");
+        assert_eq!(told.code, late().code);
     }
 }
