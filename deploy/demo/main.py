@@ -252,12 +252,13 @@ def met(demo, plans, merged, tasks, facts):
     done = [fact for fact in facts if fact.kind == "intent.committed" and fact.state["title"] == FRONT_PAGE]
     refused = by_name["page-facts"]["output"]["value"]["refused"]
     denied = [reach for reach in refused if reach["exit"] != 0]
-    overlapped = overlapping(by_name, facts, "calls-by-service", "calls-by-deadline")
+    rivals = ("calls-by-service", "calls-by-deadline")
+    apart = not overlapping(facts, *rivals) and all(by_name[name]["claim"].get("leases") for name in rivals)
     grants = done[0].state.get("grants", []) if done else []
     return [
         ("the planner's message came twice", len(set(plans)) == 1 and len(submitted) == 1, "one plan, one fact"),
         ("somebody planned nearly the same", len(merged) > 0, "asked before anything was recorded, and discarded"),
-        ("two workers after one file", not overlapped, "one after the other, each under its lease"),
+        ("two workers after one file", apart, "one after the other, each under its lease"),
         ("an output that fails its contract", "rejected" in cause("survey-facts"), f"refused; attempt {by_name['survey-facts']['attempt']} holds"),
         ("a worker killed with -9 in mid-task", "lost" in cause("tool-crate") and len(claims("tool-crate")) > 1, f"taken from it; attempt {by_name['tool-crate']['attempt']} holds"),
         ("a base that grew old", "effect" in cause("changelog"), f"refused with the path; attempt {by_name['changelog']['attempt']} holds"),
@@ -267,7 +268,7 @@ def met(demo, plans, merged, tasks, facts):
     ]
 
 
-def overlapping(by_name, facts, one, other):
+def overlapping(facts, one, other):
     """Whether two tasks were worked on at one time."""
     def spans(name):
         begun, spans = None, []

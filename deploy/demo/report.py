@@ -19,7 +19,8 @@ def chain(demo, plan, tasks, facts):
             verdict = task["verdict"]
             say(f"      plan       {plan[:17]}…, task {task['name']}, attempt {task['attempt']}")
             say(f"      worker     {task['claim']['worker']} for {task['claim']['owner']}")
-            say(f"      verdict    {verdict['by']}: {len(verdict['findings'])} of {len(verdict['findings'])} checks hold")
+            held = sum(finding["passed"] for finding in verdict["findings"])
+            say(f"      verdict    {verdict['by']}: {held} of {len(verdict['findings'])} checks hold")
         else:
             say(f"      proposer   {intent['proposer']} for {intent['owner']}, outside the plan")
         grants = intent.get("grants", [])
