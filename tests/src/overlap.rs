@@ -32,7 +32,7 @@ pub fn config(account: String, snapshots: &Path) -> Config {
         pending_ttl_ms: 600_000,
         complete_ms: 600_000,
         second: None,
-        steps: selvedge_overlap::service::Steps::default(),
+        steps: selvedge_kit::steps::Steps::default(),
     }
 }
 

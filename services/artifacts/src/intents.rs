@@ -2,43 +2,27 @@
 //! rest on, and the answers that came back. It stays as long as the intent may be carried out or was; of one that
 //! came to nothing it stays for the grace period after its end, like other content that nothing names.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use selvedge_contracts::{
     fact::EntityName,
-    id::{Caller, Digest, EntityId, Mission},
+    id::{Caller, Digest, Mission},
     payload::intent::Intent,
     role::Role,
-    subject::Entity,
 };
-use selvedge_kit::{
-    clock::now_ms,
-    ledger::{FactRecord, RequestDigest},
-    view::Apply,
-};
-use serde::Deserialize;
+use selvedge_kit::clock::now_ms;
 
-use crate::{access::Asker, names::Names};
+use crate::{
+    access::Asker,
+    followed::{At, Followed, Key, Register},
+};
 
 /// All content that intents name.
-pub(crate) struct Intents {
+pub(crate) type Intents = Followed<Named>;
+
+pub(crate) struct Named {
     /// How long content stays that an intent named which came to nothing, in milliseconds from its end.
     grace_ms: u64,
-    named: RwLock<Named>,
-    /// A fact could not be read: something that is named may not be known to be.
-    is_incomplete: AtomicBool,
-}
-
-type Key = (Mission, EntityId);
-
-#[derive(Default)]
-struct Named {
     /// Which intents name a content.
     by_digest: HashMap<Digest, HashSet<Key>>,
     by_intent: HashMap<Key, Naming>,
@@ -84,8 +68,7 @@ impl Naming {
 }
 
 impl Named {
-    fn take(&mut self, entity: &Entity, intent: &Intent, revision: u64, until_ms: Option<u64>) {
-        let key = (entity.mission.clone(), entity.id.clone());
+    fn put(&mut self, key: Key, intent: &Intent, revision: u64, until_ms: Option<u64>) {
         // Who could read it in a former round may go on.
         let before = self.forget(&key);
         let mut digests: Vec<Digest> = intent.digests().cloned().collect();
@@ -130,74 +113,54 @@ impl Named {
 
 impl Intents {
     pub(crate) fn new(grace_ms: u64) -> Self {
-        Self { grace_ms, named: RwLock::default(), is_incomplete: AtomicBool::default() }
+        Self::of(Named {
+            grace_ms,
+            by_digest: HashMap::new(),
+            by_intent: HashMap::new(),
+            ended: BTreeSet::new(),
+            revisions: HashMap::new(),
+        })
     }
 
     /// Whether an intent opens this content to the asker.
     pub(crate) fn may_read(&self, asker: Asker<'_>, digest: &Digest) -> bool {
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
         let (mission, caller) = (asker.mission.clone(), asker.caller.clone());
         let (approver, proposer) =
             (Reader::Approver(mission.clone(), asker.role), Reader::Proposer(mission, caller));
-        named
+        self.read()
             .naming(digest, now_ms())
             .any(|naming| naming.readers.contains(&approver) || naming.readers.contains(&proposer))
     }
-
-    fn take(&self, entity: &Entity, intent: &Intent, revision: u64, at_ms: u64) {
-        let until_ms = intent.is_over_without_effect().then(|| at_ms.saturating_add(self.grace_ms));
-        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
-        named.take(entity, intent, revision, until_ms);
-        named.let_go(now_ms());
-    }
 }
 
-impl Names for Intents {
+impl Register for Named {
+    type State = Intent;
+    const ENTITY: EntityName = EntityName::Intent;
+
+    fn take(&mut self, key: Key, intent: &Intent, at: At) {
+        let until_ms = intent.is_over_without_effect().then(|| at.at_ms.saturating_add(self.grace_ms));
+        self.put(key, intent, at.revision, until_ms);
+        self.let_go(now_ms());
+    }
+
+    fn revision_of(&self, key: &Key) -> u64 {
+        self.revisions.get(key).copied().unwrap_or(0)
+    }
+
     fn names(&self, digest: &Digest) -> bool {
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
-        named.naming(digest, now_ms()).next().is_some()
-    }
-
-    fn is_complete(&self) -> bool {
-        !self.is_incomplete.load(Ordering::Relaxed)
-    }
-}
-
-impl Apply for Intents {
-    fn entity(&self) -> EntityName {
-        EntityName::Intent
-    }
-
-    fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
-        #[derive(Deserialize)]
-        struct After {
-            state: Intent,
-        }
-        let read = serde_json::from_slice::<After>(&fact.envelope.payload);
-        let After { state } = read.inspect_err(|_| self.is_incomplete.store(true, Ordering::Relaxed))?;
-        self.take(&fact.fact.entity, &state, fact.revision, fact.at_ms);
-        Ok(())
-    }
-
-    fn revision_of(&self, entity: &Entity) -> u64 {
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
-        named.revisions.get(&(entity.mission.clone(), entity.id.clone())).copied().unwrap_or(0)
-    }
-
-    /// Nothing is written here.
-    fn may_hold(&self, _: &Entity, _: RequestDigest) -> bool {
-        false
+        self.naming(digest, now_ms()).next().is_some()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use selvedge_contracts::payload::intent::IntentState;
+    use selvedge_contracts::{id::EntityId, payload::intent::IntentState};
     use serde_json::json;
 
     use super::*;
+    use crate::names::Names as _;
 
-    fn intent() -> (Entity, Intent) {
+    fn intent() -> (Key, Intent) {
         let intent: Intent = serde_json::from_value(json!({
             "id": format!("intent_{}", "0".repeat(64)),
             "mission": "demo",
@@ -219,17 +182,21 @@ mod tests {
             }
         }))
         .unwrap();
-        let id = EntityId::from(&intent.id);
-        (Entity { mission: intent.mission.clone(), name: EntityName::Intent, id }, intent)
+        ((intent.mission.clone(), EntityId::from(&intent.id)), intent)
+    }
+
+    fn taking(intents: &Intents) -> impl Fn(&Key, &Intent, u64, u64) {
+        |key, intent, revision, at_ms| intents.write().take(key.clone(), intent, At { revision, at_ms })
     }
 
     #[test]
     fn what_a_verified_intent_names_is_open_to_its_proposer_and_to_those_who_may_approve_it() {
-        let (entity, intent) = intent();
+        let (key, intent) = intent();
         let mission = intent.mission.clone();
         let intents = Intents::new(1_000);
+        let take = taking(&intents);
         let unverified = Intent { decision: None, ..intent.clone() };
-        intents.take(&entity, &unverified, 1, now_ms());
+        take(&key, &unverified, 1, now_ms());
         let (digest, other) = (Digest::new(&"a".repeat(64)).unwrap(), Mission::new("other").unwrap());
         let may = |mission: &Mission, caller: &str, role| {
             let caller = Caller::new(caller).unwrap();
@@ -238,7 +205,7 @@ mod tests {
         for (caller, role) in [("olga-1a2b3c4d", Role::Approver), ("ada-1a2b3c4d", Role::Worker)] {
             assert!(!may(&mission, caller, role), "naming it is no way to read it");
         }
-        intents.take(&entity, &intent, 2, now_ms());
+        take(&key, &intent, 2, now_ms());
         assert!(may(&mission, "olga-1a2b3c4d", Role::Approver));
         assert!(may(&mission, "vera-1a2b3c4d", Role::Verifier), "the decision asks for this role");
         assert!(may(&mission, "ada-1a2b3c4d", Role::Worker), "its own");
@@ -252,26 +219,27 @@ mod tests {
 
     #[test]
     fn what_came_to_nothing_lets_go_of_its_content_after_the_grace_period_and_not_before() {
-        let (entity, open) = intent();
+        let (key, open) = intent();
         let digest = open.inputs[0].clone();
         let rejected = Intent { state: IntentState::Rejected, ..open.clone() };
         let grace_ms = 60_000;
         let intents = Intents::new(grace_ms);
-        intents.take(&entity, &open, 1, 0);
+        let take = taking(&intents);
+        take(&key, &open, 1, 0);
         assert!(intents.names(&digest), "however old it is");
-        intents.take(&entity, &rejected, 2, now_ms());
+        take(&key, &rejected, 2, now_ms());
         assert!(intents.names(&digest), "somebody may want to look at it");
-        intents.take(&entity, &rejected, 2, now_ms() - grace_ms);
+        take(&key, &rejected, 2, now_ms() - grace_ms);
         assert!(!intents.names(&digest));
-        intents.take(&entity, &open, 3, now_ms());
+        take(&key, &open, 3, now_ms());
         assert!(intents.names(&digest), "it was proposed again");
         // Of two that name it, one keeps it.
-        let other = Entity { id: EntityId::new("other").unwrap(), ..entity.clone() };
-        intents.take(&other, &rejected, 4, now_ms() - grace_ms);
+        let other = (key.0.clone(), EntityId::new("other").unwrap());
+        take(&other, &rejected, 4, now_ms() - grace_ms);
         assert!(intents.names(&digest));
-        intents.take(&entity, &Intent { state: IntentState::Committed, ..open }, 5, 0);
+        take(&key, &Intent { state: IntentState::Committed, ..open }, 5, 0);
         assert!(intents.names(&digest), "what was done keeps its content for ever");
-        let named = intents.named.read().unwrap();
+        let named = intents.read();
         assert_eq!((named.by_intent.len(), named.ended.len(), named.revisions.len()), (1, 0, 2));
     }
 }

@@ -14,6 +14,7 @@ mod access;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod followed;
 mod gc;
 mod handlers;
 mod intents;

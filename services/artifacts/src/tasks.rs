@@ -2,44 +2,26 @@
 //! long as what was handed in may still hold, or does; what came to nothing is let go, and stays for the grace
 //! period of its writing like other content that nothing names.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::collections::{BTreeSet, HashMap};
 
 use selvedge_contracts::{
     fact::EntityName,
-    id::{ArtifactRef, Digest, EntityId, Mission},
+    id::{ArtifactRef, Digest},
     payload::{
         artifact::Reference,
         task::{Output, TaskEffect, TaskState},
     },
-    subject::Entity,
-};
-use selvedge_kit::{
-    ledger::{FactRecord, RequestDigest},
-    view::Apply,
 };
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::names::Names;
+use crate::followed::{At, Followed, Key, Register};
 
 /// All content that tasks name.
-#[derive(Default)]
-pub(crate) struct Tasks {
-    named: RwLock<Named>,
-    /// A fact could not be read: something that is named may not be known to be.
-    is_incomplete: AtomicBool,
-}
-
-type Key = (Mission, EntityId);
+pub(crate) type Tasks = Followed<Named>;
 
 #[derive(Default)]
-struct Named {
+pub(crate) struct Named {
     /// How many tasks name a content.
     by_digest: HashMap<Digest, usize>,
     /// What each task names; none that names nothing.
@@ -50,7 +32,7 @@ struct Named {
 
 /// As much of a task as is looked at.
 #[derive(Deserialize)]
-struct Task {
+pub(crate) struct Task {
     state: TaskState,
     #[serde(default)]
     output: Option<Output>,
@@ -93,7 +75,7 @@ fn collect(value: &Value, found: &mut BTreeSet<Digest>) {
 }
 
 impl Named {
-    fn take(&mut self, key: Key, digests: Vec<Digest>, revision: u64) {
+    fn put(&mut self, key: Key, digests: Vec<Digest>, revision: u64) {
         let before = self.by_task.remove(&key).unwrap_or_default();
         if digests.is_empty() && before.is_empty() && !self.revisions.contains_key(&key) {
             return; // most name nothing: nothing is kept of them
@@ -116,44 +98,20 @@ impl Named {
     }
 }
 
-impl Names for Tasks {
+impl Register for Named {
+    type State = Task;
+    const ENTITY: EntityName = EntityName::Task;
+
+    fn take(&mut self, key: Key, state: &Task, at: At) {
+        self.put(key, state.digests(), at.revision);
+    }
+
+    fn revision_of(&self, key: &Key) -> u64 {
+        self.revisions.get(key).copied().unwrap_or(0)
+    }
+
     fn names(&self, digest: &Digest) -> bool {
-        self.named.read().unwrap_or_else(PoisonError::into_inner).by_digest.contains_key(digest)
-    }
-
-    fn is_complete(&self) -> bool {
-        !self.is_incomplete.load(Ordering::Relaxed)
-    }
-}
-
-impl Apply for Tasks {
-    fn entity(&self) -> EntityName {
-        EntityName::Task
-    }
-
-    fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
-        #[derive(Deserialize)]
-        struct After {
-            state: Task,
-        }
-        let read = serde_json::from_slice::<After>(&fact.envelope.payload);
-        let After { state } = read.inspect_err(|_| self.is_incomplete.store(true, Ordering::Relaxed))?;
-        let key = (fact.fact.entity.mission.clone(), fact.fact.entity.id.clone());
-        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
-        if named.revisions.get(&key).is_none_or(|known| *known < fact.revision) {
-            named.take(key, state.digests(), fact.revision);
-        }
-        Ok(())
-    }
-
-    fn revision_of(&self, entity: &Entity) -> u64 {
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
-        named.revisions.get(&(entity.mission.clone(), entity.id.clone())).copied().unwrap_or(0)
-    }
-
-    /// Nothing is written here.
-    fn may_hold(&self, _: &Entity, _: RequestDigest) -> bool {
-        false
+        self.by_digest.contains_key(digest)
     }
 }
 
@@ -188,16 +146,21 @@ mod tests {
 
     #[test]
     fn content_that_two_tasks_name_stays_until_both_let_it_go() {
-        let key = |id: &str| (Mission::new("demo").unwrap(), EntityId::new(id).unwrap());
+        let key = |id: &str| {
+            (
+                selvedge_contracts::id::Mission::new("demo").unwrap(),
+                selvedge_contracts::id::EntityId::new(id).unwrap(),
+            )
+        };
         let digest = Digest::new(&hex("a")).unwrap();
         let mut named = Named::default();
-        named.take(key("t0"), Vec::new(), 1);
+        named.put(key("t0"), Vec::new(), 1);
         assert!(named.revisions.is_empty(), "nothing is kept of one that names nothing");
-        named.take(key("t1"), vec![digest.clone()], 2);
-        named.take(key("t2"), vec![digest.clone()], 3);
-        named.take(key("t1"), Vec::new(), 4);
+        named.put(key("t1"), vec![digest.clone()], 2);
+        named.put(key("t2"), vec![digest.clone()], 3);
+        named.put(key("t1"), Vec::new(), 4);
         assert!(named.by_digest.contains_key(&digest));
-        named.take(key("t2"), Vec::new(), 5);
+        named.put(key("t2"), Vec::new(), 5);
         assert!(!named.by_digest.contains_key(&digest));
     }
 

@@ -35,4 +35,4 @@ pub use error::CommitterError;
 pub use network::{InvalidNetwork, Network};
 pub use start::start;
 pub use state::Config;
-pub use steps::{OF_EVERY_EFFECT, OF_EXTERNAL, OF_HTTP, OF_MEMORY, Steps};
+pub use steps::{OF_EVERY_EFFECT, OF_EXTERNAL, OF_HTTP, OF_MEMORY};

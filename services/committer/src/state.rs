@@ -26,12 +26,13 @@ use selvedge_kit::{
     ledger::{Ledger, RequestDigest},
     metrics::Metrics,
     service::Writer,
+    steps::Steps,
     telemetry,
     view::{Apply, Feed, View, Watch},
 };
 
 use crate::{
-    CommitterError, Network, Steps, approvals::Approvers, due::Due, effects, memory::Memory, network::Reach,
+    CommitterError, Network, approvals::Approvers, due::Due, effects, memory::Memory, network::Reach,
 };
 
 /// What the service runs with.

@@ -1,7 +1,5 @@
 //! The steps of an effect, named, so that a test can stop the process at each of them.
 
-use std::sync::Arc;
-
 /// Steps of every effect: before the attempt is on record, after, after the effect, after its end is on record.
 pub const OF_EVERY_EFFECT: &[&str] = &["redeemed", "executing", "acted", "committed"];
 /// Steps of an HTTP request, beyond those.
@@ -10,30 +8,6 @@ pub const OF_HTTP: &[&str] = &["http:ready", "http:probed", "http:asked", "http:
 pub const OF_MEMORY: &[&str] = &["memory:ready", "memory:written"];
 /// Steps of an effector's effect, beyond those.
 pub const OF_EXTERNAL: &[&str] = &["external:probed", "external:asked", "external:answered"];
-
-/// What is told of every step that is reached: nothing in a fabric, a test's crash in a test.
-#[derive(Clone, Default)]
-pub struct Steps(Option<Arc<dyn Fn(&'static str) + Send + Sync>>);
-
-impl Steps {
-    /// Calls `reached` with the name of every step that is reached, before it goes on.
-    pub fn new(reached: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(reached)))
-    }
-
-    /// Says that `step` is reached.
-    pub(crate) fn reached(&self, step: &'static str) {
-        if let Some(told) = &self.0 {
-            told(step);
-        }
-    }
-}
-
-impl std::fmt::Debug for Steps {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Steps").field(&self.0.is_some()).finish()
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -29,6 +29,7 @@ pub mod rule;
 pub mod sabotage;
 pub mod service;
 pub mod signature;
+pub mod steps;
 pub mod tap;
 pub mod telemetry;
 pub mod timer;

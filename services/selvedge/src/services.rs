@@ -119,7 +119,7 @@ impl Place {
             allowed_networks: networks.context("the setting `committer.allowed_networks`")?,
             memory_bytes: self.memory_bytes,
             takeover_ms: self.takeover_ms,
-            steps: selvedge_committer::Steps::default(),
+            steps: selvedge_kit::steps::Steps::default(),
         })
     }
 
@@ -233,7 +233,7 @@ impl Overlap {
                 key_file: self.settings.second_model_key_file.clone(),
                 timeout_ms: self.settings.second_model_ms,
             }),
-            steps: selvedge_overlap::service::Steps::default(),
+            steps: selvedge_kit::steps::Steps::default(),
         }
     }
 }

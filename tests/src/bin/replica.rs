@@ -29,10 +29,10 @@ fn folder() -> PathBuf {
 }
 
 /// Ends this process, as kill -9 would, when a step is reached; or stops it there, once.
-fn at_steps() -> selvedge_committer::Steps {
+fn at_steps() -> selvedge_kit::steps::Steps {
     let (crash, stop) = (std::env::var(CRASH).ok(), std::env::var(STOP).ok());
     let has_stopped = AtomicBool::new(false);
-    selvedge_committer::Steps::new(move |reached| {
+    selvedge_kit::steps::Steps::new(move |reached| {
         if crash.as_deref() == Some(reached) {
             let _ = raise(Signal::SIGKILL);
         }
@@ -43,9 +43,9 @@ fn at_steps() -> selvedge_committer::Steps {
 }
 
 /// Ends this process, as kill -9 would, when a step is reached.
-fn of_overlap() -> selvedge_overlap::service::Steps {
+fn of_overlap() -> selvedge_kit::steps::Steps {
     let crash = std::env::var(CRASH).ok();
-    selvedge_overlap::service::Steps::new(move |reached| {
+    selvedge_kit::steps::Steps::new(move |reached| {
         if crash.as_deref() == Some(reached) {
             let _ = raise(Signal::SIGKILL);
         }

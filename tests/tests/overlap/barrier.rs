@@ -3,7 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use selvedge_contracts::payload::overlap::{CreationState, Verdict};
-use selvedge_overlap::service::{Config, Steps};
+use selvedge_kit::steps::Steps;
+use selvedge_overlap::service::Config;
 use selvedge_tests::overlap::{propose, replica_with, task};
 
 use crate::scene::{Scene, found};

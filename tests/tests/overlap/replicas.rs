@@ -166,7 +166,7 @@ async fn what_is_told_of_every_step_is_told() {
     let told = std::sync::Arc::clone(&seen);
     let bus = &scene.fabric.bus;
     let _replica = replica_with(bus, &bus.url(), "o1", |config| {
-        let steps = selvedge_overlap::service::Steps::new(move |step| {
+        let steps = selvedge_kit::steps::Steps::new(move |step| {
             told.lock().unwrap().insert(step);
         });
         selvedge_overlap::service::Config { steps, ..config }

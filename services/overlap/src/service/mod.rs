@@ -34,4 +34,4 @@ pub use error::OverlapError;
 pub use second::{SecondConfig, SecondError};
 pub use start::start;
 pub use state::Config;
-pub use steps::{STEPS, Steps};
+pub use steps::STEPS;

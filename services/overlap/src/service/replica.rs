@@ -8,7 +8,7 @@ use selvedge_contracts::{
     id::{KindName, Mission},
     payload::overlap::{self, Checked, Creation, CreationState, Thresholds, Tuning},
 };
-use selvedge_kit::{ledger::FactRecord, metrics::OverlapMetrics, order::Take};
+use selvedge_kit::{ledger::FactRecord, metrics::OverlapMetrics, order::Take, steps::Steps};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -18,7 +18,6 @@ use super::{
     owners::{self, Said},
     rule::Asks,
     shown,
-    steps::Steps,
 };
 use crate::{ApplyError, Embedder, Index, Query, Readable, Settings, index::Prepared};
 

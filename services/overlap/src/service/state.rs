@@ -19,6 +19,7 @@ use selvedge_kit::{
     order::Order,
     rule::Verdict,
     service::{Answer, Call, Recorded, Writer},
+    steps::Steps,
     view::{Apply as _, Feed, View},
 };
 use tokio::sync::Semaphore;
@@ -30,7 +31,6 @@ use super::{
     rule::Standing,
     second::{SecondConfig, SecondModel},
     shown,
-    steps::Steps,
     store::Store,
 };
 use crate::{Embedder, Readable};

@@ -43,10 +43,10 @@ use selvedge_kit::clock::Deadline;
 pub use build::Author;
 pub use message::{INTENT_TRAILER, UNDO_TRAILER, trailer, trailers};
 
-use crate::Steps;
 use build::Built;
 pub(super) use build::{Chain, chain};
 use refs::{Locking, Staging};
+use selvedge_kit::steps::Steps;
 
 /// Where the references of intents lie.
 pub const INTENT_REFS: &str = "refs/selvedge/intents/";

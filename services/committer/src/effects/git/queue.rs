@@ -15,7 +15,7 @@ use super::{
     location::Location,
     remote::Remote,
 };
-use crate::Steps;
+use selvedge_kit::steps::Steps;
 
 /// Most orders that wait for one branch.
 const MOST_WAITING: usize = 1_024;

@@ -26,7 +26,7 @@ use super::{
         intent_ref, named, pending, settled,
     },
 };
-use crate::Steps;
+use selvedge_kit::steps::Steps;
 
 /// Most pushes of one order before it is left for later.
 const MOST_PUSHES: u32 = 4;

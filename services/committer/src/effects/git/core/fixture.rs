@@ -11,7 +11,7 @@ use selvedge_contracts::{
 use selvedge_kit::clock::Deadline;
 
 use super::{Author, Claim, Contents, INTENT_TRAILER, Order, Record, Verdict};
-use crate::Steps;
+use selvedge_kit::steps::Steps;
 
 /// A bare repository with a branch `main`.
 pub(crate) struct Temporary {

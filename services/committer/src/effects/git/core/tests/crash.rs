@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::super::{Claim, Order, Record, STEPS, Verdict, fixture::*};
-use crate::Steps;
+use selvedge_kit::steps::Steps;
 
 /// Carries an order out until `step` is reached, and no further: nothing is tidied up on the way out.
 fn die_at(temporary: &Temporary, step: &'static str, order: Order) {

@@ -4,7 +4,7 @@ use git2::Oid;
 use selvedge_contracts::payload::intent::{FileChange, FileMode};
 
 use super::super::{Record, Verdict, fixture::*};
-use crate::Steps;
+use selvedge_kit::steps::Steps;
 
 #[test]
 fn a_stale_order_is_refused_with_every_path_also_those_it_only_read() {

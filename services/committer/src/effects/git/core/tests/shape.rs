@@ -4,7 +4,7 @@ use git2::Oid;
 use selvedge_contracts::payload::intent::{FileChange, FileMode};
 
 use super::super::{Verdict, fixture::*};
-use crate::Steps;
+use selvedge_kit::steps::Steps;
 
 fn done(verdict: &Verdict) -> (Oid, Option<Oid>) {
     match verdict {
