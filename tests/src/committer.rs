@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use nkeys::KeyPair;
 use selvedge_committer::Network;
 use selvedge_contracts::{
     fact::EntityName,
@@ -22,7 +21,7 @@ use selvedge_kit::{
 
 use crate::{
     Bus, artifacts,
-    fabric::{Agent, Fabric, Working, connect_bus, lasting_session},
+    fabric::{Fabric, Member, connect_bus},
     governance,
     raw::ledger,
     replica::Replica,
@@ -48,21 +47,6 @@ pub struct Scene {
     binary: &'static str,
 }
 
-/// An agent in a session.
-pub struct Member {
-    /// The agent.
-    pub agent: Agent,
-    /// Its session.
-    pub working: Working,
-}
-
-impl Member {
-    /// Asks under its session.
-    pub fn client(&self) -> &Client {
-        &self.working.client
-    }
-}
-
 impl Scene {
     /// Starts all but a committer, which `binary` is.
     pub async fn start(binary: &'static str) -> Self {
@@ -71,8 +55,8 @@ impl Scene {
             governance::start(&fabric.bus, "g1").await,
             artifacts::start(&fabric.bus, &artifacts::in_folder(&fabric.bus), "a1").await,
         ];
-        let ada = member(&fabric, "ada", Role::Worker, "person:ada").await;
-        let paula = member(&fabric, "paula", Role::Approver, "person:paul").await;
+        let ada = fabric.member("ada", Role::Worker, "person:ada").await;
+        let paula = fabric.member("paula", Role::Approver, "person:paul").await;
         let ledger = ledger(&fabric.bus).await;
         let operator = fabric.operator.clone().in_mission(demo());
         Self { fabric, ledger, ada, paula, operator, services, binary }
@@ -187,7 +171,7 @@ pub async fn start_reaching(bus: &Bus, instance: &str, allowed_networks: Vec<Net
         allowed_networks,
         memory_bytes: MEMORY_BYTES,
         takeover_ms: 10_000,
-        steps: selvedge_committer::Steps::default(),
+        steps: selvedge_kit::steps::Steps::default(),
     };
     let connection = connect_bus(bus, login).await;
     selvedge_committer::start(connection, &config, Limits::default(), &Metrics::default())
@@ -203,11 +187,4 @@ pub fn once(effect: Effect, occurrence: &str) -> Propose {
 /// The mission of all tests.
 pub fn demo() -> Mission {
     Mission::new("demo").expect("a mission")
-}
-
-async fn member(fabric: &Fabric, name: &str, role: Role, owner: &str) -> Member {
-    let invite = fabric.invite(role, owner).await;
-    let agent = fabric.join(&invite, name, &KeyPair::new_user()).await.expect("joined");
-    let working = fabric.session(&agent, lasting_session()).await.expect("a session");
-    Member { agent, working }
 }

@@ -20,7 +20,11 @@ use selvedge_kit::{
 };
 use serde_json::{Value, json};
 
-use crate::{Bus, fabric::connect_bus};
+use crate::{
+    Bus,
+    fabric::{Member, connect_bus},
+    wait,
+};
 
 /// A replica of the service, which does not ask `overlap`.
 pub async fn start(bus: &Bus, instance: &str) -> Running {
@@ -90,4 +94,24 @@ pub async fn work(client: &Client) -> Vec<String> {
         done.push(claimed.spec.id.to_string());
     }
     done
+}
+
+impl Member {
+    /// Takes a task that is ready, under a claim that lasts so long; none if none comes.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn claim_for(&self, ttl_ms: u64) -> Option<Claimed> {
+        let claim =
+            TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: Some(ttl_ms), credential_key: None };
+        self.client().call::<call::TaskClaim>(&claim).await.expect("a claim").reply.claimed
+    }
+
+    /// Takes a task; one has to come.
+    ///
+    /// # Panics
+    /// If it is refused, or none comes.
+    pub async fn claim(&self) -> Claimed {
+        wait::until("a task", async || claim(self.client()).await.unwrap().ok_or("none")).await
+    }
 }

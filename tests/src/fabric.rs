@@ -52,6 +52,21 @@ pub struct Agent {
     pub door_credential: Credential,
 }
 
+/// An agent in a session.
+pub struct Member {
+    /// The agent.
+    pub agent: Agent,
+    /// Its session.
+    pub working: Working,
+}
+
+impl Member {
+    /// Asks under its session.
+    pub fn client(&self) -> &Client {
+        &self.working.client
+    }
+}
+
 /// An agent's session.
 pub struct Working {
     /// The session.
@@ -193,6 +208,19 @@ impl Fabric {
         };
         let life = Life { now_ms: now_ms(), expires_at_ms: session.expires_at_ms };
         self.bus.kluster().signer(session.role).unwrap().mint(&tags, &public(key), life).unwrap()
+    }
+
+    /// An agent of somebody, in a session of `demo` that lasts.
+    pub async fn member(&self, name: &str, role: Role, owner: &str) -> Member {
+        self.member_of("demo", name, role, owner).await
+    }
+
+    /// An agent of somebody, in a session of a mission that lasts.
+    pub async fn member_of(&self, mission: &str, name: &str, role: Role, owner: &str) -> Member {
+        let invite = self.invite_to(mission, role, owner).await;
+        let agent = self.join(&invite, name, &KeyPair::new_user()).await.expect("joined");
+        let working = self.session(&agent, lasting_session()).await.expect("a session");
+        Member { agent, working }
     }
 
     /// A worker with an open session.

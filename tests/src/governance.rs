@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Bus,
-    fabric::{Agent, Working, connect_bus},
+    fabric::{Agent, Member, Working, connect_bus},
 };
 
 /// The file with the keys of approvals, shared by all replicas of a bus, those in other processes too.
@@ -137,4 +137,22 @@ pub async fn redeem(committer: &Client, found: &IntentReply) -> Result<Redeemed,
     let IntentReply { intent, revision } = found;
     let redeem = Redeem { intent: intent.id.clone(), revision: *revision, token: intent.token.clone() };
     committer.call::<call::IntentRedeem>(&redeem).await.map(|answered| answered.reply)
+}
+
+impl Member {
+    /// Proposes what has to be taken.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn propose(&self, wanted: &Propose) -> IntentReply {
+        propose(self.client(), wanted).await.unwrap()
+    }
+
+    /// Approves, signing.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn approve(&self, intent: &Intent) -> Result<IntentReply, Fault> {
+        approve(&self.agent, &self.working, intent).await
+    }
 }

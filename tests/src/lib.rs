@@ -23,12 +23,14 @@ mod guard;
 pub mod overlap;
 pub mod python;
 pub mod raw;
+mod refusal;
 pub mod replica;
 mod server;
 pub mod valve;
 pub mod wait;
 
 pub use bus::{Bus, Nodes, Options};
+pub use refusal::refused;
 pub use selvedge_kit::authority::{Credential, Keyring, Kluster, jwt::Life, server_config::Sync};
 pub use server::nats_server_binary;
 

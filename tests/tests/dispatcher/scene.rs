@@ -1,23 +1,19 @@
 //! A fabric with a dispatcher, a planner, and workers.
 
-use nkeys::KeyPair;
 use selvedge_contracts::{
-    call,
-    fault::{Code, Fault},
     id::PlanId,
-    payload::{
-        plan::{PlanReply, PlanState},
-        task::{Claimed, TaskClaim},
-    },
+    payload::plan::{PlanReply, PlanState},
     role::Role,
 };
-use selvedge_kit::{client::Client, creation::Asking, ledger::Ledger, service::Running};
+use selvedge_kit::{creation::Asking, ledger::Ledger, service::Running};
 use selvedge_tests::{
     Options, dispatcher,
-    fabric::{Agent, Fabric, Working, lasting_session},
+    fabric::Fabric,
     raw::{count, ledger},
     wait,
 };
+
+pub(crate) use selvedge_tests::{fabric::Member, refused};
 
 pub(crate) struct Scene {
     pub(crate) fabric: Fabric,
@@ -27,12 +23,6 @@ pub(crate) struct Scene {
     pub(crate) pia: Member,
     /// A worker, of `person:olga`.
     pub(crate) ada: Member,
-}
-
-/// An agent in a session.
-pub(crate) struct Member {
-    pub(crate) agent: Agent,
-    pub(crate) working: Working,
 }
 
 impl Scene {
@@ -55,14 +45,14 @@ impl Scene {
         for index in 0..replicas {
             running.push(dispatcher::start_with(&fabric.bus, &format!("d{index}"), overlap).await);
         }
-        let pia = member(&fabric, "pia", Role::Planner, "person:pia").await;
-        let ada = member(&fabric, "ada", Role::Worker, "person:olga").await;
+        let pia = fabric.member("pia", Role::Planner, "person:pia").await;
+        let ada = fabric.member("ada", Role::Worker, "person:olga").await;
         let ledger = ledger(&fabric.bus).await;
         Self { fabric, replicas: running, ledger, pia, ada }
     }
 
     pub(crate) async fn member(&self, name: &str, role: Role, owner: &str) -> Member {
-        member(&self.fabric, name, role, owner).await
+        self.fabric.member(name, role, owner).await
     }
 
     /// How often this happened to any entity of this sort.
@@ -78,38 +68,4 @@ impl Scene {
         })
         .await
     }
-}
-
-async fn member(fabric: &Fabric, name: &str, role: Role, owner: &str) -> Member {
-    let invite = fabric.invite(role, owner).await;
-    let agent = fabric.join(&invite, name, &KeyPair::new_user()).await.expect("joined");
-    let working = fabric.session(&agent, lasting_session()).await.expect("a session");
-    Member { agent, working }
-}
-
-impl Member {
-    pub(crate) fn client(&self) -> &Client {
-        &self.working.client
-    }
-
-    /// Takes a task that is ready, under a claim that lasts so long.
-    pub(crate) async fn claim_for(&self, ttl_ms: u64) -> Option<Claimed> {
-        let claim =
-            TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: Some(ttl_ms), credential_key: None };
-        self.client().call::<call::TaskClaim>(&claim).await.expect("a claim").reply.claimed
-    }
-
-    /// Takes a task; one has to come.
-    pub(crate) async fn claim(&self) -> Claimed {
-        wait::until("a task", async || dispatcher::claim(self.client()).await.unwrap().ok_or("none")).await
-    }
-}
-
-/// The refusal, and that it has this code and says this somewhere.
-pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, Fault>, code: Code, says: &str) -> Fault {
-    let fault = outcome.unwrap_err();
-    let told =
-        fault.message.contains(says) || fault.details.iter().any(|detail| detail.message.contains(says));
-    assert!(fault.code == code && told, "expected {code} with {says:?}: {fault:?}");
-    fault
 }

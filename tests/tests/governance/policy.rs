@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use nkeys::KeyPair;
 use selvedge_contracts::{
     call,
     fault::{Code, Fault},
@@ -24,7 +23,7 @@ use selvedge_kit::{
     service::Running,
 };
 use selvedge_tests::{
-    fabric::{Fabric, lasting_session},
+    fabric::Fabric,
     governance,
     raw::{Raw, count, ledger},
 };
@@ -51,7 +50,7 @@ impl Scene {
         let start = |index| governance::start(&fabric.bus, ["g1", "g2"][index]);
         let replicas = join_all((0..replicas).map(start)).await;
         let operator = fabric.operator.clone().in_mission(Mission::new("demo").unwrap());
-        let rita = member(&fabric, "rita", Role::Approver, "person:rita").await;
+        let rita = fabric.member("rita", Role::Approver, "person:rita").await.working.client;
         Self { fabric, operator, rita, _replicas: replicas }
     }
 
@@ -77,12 +76,6 @@ impl Scene {
     async fn activations(&self) -> usize {
         count(&ledger(&self.fabric.bus).await, "demo.activation._.confirmed").await
     }
-}
-
-async fn member(fabric: &Fabric, name: &str, role: Role, owner: &str) -> Client {
-    let invite = fabric.invite(role, owner).await;
-    let agent = fabric.join(&invite, name, &KeyPair::new_user()).await.expect("joined");
-    fabric.session(&agent, lasting_session()).await.expect("a session").client
 }
 
 async fn draft(client: &Client, text: &str) -> Result<PolicyReply, Fault> {
@@ -161,7 +154,7 @@ async fn it_takes_another_principal_to_put_a_version_in_force_and_a_rollback_is_
     let proposed = scene.propose(1).await.unwrap().activation;
     assert_eq!((proposed.activation, proposed.active.is_some()), (0, false));
     assert_eq!(confirm(&scene.operator, 1, digest).await.unwrap_err().code, Code::Denied, "who proposed it");
-    let ola = member(&scene.fabric, "ola", Role::Approver, "person:olga").await;
+    let ola = scene.fabric.member("ola", Role::Approver, "person:olga").await.working.client;
     assert_eq!(confirm(&ola, 1, digest).await.unwrap_err().code, Code::Denied, "another agent of the same");
     assert_eq!(scene.confirm(&second).await.unwrap_err().code, Code::Conflict, "another version");
     let other_digest = confirm(&scene.rita, 1, &second.policy.digest).await.unwrap_err();
@@ -186,9 +179,9 @@ async fn of_confirmations_at_once_one_counts_and_one_version_is_in_force() {
     let scene = Scene::start().await;
     let confirmers = [
         scene.rita.clone(),
-        member(&scene.fabric, "paul", Role::Approver, "person:paul").await,
-        member(&scene.fabric, "pia", Role::Approver, "person:pia").await,
-        member(&scene.fabric, "per", Role::Approver, "person:per").await,
+        scene.fabric.member("paul", Role::Approver, "person:paul").await.working.client,
+        scene.fabric.member("pia", Role::Approver, "person:pia").await.working.client,
+        scene.fabric.member("per", Role::Approver, "person:per").await.working.client,
     ];
     let mut drafted = vec![];
     for version in 0..4 {
@@ -223,7 +216,7 @@ async fn of_confirmations_at_once_one_counts_and_one_version_is_in_force() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_intent_is_decided_by_what_is_in_force_and_says_so() {
     let scene = Scene::of(1).await;
-    let ada = member(&scene.fabric, "ada", Role::Worker, "person:ada").await;
+    let ada = scene.fabric.member("ada", Role::Worker, "person:ada").await.working.client;
     let decided =
         async |key: &str| governance::propose(&ada, &governance::wanting(note(key))).await.unwrap().intent;
     let without = decided("notes/a").await.decision.unwrap();
@@ -330,7 +323,7 @@ async fn what_is_no_policy_is_refused_with_every_place_and_nothing_is_kept() {
 async fn only_operators_draft_and_propose_and_workers_do_not_confirm() {
     let scene = Scene::start().await;
     let drafted = scene.draft(PERMIT).await.unwrap();
-    let ada = member(&scene.fabric, "ada", Role::Worker, "person:ada").await;
+    let ada = scene.fabric.member("ada", Role::Worker, "person:ada").await.working.client;
     for client in [&ada, &scene.rita] {
         assert_eq!(draft(client, PERMIT).await.unwrap_err().code, Code::Denied);
         assert_eq!(propose(client, 1, "r").await.unwrap_err().code, Code::Denied);

@@ -1,15 +1,13 @@
 //! A fabric with governance, and the agents that ask it.
 
-use nkeys::KeyPair;
 use selvedge_contracts::{
     call,
     envelope::Envelope,
     fact::{EntityName, FactKind},
-    fault::{Code, Fault},
     id::Mission,
     payload::{
         Nothing, Recorded,
-        intent::{Intent, IntentReply},
+        intent::Intent,
         policy::{PolicyActivate, PolicyConfirm, PolicyDraft},
     },
     role::Role,
@@ -25,10 +23,12 @@ use selvedge_kit::{
     service::Running,
 };
 use selvedge_tests::{
-    fabric::{Agent, Fabric, Working, connect_bus, lasting_session},
+    fabric::{Fabric, connect_bus},
     governance,
     raw::{count, ledger},
 };
+
+pub(crate) use selvedge_tests::{fabric::Member, refused};
 
 /// A fabric with one replica of the service and a worker of `person:olga`.
 pub(crate) struct Scene {
@@ -37,12 +37,6 @@ pub(crate) struct Scene {
     pub(crate) ledger: Ledger,
     pub(crate) ada: Member,
     pub(crate) committer: Client,
-}
-
-/// An agent in a session.
-pub(crate) struct Member {
-    pub(crate) agent: Agent,
-    pub(crate) working: Working,
 }
 
 impl Scene {
@@ -60,7 +54,7 @@ impl Scene {
         for index in 0..replicas {
             running.push(governance::start_with(&fabric.bus, &format!("g{index}"), intents, overlap).await);
         }
-        let ada = member(&fabric, "ada", Role::Worker, "person:olga").await;
+        let ada = fabric.member("ada", Role::Worker, "person:olga").await;
         let committer = governance::committer(&fabric.bus, "c1").await;
         let ledger = ledger(&fabric.bus).await;
         Self { fabric, replicas: running, ledger, ada, committer }
@@ -68,7 +62,7 @@ impl Scene {
 
     /// An agent of somebody, in a session in `demo`.
     pub(crate) async fn member(&self, name: &str, role: Role, owner: &str) -> Member {
-        member(&self.fabric, name, role, owner).await
+        self.fabric.member(name, role, owner).await
     }
 
     /// Puts a policy in force, by two principals.
@@ -112,35 +106,5 @@ impl Scene {
     /// An approver of `person:paul`.
     pub(crate) async fn approver(&self) -> Member {
         self.member("paula", Role::Approver, "person:paul").await
-    }
-}
-
-async fn member(fabric: &Fabric, name: &str, role: Role, owner: &str) -> Member {
-    let invite = fabric.invite(role, owner).await;
-    let agent = fabric.join(&invite, name, &KeyPair::new_user()).await.expect("joined");
-    let working = fabric.session(&agent, lasting_session()).await.expect("a session");
-    Member { agent, working }
-}
-
-/// The refusal, and that it has this code and says this somewhere.
-pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, Fault>, code: Code, says: &str) -> Fault {
-    let fault = outcome.unwrap_err();
-    let told =
-        fault.message.contains(says) || fault.details.iter().any(|detail| detail.message.contains(says));
-    assert!(fault.code == code && told, "expected {code} with {says:?}: {fault:?}");
-    fault
-}
-
-impl Member {
-    pub(crate) async fn propose(&self, wanted: &selvedge_contracts::payload::intent::Propose) -> IntentReply {
-        governance::propose(self.client(), wanted).await.unwrap()
-    }
-
-    pub(crate) async fn approve(&self, intent: &Intent) -> Result<IntentReply, Fault> {
-        governance::approve(&self.agent, &self.working, intent).await
-    }
-
-    pub(crate) fn client(&self) -> &Client {
-        &self.working.client
     }
 }

@@ -1,9 +1,7 @@
 //! A fabric with overlap, and those who ask it.
 
-use nkeys::KeyPair;
 use selvedge_contracts::{
     call,
-    fault::{Code, Fault},
     id::CreationId,
     payload::overlap::{Check, Checked, CreationState, Propose, ProposeReply},
     role::Role,
@@ -11,11 +9,13 @@ use selvedge_contracts::{
 use selvedge_kit::{client::Client, ledger::Ledger, service::Running};
 use selvedge_overlap::service::Config;
 use selvedge_tests::{
-    fabric::{Agent, Fabric, Working, lasting_session},
+    fabric::Fabric,
     overlap,
     raw::{count, ledger},
     wait::until,
 };
+
+pub(crate) use selvedge_tests::{fabric::Member, refused};
 
 /// A fabric with replicas of the service, a worker of `person:olga`, and a dispatcher.
 pub(crate) struct Scene {
@@ -24,18 +24,6 @@ pub(crate) struct Scene {
     pub(crate) ledger: Ledger,
     pub(crate) ada: Member,
     pub(crate) dispatcher: Client,
-}
-
-/// An agent in a session.
-pub(crate) struct Member {
-    pub(crate) _agent: Agent,
-    pub(crate) working: Working,
-}
-
-impl Member {
-    pub(crate) fn client(&self) -> &Client {
-        &self.working.client
-    }
 }
 
 impl Scene {
@@ -50,14 +38,14 @@ impl Scene {
             let (bus, instance) = (&fabric.bus, format!("o{index}"));
             running.push(overlap::replica_with(bus, &bus.url(), &instance, &change).await);
         }
-        let ada = member(&fabric, "demo", "ada", Role::Worker, "person:olga").await;
+        let ada = fabric.member("ada", Role::Worker, "person:olga").await;
         let dispatcher = overlap::dispatcher(&fabric.bus, "d1").await;
         let ledger = ledger(&fabric.bus).await;
         Self { fabric, replicas: running, ledger, ada, dispatcher }
     }
 
     pub(crate) async fn member(&self, mission: &str, name: &str, role: Role, owner: &str) -> Member {
-        member(&self.fabric, mission, name, role, owner).await
+        self.fabric.member_of(mission, name, role, owner).await
     }
 
     /// Proposes a task for an agent.
@@ -83,13 +71,6 @@ impl Scene {
     }
 }
 
-pub(crate) async fn member(fabric: &Fabric, mission: &str, name: &str, role: Role, owner: &str) -> Member {
-    let invite = fabric.invite_to(mission, role, owner).await;
-    let agent = fabric.join(&invite, name, &KeyPair::new_user()).await.expect("joined");
-    let working = fabric.session(&agent, lasting_session()).await.expect("a session");
-    Member { _agent: agent, working }
-}
-
 /// What already exists that looks like a title.
 pub(crate) async fn check(client: &Client, title: &str) -> Checked {
     let check = Check { title: title.to_owned(), ..Check::default() };
@@ -99,15 +80,6 @@ pub(crate) async fn check(client: &Client, title: &str) -> Checked {
 /// The creations of the candidates.
 pub(crate) fn found(checked: &Checked) -> Vec<&CreationId> {
     checked.candidates.iter().map(|candidate| &candidate.creation).collect()
-}
-
-/// The refusal, and that it has this code and says this somewhere.
-pub(crate) fn refused<T: std::fmt::Debug>(outcome: Result<T, Fault>, code: Code, says: &str) -> Fault {
-    let fault = outcome.unwrap_err();
-    let told = fault.message.contains(says)
-        || fault.details.iter().any(|detail| detail.message.contains(says) || detail.at.contains(says));
-    assert!(fault.code == code && told, "expected {code} with {says:?}: {fault:?}");
-    fault
 }
 
 /// The same proposal for a thing of another id.
