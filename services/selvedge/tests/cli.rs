@@ -33,6 +33,8 @@ mod hold;
 mod hooks;
 #[path = "cli/intents.rs"]
 mod intents;
+#[path = "cli/landing.rs"]
+mod landing;
 #[path = "cli/leases.rs"]
 mod leases;
 #[path = "cli/machine.rs"]
@@ -41,6 +43,8 @@ mod machine;
 mod memory;
 #[path = "cli/overlaps.rs"]
 mod overlaps;
+#[path = "cli/pages.rs"]
+mod pages;
 #[path = "cli/plans.rs"]
 mod plans;
 #[path = "cli/policies.rs"]
