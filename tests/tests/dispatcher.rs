@@ -10,6 +10,8 @@
     reason = "tests stop where they fail"
 )]
 
+#[path = "dispatcher/accepting.rs"]
+mod accepting;
 #[path = "dispatcher/cases.rs"]
 mod cases;
 #[path = "dispatcher/checks.rs"]
@@ -38,6 +40,8 @@ mod reservations;
 mod restarts;
 #[path = "dispatcher/scene.rs"]
 mod scene;
+#[path = "dispatcher/several.rs"]
+mod several;
 
 /// One replica as a process of its own.
 const REPLICA: &str = env!("CARGO_BIN_EXE_replica");

@@ -22,7 +22,7 @@ use selvedge_kit::rule::{Change, Verdict};
 
 use super::{
     cut, dispute,
-    effect::{self, Outcome},
+    effect::{self, Outcome, Settled},
 };
 
 /// A task, and what its plan says of it.
@@ -214,7 +214,7 @@ pub(crate) fn submit(
 }
 
 /// What was handed in holds: it is done, or is to change something outside first.
-fn accepted(task: Task) -> Verdict<Task> {
+pub(super) fn accepted(task: Task) -> Verdict<Task> {
     if task.effects.is_empty() {
         return validated(task);
     }
@@ -233,15 +233,19 @@ pub(crate) fn commit(
     if current.state != TaskState::Committing || current.attempt != attempt {
         return Verdict::Same;
     }
-    match effect::settled(&current.effects, outcomes) {
-        Ok(None) => Verdict::Same,
-        Ok(Some(effects)) => validated(Task { effects, ..current.clone() }),
-        Err((reason, _)) if !of.plan.state.is_open() => end(current, of, Cause::Cancelled, &reason, now_ms),
-        Err((reason, is_final)) => {
-            let tries = if is_final { of.spec.attempts } else { current.tries };
-            end(&Task { tries, ..current.clone() }, of, Cause::Effect, &reason, now_ms)
-        }
+    let ending = match effect::settled(&current.effects, outcomes) {
+        Settled::Open => return Verdict::Same,
+        Settled::Done(effects) => return validated(Task { effects, ..current.clone() }),
+        Settled::Over(ending) => ending,
+    };
+    let cause = if of.plan.state.is_open() { Cause::Effect } else { Cause::Cancelled };
+    let tries = if ending.is_final { of.spec.attempts } else { current.tries };
+    let verdict = end(&Task { tries, ..current.clone() }, of, cause, &ending.reason, now_ms);
+    let Verdict::Changed(mut change) = verdict else { return verdict };
+    if let Some(past) = change.state.past.last_mut().filter(|past| past.attempt == attempt) {
+        past.effects = ending.effects;
     }
+    change.into()
 }
 
 fn validated(task: Task) -> Verdict<Task> {
@@ -250,7 +254,7 @@ fn validated(task: Task) -> Verdict<Task> {
 
 fn found(findings: Vec<Finding>, by: &Caller, now_ms: u64) -> Found {
     let passed = findings.iter().all(|finding| finding.passed);
-    Found { passed, by: by.clone(), at_ms: now_ms, findings, case: None }
+    Found { passed, by: by.clone(), at_ms: now_ms, findings, case: None, owner: None }
 }
 
 /// The findings that do not hold.
@@ -390,9 +394,10 @@ fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms: u64) -> V
             cause,
             reason: cut(reason),
             output: current.output.as_ref().map(|output| output.digest.clone()),
+            effects: Vec::new(),
         });
     }
-    let ended = Task { past, effects: Vec::new(), ..current.clone() };
+    let ended = Task { past, ..current.clone() };
     if cause == Cause::Cancelled {
         return Change::new(&TASK_STOPPED, &Nothing {}, Task { state: TaskState::Stopped, ..ended }).into();
     }

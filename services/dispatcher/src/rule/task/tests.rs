@@ -206,13 +206,16 @@ fn what_holds_and_changes_something_outside_is_done_once_that_is() {
     let over = |is_final| outcome(Outcome::Over { reason: "no".to_owned(), is_final });
     let again = after(commit(&accepted, of, 1, &over(false), 9));
     assert_eq!(
-        (again.state, again.past[0].cause, again.effects.len()),
-        (TaskState::Waiting, Cause::Effect, 0)
+        (again.state, again.past[0].cause, again.past[0].effects[0].end),
+        (TaskState::Waiting, Cause::Effect, EffectEnd::NotDone)
     );
+    assert!(again.effects[0].propose.is_some(), "kept for whoever decides about it");
+    let next = after(taken(&plan, Some(&again), ADA, 20_000).unwrap());
+    assert_eq!(next.effects, []);
     assert_eq!(after(commit(&accepted, of, 1, &over(true), 9)).state, TaskState::Failed, "a person said no");
     let failed =
         after(submit(&claimed, of, &HandedIn { findings: vec![finding(false)], ..with.clone() }, 7).unwrap());
-    assert_eq!((failed.state, failed.effects.len()), (TaskState::Waiting, 0), "nothing is proposed");
+    assert_eq!((failed.state, failed.past[0].effects.len()), (TaskState::Waiting, 0), "nothing is proposed");
     let cancelled = Plan { state: PlanState::Cancelled, ..plan.clone() };
     let of = Of { plan: &cancelled, spec: &cancelled.spec.tasks[0] };
     assert_eq!(happened(&commit(&accepted, of, 1, &over(false), 9)), "stopped");
