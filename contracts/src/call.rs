@@ -356,6 +356,8 @@ calls! {
     IntentRedeem = Governance.redeem, Write, Optional, 20_000 ms, COMMITTER, intent::Redeem => intent::Redeemed;
     /// Proposes several intents that are done in order, and undone in reverse if one fails.
     SagaPropose = Governance.saga_propose, Write, Optional, 20_000 ms, PROPOSERS, intent::SagaPropose => intent::SagaReply;
+    /// Puts the several things that a task is to change outside on the record, in the name of whoever did the task.
+    SagaProposeFor = Governance.saga_propose_for, Write, Optional, 20_000 ms, DISPATCHER_ALONE, intent::SagaProposeFor => intent::SagaReply;
     /// One saga and its steps.
     SagaShow = Governance.saga_show, Read, Optional, 5_000 ms, MEMBERS, intent::SagaShow => intent::SagaReply;
     /// Says what became of an intent whose outcome nobody knows, or whose undo is stuck.

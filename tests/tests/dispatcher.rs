@@ -10,6 +10,8 @@
     reason = "tests stop where they fail"
 )]
 
+#[path = "dispatcher/accepting.rs"]
+mod accepting;
 #[path = "dispatcher/cases.rs"]
 mod cases;
 #[path = "dispatcher/checks.rs"]
@@ -38,6 +40,12 @@ mod reservations;
 mod restarts;
 #[path = "dispatcher/scene.rs"]
 mod scene;
+#[path = "dispatcher/sendings.rs"]
+mod sendings;
+#[path = "dispatcher/several.rs"]
+mod several;
+#[path = "dispatcher/sleepers.rs"]
+mod sleepers;
 
 /// One replica as a process of its own.
 const REPLICA: &str = env!("CARGO_BIN_EXE_replica");

@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::{
     arbitration::{Arbitration, CaseWhy},
     plan::{PlanSpec, TaskSpec},
-    task::{Finding, Input, PastAttempt},
+    task::{EffectOffer, Finding, Input, PastAttempt},
 };
 use crate::{
     id::{Caller, CaseId, DeadId, Digest, Mission, Owner, PlanId, QueueName, TaskId, TaskName},
@@ -29,7 +29,7 @@ use crate::{
 
 /// Most outputs of a case: the newest.
 pub const MAX_CASE_OUTPUTS: usize = 8;
-/// Most bytes of JSON of all the outputs of a case; what does not fit is there by its digest alone.
+/// Most bytes of JSON of all the outputs of a case, with what they are to change outside; what does not fit is there by its digest alone.
 pub const MAX_CASE_OUTPUT_BYTES: usize = 256 << 10;
 /// Most tasks of a plan that takes the place of one task.
 pub const MAX_SPLIT_TASKS: usize = 50;
@@ -149,9 +149,12 @@ pub struct CaseOutput {
     /// What it rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
-    /// It; absent where all outputs of the case are too large together.
+    /// It; absent where all outputs of the case are too large together, with what they are to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
+    /// What the task was to change outside with it, in the order of its plan; absent with the value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<EffectOffer>,
 }
 
 /// What somebody decided.
@@ -403,7 +406,9 @@ pub enum Choice {
         note: Option<String>,
     },
     /// One of the case's outputs is the task's. It overrules checks and never the output contract; nobody
-    /// accepts what they, or another agent of their owner, handed in.
+    /// accepts what they, or another agent of their owner, handed in. What the task changes outside is proposed
+    /// then, as an attempt of its own in the name of whoever handed it in: the policy and the approvers are asked
+    /// as ever, and if it comes to nothing, that is another case.
     Accept {
         /// Which, by its digest.
         output: Digest,

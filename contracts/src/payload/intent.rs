@@ -24,8 +24,8 @@ use crate::{
     fact::EntityName,
     fault::Detail,
     id::{
-        AgentId, Caller, Digest, EntityId, IntentId, LeaseId, Mission, Owner, PublicKey, RequestId, SagaId,
-        ScopeId, SpaceId,
+        AgentId, Caller, CaseId, Digest, EntityId, IntentId, LeaseId, Mission, Owner, PublicKey, RequestId,
+        SagaId, ScopeId, SpaceId,
     },
     payload::overlap::Clearance,
     role::Role,
@@ -42,8 +42,8 @@ pub use binding::{
 };
 pub use call::{
     Approve, DenialLift, Deny, IntentCancel, IntentList, IntentReply, IntentShow, Intents, Propose,
-    ProposeFor, Redeem, Redeemed, SagaPropose, SagaReply, SagaShow, SagaStatus, SagaStepWanted, Settle,
-    Settlement, Waiting,
+    ProposeFor, Redeem, Redeemed, SagaPropose, SagaProposeFor, SagaReply, SagaShow, SagaStatus,
+    SagaStepWanted, Settle, Settlement, Waiting,
 };
 pub use effect::{
     DEFAULT_EFFECT_MS, Effect, ExternalEffect, FileChange, FileMode, GitEffect, HttpEffect, MAX_CHANGES,
@@ -124,6 +124,9 @@ pub struct Intent {
     /// That nothing was in its way that looks like it, when it was proposed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<Clearance>,
+    /// Who decided that the output holds that it rests on, where no verdict says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
     /// Where it stands.
     pub state: IntentState,
     /// Why it may be done, once it is verified.
@@ -262,6 +265,19 @@ pub struct IntentPrecondition {
     pub id: EntityId,
     /// Ledger revision of its last fact; 0: it does not exist.
     pub revision: u64,
+}
+
+/// A decision, in a case about a task, that what was handed in for it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Accepted {
+    /// The case.
+    pub case: CaseId,
+    /// Who decided.
+    pub by: Caller,
+    /// Who answers for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
 }
 
 /// A lease that must be held, by its fencing token.

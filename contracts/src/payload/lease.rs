@@ -432,10 +432,28 @@ pub struct Pool {
     pub set_by: Caller,
     /// Unix time at which it was set last, in milliseconds.
     pub set_at_ms: u64,
+    /// The requests that set it, the newest last: at most 64. Kept so that a late repetition of one of them changes
+    /// nothing; in no reply.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub settings: Vec<PoolSetting>,
+}
+
+/// One request that set a pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PoolSetting {
+    /// What its repetitions are known by.
+    pub request: String,
+    /// The size that it set.
+    pub slots: u32,
+    /// Unix time, in milliseconds.
+    pub at_ms: u64,
 }
 
 /// `leases.pool_set`: makes a pool, or changes its size. Held leases stay; what waits for more slots than
-/// the pool has now is refused.
+/// the pool has now is refused. A repetition of a request (same sender and idempotency key) that is among the
+/// pool's last 64 changes nothing, and is answered with the size that it set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PoolSet {

@@ -7,10 +7,10 @@
 //! | opened | `opened`: a person let it pass its gate | running |
 //! | running | `claimed` | submitted, committing, validated, waiting, failed, stopped |
 //! | submitted | `submitted` | committing, validated, waiting, failed, stopped |
-//! | committing | `accepted`: its output holds, and its effects are proposed | validated, waiting, failed, stopped |
+//! | committing | `accepted`: its output holds, or somebody decided so, and its effects are proposed | validated, waiting, failed, stopped |
 //! | validated | `validated` | |
 //! | waiting | `failed`: it will be tried again | running |
-//! | failed | `exhausted`: it has used up its attempts | running, once it is replayed or its plan resumed; validated, if somebody decides so about its case |
+//! | failed | `exhausted`: it has used up its attempts | running, once it is replayed or its plan resumed; validated or committing, if somebody decides so about its case |
 //! | stopped | `stopped`: its plan was cancelled meanwhile | |
 
 use schemars::JsonSchema;
@@ -20,7 +20,7 @@ use serde_json::Value;
 mod effect;
 mod inspect;
 
-pub use effect::{EffectOffer, MAX_OFFER_BYTES, TaskEffect};
+pub use effect::{EffectEnd, EffectOffer, MAX_OFFER_BYTES, PastEffect, TaskEffect};
 pub use inspect::{HandedIn, INSPECTION_TTL_MS, MAX_EXCEPT, TaskInspect, TaskInspected};
 
 use super::{
@@ -86,7 +86,7 @@ pub struct Task {
     /// Who let it pass its gate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened: Option<Opened>,
-    /// What the last attempt changes outside, in the order of its plan.
+    /// What the last attempt changes outside, or was to, in the order of its plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<TaskEffect>,
     /// Attempts that came to nothing, the oldest first.
@@ -208,6 +208,9 @@ pub struct Verdict {
     /// The case in which somebody decided that it holds, whatever was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<CaseId>,
+    /// Who answers for whoever decided so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
 }
 
 /// One thing that was looked at.
@@ -251,6 +254,9 @@ pub struct PastAttempt {
     /// blake3 of what was handed in, if anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
+    /// What became of what it was to change outside, if that was begun, in the order of its plan.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<PastEffect>,
 }
 
 /// How an attempt came to nothing.
@@ -459,7 +465,7 @@ pub struct TaskSubmit {
     pub output: Value,
     /// What the task is to change outside: exactly the effects that its plan declares, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 16))]
     pub effects: Vec<EffectOffer>,
 }
 

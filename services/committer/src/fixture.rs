@@ -69,6 +69,7 @@ pub(crate) fn intent(state: IntentState) -> Intent {
         receipt: None,
         undone: None,
         checked: None,
+        accepted: None,
         denied: None,
         reasons: Vec::new(),
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use selvedge_contracts::{
     fact::EntityName,
     fault::Fault,
-    id::{Caller, CaseId, Mission, TaskName},
+    id::{Caller, CaseId, Digest, Mission, TaskName},
     payload::{
         case::{Case, CaseState, Choice},
+        intent::FencingToken,
         plan::{Check, Plan, PlanSpec, PlanState, SplitOf},
         task::{Output, Task},
     },
@@ -23,8 +24,10 @@ use selvedge_kit::{
 
 use crate::{
     board::PlanKey,
+    ends,
     handlers::by_contract,
     lookup::{Found, no_plan, plan_entity},
+    reserve::Holder,
     rule::{
         case::{self as rule, Decider, Due},
         plan as plan_rule,
@@ -35,6 +38,8 @@ use crate::{
 
 /// Longest time for reading what was handed in for a task, in milliseconds.
 const READ_MS: u64 = 5_000;
+/// Longest wait for the leases under which an accepted output's effects are done, in milliseconds.
+const RESERVE_MS: u64 = 5_000;
 /// Most facts of one task that are read: as many as its attempts can have left.
 const MOST_FACTS: usize = 1_000;
 
@@ -133,9 +138,61 @@ pub(crate) async fn decide(
     let case = state.case(mission, decision.case)?.state;
     let found = state.found(mission, &case.task)?;
     keeps_its_contract(state, &case, decision.choice)?;
-    writer.record_all(&of, || drafts(state, mission, decision, now_ms)).await?;
+    let is_open = case.state.is_open();
+    if let Some(task) = state.task(mission, &case.task).filter(|_| is_open && goes_on(decision.choice)) {
+        state.is_undone(&task.state)?;
+    }
+    let leases = match decision.choice {
+        Choice::Accept { output } if is_open => reserved(state, &found, &case, decision, output).await?,
+        _ => Vec::new(),
+    };
+    let recorded = writer.record_all(&of, || drafts(state, mission, decision, &leases, now_ms)).await;
     settle(state, writer, &found, &case);
+    let (token, attempt) = rule::adoption(&case);
+    let is_taken = |task: &Task| task.attempt == attempt && ends::is_under_way(task.state);
+    let is_held = state.task(mission, &case.task).is_some_and(|task| is_taken(&task.state));
+    // Where it is not known what became of it, they run out by themselves, or are kept.
+    let is_known = recorded.as_ref().err().is_none_or(|fault| !fault.is_retryable());
+    if !leases.is_empty() && !is_held && is_known {
+        let spaces = leases.iter().map(|lease| lease.space.clone()).collect();
+        state.unreserve_soon(mission, &token, spaces);
+    }
+    recorded?;
     state.case(mission, decision.case)
+}
+
+/// Whether the task is done after it: once more, as it was handed in, or by others.
+const fn goes_on(choice: &Choice) -> bool {
+    matches!(choice, Choice::Retry { .. } | Choice::Accept { .. } | Choice::Split { .. })
+}
+
+/// Leases what the task reserves to whoever handed in what is accepted: its effects are done under them.
+///
+/// # Errors
+/// The refusal of the decision; conflict if something of it is not free.
+async fn reserved(
+    state: &Arc<Dispatcher>,
+    found: &Found,
+    case: &Case,
+    decision: &Decision<'_>,
+    wanted: &Digest,
+) -> Answer<Vec<FencingToken>> {
+    let of = found.of()?;
+    if of.spec.effects.is_empty() || of.spec.reserve.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Nothing is leased for a decision that does not count.
+    rule::decide(case, &decision.by, decision.choice, decision.reason, now_ms())?;
+    let output = case.outputs.iter().find(|output| output.digest == *wanted);
+    let output = output.ok_or_else(|| Fault::internal("an accepted output that is not there"))?;
+    let (token, attempt) = rule::adoption(case);
+    let holder = Holder { worker: &output.worker, token: &token, task: &case.task, attempt };
+    let reserved = state.reserve(of, &holder, Deadline::in_ms(RESERVE_MS)).await;
+    reserved.map_err(|why| {
+        Fault::conflict(format!(
+            "what the task changes is done under leases on what it reserves, which is not free: {why}; decide again once it is, or retry"
+        ))
+    })
 }
 
 /// An accepted output keeps the task's contract: what needs the task relies on that.
@@ -156,6 +213,7 @@ fn drafts(
     state: &Dispatcher,
     mission: &Mission,
     decision: &Decision<'_>,
+    leases: &[FencingToken],
     now_ms: u64,
 ) -> Result<Vec<Draft>, Fault> {
     let id = decision.case;
@@ -176,21 +234,26 @@ fn drafts(
     }
     match decision.choice {
         Choice::Split { plan, .. } => drafts.extend(split(state, &case, plan, now_ms)?),
-        _ => drafts.extend(consequences(state, &case, now_ms)?),
+        _ => drafts.extend(consequences(state, &case, leases, now_ms)?),
     }
     Ok(drafts)
 }
 
 /// What follows for the task, its letter and its plan. The plan comes last: whoever sees it go on has seen the
 /// rest.
-fn consequences(state: &Dispatcher, case: &Case, now_ms: u64) -> Result<Vec<Draft>, Fault> {
+fn consequences(
+    state: &Dispatcher,
+    case: &Case,
+    leases: &[FencingToken],
+    now_ms: u64,
+) -> Result<Vec<Draft>, Fault> {
     let missing = || Fault::not_found("the ledger does not know it");
     let found = state.found(&case.mission, &case.task)?;
     let of_task = entity(&case.mission, EntityName::Task, &case.task);
     let of_letter = entity(&case.mission, EntityName::Dead, &case.letter);
     let drafts = [
         Draft::decide(&state.views.tasks, of_task, |now: Option<&Task>| {
-            rule::task(now.ok_or_else(missing)?, found.of()?, case, now_ms)
+            rule::task(now.ok_or_else(missing)?, found.of()?, case, leases, now_ms)
         })?,
         Draft::decide(&state.letters, of_letter, |now| rule::letter(now, case))?,
         Draft::decide(&state.views.plans, plan_entity(&case.mission, &case.plan), |now: Option<&Plan>| {

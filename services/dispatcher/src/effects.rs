@@ -13,12 +13,12 @@ use std::{
 use selvedge_contracts::{
     call,
     fact::EntityName,
-    fault::Fault,
+    fault::{Code, Fault},
     id::{AgentId, IntentId, Mission, TaskId},
     payload::{
-        intent::{Intent, IntentCancel, ProposeFor},
+        intent::{Accepted, Intent, IntentCancel, ProposeFor, SagaProposeFor},
         overlap::OnBehalf,
-        task::{Task, TaskEffect, TaskState},
+        task::{Task, TaskState},
     },
     subject::Entity,
 };
@@ -33,7 +33,10 @@ use serde::Deserialize;
 
 use crate::{
     board::{Attempt, Board, Job},
-    rule::{effect::Outcome, task::Of},
+    rule::{
+        effect::{self, Outcome, Proposal},
+        task::Of,
+    },
     state::Dispatcher,
 };
 
@@ -112,64 +115,126 @@ impl Apply for Intents {
     }
 }
 
+/// What the service `governance` made of a proposal.
+enum Proposed {
+    /// Its intents, as they stand.
+    As(Vec<(IntentId, Outcome)>),
+    /// Nothing, and why.
+    Refused(String),
+}
+
+/// In whose name it is proposed.
+fn on_behalf(task: &Task, of: Of<'_>) -> Answer<OnBehalf> {
+    let missing = || Fault::internal("an accepted task without whoever did it");
+    let claim = task.claim.as_ref().ok_or_else(missing)?;
+    let scope = task.id.scope(task.attempt);
+    Ok(OnBehalf {
+        agent: AgentId::new(claim.worker.as_str()).map_err(|_| missing())?,
+        role: of.spec.role,
+        owner: claim.owner.clone(),
+        session: scope.clone(),
+        task: Some(scope),
+        request: of.plan.request.clone(),
+    })
+}
+
+/// Who decided that its output holds, if somebody did.
+fn accepted(task: &Task) -> Option<Accepted> {
+    let verdict = task.verdict.as_ref()?;
+    let case = verdict.case.clone()?;
+    Some(Accepted { case, by: verdict.by.clone(), owner: verdict.owner.clone() })
+}
+
 impl Dispatcher {
-    /// What became of the effects of an accepted task; those that nobody proposed yet are proposed, unless the
-    /// plan is not wanted any more.
+    /// What became of the effects of an accepted task, which stands at this revision; what nobody proposed yet is
+    /// proposed, unless the plan is not wanted any more.
     ///
     /// # Errors
-    /// `unavailable` if the service `governance` does not answer.
+    /// `unavailable` if the service `governance` does not answer; conflict if it has no room for more intents now.
     pub(crate) async fn outcomes(
         &self,
-        task: &Task,
+        (task, revision): (&Task, u64),
         of: Of<'_>,
         unknown: Unknown,
     ) -> Answer<BTreeMap<IntentId, Outcome>> {
-        let mut outcomes = BTreeMap::new();
-        for effect in &task.effects {
-            let known = self.intents.outcome(&task.mission, &effect.intent);
-            let outcome = match known {
-                Some(known) => known,
-                None if of.plan.state.is_open() => self.propose(task, of, effect).await?,
-                None if unknown == Unknown::MayCome => Outcome::Open,
-                None => Outcome::Over { reason: "its plan is cancelled".to_owned(), is_final: true },
-            };
-            outcomes.insert(effect.intent.clone(), outcome);
+        let ids = || task.effects.iter().map(|effect| &effect.intent);
+        let known = |id: &IntentId| Some((id.clone(), self.intents.outcome(&task.mission, id)?));
+        let mut outcomes: BTreeMap<IntentId, Outcome> = ids().filter_map(known).collect();
+        if ids().all(|id| outcomes.contains_key(id)) {
+            return Ok(outcomes);
+        }
+        let of_the_rest = match unknown {
+            _ if of.plan.state.is_open() => match self.propose(task, revision, of).await? {
+                Proposed::As(proposed) => {
+                    outcomes.extend(proposed);
+                    return Ok(outcomes);
+                }
+                Proposed::Refused(reason) => Outcome::Over { reason, is_final: false },
+            },
+            Unknown::MayCome => Outcome::Open,
+            Unknown::NeverCame => {
+                Outcome::Over { reason: "its plan is cancelled".to_owned(), is_final: true }
+            }
+        };
+        for id in ids() {
+            outcomes.entry(id.clone()).or_insert_with(|| of_the_rest.clone());
         }
         Ok(outcomes)
     }
 
-    async fn propose(&self, task: &Task, of: Of<'_>, effect: &TaskEffect) -> Answer<Outcome> {
+    /// Proposes what an accepted task is to change. Whoever does it, and however often, proposes the same: it is
+    /// known by the attempt, and may be done as long as the task stands as it was accepted.
+    async fn propose(&self, task: &Task, revision: u64, of: Of<'_>) -> Answer<Proposed> {
         let missing = || Fault::internal("an accepted task without what it is to change");
-        let claim = task.claim.as_ref().ok_or_else(missing)?;
-        let scope = task.id.scope(task.attempt);
-        let request = ProposeFor {
-            propose: effect.propose.as_deref().cloned().ok_or_else(missing)?,
-            on_behalf: OnBehalf {
-                agent: AgentId::new(claim.worker.as_str()).map_err(|_| missing())?,
-                role: of.spec.role,
-                owner: claim.owner.clone(),
-                session: scope.clone(),
-                task: Some(scope),
-                request: of.plan.request.clone(),
-            },
-        };
+        let proposal = effect::proposal(task, of.spec, revision).ok_or_else(missing)?;
+        let (on_behalf, accepted) = (on_behalf(task, of)?, accepted(task));
         let client = self.client.clone().in_mission(task.mission.clone());
-        let options = Options { timeout_ms: Some(STEP_MS), ..Options::default() };
-        match client.call_with::<call::IntentProposeFor>(&request, &options).await {
-            Ok(answered) if answered.reply.intent.id == effect.intent => {
-                Ok(Outcome::of(&answered.reply.intent))
+        let options = Options {
+            timeout_ms: Some(STEP_MS),
+            idempotency_key: Some(format!("effects of {}", task.id.scope(task.attempt))),
+            ..Options::default()
+        };
+        let answered = match proposal {
+            Proposal::One(propose) => {
+                let request = ProposeFor { propose, on_behalf, accepted };
+                let answered = client.call_with::<call::IntentProposeFor>(&request, &options).await;
+                answered.map(|answered| vec![answered.reply.intent])
             }
-            Ok(answered) => Err(Fault::internal(format!(
-                "{} was proposed as {}",
-                effect.intent, answered.reply.intent.id
-            ))),
-            Err(fault) if fault.is_retryable() => Err(fault),
+            Proposal::Several(propose) => {
+                let request = SagaProposeFor { propose, on_behalf, accepted };
+                let answered = client.call_with::<call::SagaProposeFor>(&request, &options).await;
+                answered.map(|answered| answered.reply.steps)
+            }
+        };
+        match answered {
+            Ok(intents) => {
+                let as_wanted = task.effects.iter().map(|effect| &effect.intent);
+                if as_wanted.eq(intents.iter().map(|intent| &intent.id)) {
+                    return Ok(Proposed::As(
+                        intents.iter().map(|intent| (intent.id.clone(), Outcome::of(intent))).collect(),
+                    ));
+                }
+                Err(Fault::internal(format!("what {} changes was proposed as something else", task.id)))
+            }
+            // Also where there is no room for more intents now: another replica may find some.
+            Err(fault) if fault.is_retryable() || fault.code == Code::Conflict => Err(fault),
             Err(fault) => {
                 let details =
                     fault.details.iter().map(|detail| format!("; {} {}", detail.at, detail.message));
-                let reason = format!("{}{}", fault.message, details.collect::<String>());
-                Ok(Outcome::Over { reason, is_final: false })
+                Ok(Proposed::Refused(format!("{}{}", fault.message, details.collect::<String>())))
             }
+        }
+    }
+
+    /// Why a task that came to nothing is not to be done anew, nor an output of it accepted: something that it did
+    /// outside is not undone.
+    ///
+    /// # Errors
+    /// Conflict that names it, and who can help.
+    pub(crate) fn is_undone(&self, task: &Task) -> Answer<()> {
+        match effect::not_undone(task, |intent| self.intents.outcome(&task.mission, intent)) {
+            None => Ok(()),
+            Some(why) => Err(Fault::conflict(why)),
         }
     }
 

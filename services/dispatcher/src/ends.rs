@@ -26,6 +26,9 @@ use crate::{
     reserve::{JUDGING_MS, KEEP_AFTER_MS},
 };
 
+/// How much later the leases of what was handed in are looked at, in milliseconds: they were kept for longer before.
+const LATER_MS: u64 = 60_000;
+
 /// Whether an attempt has not ended: somebody has the task, or what was handed in is not settled.
 pub(crate) const fn is_under_way(state: TaskState) -> bool {
     matches!(state, TaskState::Running | TaskState::Submitted | TaskState::Committing)
@@ -41,9 +44,11 @@ pub(crate) fn following(task: &Task, now_ms: u64) -> Vec<(Job, u64)> {
         jobs.push((Job::Commit(of()), 0));
     }
     if is_under_way(task.state) {
-        // From the claim on; each time says when the next one is.
-        if task.state == TaskState::Running && !claim.leases.is_empty() {
-            jobs.push((Job::Keep(of()), claim.claimed_at_ms.saturating_add(KEEP_AFTER_MS)));
+        // From the claim on; each time says when the next one is. A replica that starts later finds it too.
+        if !claim.leases.is_empty() {
+            let is_new = task.state == TaskState::Running || is_by_decision(task);
+            let from_ms = if is_new { claim.claimed_at_ms } else { now_ms.saturating_add(LATER_MS) };
+            jobs.push((Job::Keep(of()), from_ms.saturating_add(KEEP_AFTER_MS)));
         }
         return jobs;
     }
@@ -57,6 +62,11 @@ pub(crate) fn following(task: &Task, now_ms: u64) -> Vec<(Job, u64)> {
         jobs.push((Job::Unreserve(task.mission.clone(), claim.token.clone(), spaces), 0));
     }
     jobs
+}
+
+/// Whether somebody decided that what was handed in holds: what it reserves was leased anew then.
+fn is_by_decision(task: &Task) -> bool {
+    task.verdict.as_ref().is_some_and(|verdict| verdict.case.is_some())
 }
 
 /// When the attempt ended, as far as it says.

@@ -29,7 +29,11 @@ use crate::{
     effects::{PROPOSED_BY_MS, Unknown},
     ends::is_under_way,
     lookup::Found,
-    rule::{dead, effect, handoff, task as rule},
+    rule::{
+        dead,
+        effect::{self, Settled},
+        handoff, task as rule,
+    },
     state::{Dispatcher, entity, me},
 };
 
@@ -138,14 +142,14 @@ async fn stop(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answe
 async fn commit(state: &Arc<Dispatcher>, of: &Attempt, unknown: Unknown) -> Answer<()> {
     let Attempt { mission, task: id, attempt } = of;
     let Ok(found) = state.found(mission, id) else { return Ok(()) };
-    let task = state.task(mission, id).map(|entry| entry.state);
-    let is_accepted = |task: &Arc<Task>| task.attempt == *attempt && task.state == TaskState::Committing;
-    let Some(task) = task.filter(is_accepted) else { return Ok(()) };
+    let is_accepted = |task: &Task| task.attempt == *attempt && task.state == TaskState::Committing;
+    let entry = state.task(mission, id).filter(|entry| is_accepted(&entry.state));
+    let Some((task, revision)) = entry.map(|entry| (entry.state, entry.revision)) else { return Ok(()) };
     if unknown == Unknown::NeverCame {
         state.call_off(&task).await?; // what came meanwhile
     }
-    let outcomes = state.outcomes(&task, found.of()?, unknown).await?;
-    if matches!(effect::settled(&task.effects, &outcomes), Ok(None)) {
+    let outcomes = state.outcomes((&task, revision), found.of()?, unknown).await?;
+    if effect::settled(&task.effects, &outcomes) == Settled::Open {
         return Ok(()); // the intents' own facts say when it goes on
     }
     let why = format!("what attempt {attempt} of {id} changes outside is settled");

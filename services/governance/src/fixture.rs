@@ -50,6 +50,7 @@ pub(crate) fn intent() -> Intent {
         proposed_at_ms: NOW_MS,
         expires_at_ms: NOW_MS + LIFE_MS,
         checked: None,
+        accepted: None,
         state: IntentState::Proposed,
         decision: None,
         grants: Vec::new(),

@@ -115,7 +115,7 @@ impl Slot {
 
     /// The pool and its use; nothing if it was never set.
     pub(crate) fn usage(&self) -> Option<PoolUse> {
-        let pool = self.pool.as_ref()?.as_ref().clone();
+        let pool = Pool { settings: Vec::new(), ..self.pool.as_ref()?.as_ref().clone() };
         Some(PoolUse { pool, held: self.held_slots, waited_for: self.waiting.values().sum() })
     }
 }

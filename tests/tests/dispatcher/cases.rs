@@ -54,7 +54,7 @@ async fn open_cases(client: &Client) -> Vec<CaseLine> {
 }
 
 /// The one case that is open, as it is shown.
-async fn the_case(client: &Client) -> Case {
+pub(crate) async fn the_case(client: &Client) -> Case {
     let line = wait::until("a case", async || match open_cases(client).await.as_slice() {
         [only] => Ok(only.clone()),
         other => Err(other.to_vec()),
@@ -63,11 +63,11 @@ async fn the_case(client: &Client) -> Case {
     show(client, &line.id).await
 }
 
-async fn show(client: &Client, case: &CaseId) -> Case {
+pub(crate) async fn show(client: &Client, case: &CaseId) -> Case {
     client.call::<call::CaseShow>(&CaseShow { case: case.clone() }).await.unwrap().reply.case
 }
 
-async fn decide(by: &Member, case: &CaseId, decision: Choice) -> Result<Case, Fault> {
+pub(crate) async fn decide(by: &Member, case: &CaseId, decision: Choice) -> Result<Case, Fault> {
     let decide = CaseDecide { case: case.clone(), decision, reason: "because".to_owned() };
     by.client().call::<call::CaseDecide>(&decide).await.map(|answered| answered.reply.case)
 }
@@ -80,7 +80,7 @@ async fn becomes(client: &Client, case: &CaseId, wanted: CaseState) -> Case {
     .await
 }
 
-async fn judy(scene: &Scene) -> Member {
+pub(crate) async fn judy(scene: &Scene) -> Member {
     scene.member("judy", Role::Arbitrator, "person:judy").await
 }
 

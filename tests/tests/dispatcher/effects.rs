@@ -60,7 +60,7 @@ async fn hand_in(
 }
 
 /// Waits until a task stands so.
-async fn task_is(
+pub(crate) async fn task_is(
     scene: &Scene,
     claimed: &Claimed,
     wanted: TaskState,
@@ -73,7 +73,7 @@ async fn task_is(
     .await
 }
 
-async fn governed(scene: &Scene) -> (Running, Running) {
+pub(crate) async fn governed(scene: &Scene) -> (Running, Running) {
     let bus = &scene.fabric.bus;
     (governance::start(bus, "g1").await, committer::start(bus, "c1").await)
 }

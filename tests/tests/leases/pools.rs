@@ -10,6 +10,8 @@ use selvedge_contracts::{
     },
 };
 
+use selvedge_kit::client::Options;
+
 use crate::scene::{Scene, space, wanted};
 
 fn slots(slots: u32) -> Claim {
@@ -50,4 +52,34 @@ async fn a_pool_holds_so_many_and_never_one_more() {
     let (two, ()) = tokio::join!(worker.acquire(&waiting), freeing);
     assert_eq!(two.unwrap().lease.state, LeaseState::Held);
     assert_eq!(worker.acquire(&wanted(vec![slots(1)])).await.unwrap_err().code, Code::Conflict);
+}
+
+#[tokio::test]
+async fn a_late_repetition_of_what_set_a_pool_undoes_nothing_also_by_way_of_another_replica() {
+    let scene = Scene::start().await;
+    let planner = scene.planner("pia").await;
+    let Scene { fabric, leases } = scene;
+    let set = async |key: &str, slots: u32| {
+        let set = PoolSet { space: space(), pool: PoolName::new("gpu").unwrap(), slots };
+        let options = Options { idempotency_key: Some(key.to_owned()), ..Options::default() };
+        planner.call_with::<call::PoolSet>(&set, &options).await.unwrap().reply.pool.pool
+    };
+    let stands = async || {
+        let list = PoolList { space: space() };
+        planner.call::<call::PoolList>(&list).await.unwrap().reply.pools.remove(0).pool
+    };
+    let first = set("first", 2).await;
+    set("second", 5).await;
+    let late = set("first", 2).await;
+    assert_eq!(late, first, "its first answer");
+    assert_eq!((stands().await.slots, stands().await.settings.len()), (5, 0));
+    // Whoever takes the space over finds it in the record.
+    let _other = fabric.leases_replica("l2").await;
+    for replica in leases {
+        replica.drain().await;
+    }
+    let late = set("first", 2).await;
+    assert_eq!((late.slots, late.set_at_ms), (first.slots, first.set_at_ms));
+    assert_eq!(stands().await.slots, 5);
+    assert_eq!(set("third", 1).await.slots, 1);
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Effect, FencingToken, Intent, IntentPrecondition, Requirement, SagaStep};
+use super::{Accepted, Effect, FencingToken, Intent, IntentPrecondition, Requirement, SagaStep};
 use crate::id::{AgentId, Digest, IntentId, Mission, Owner, SagaId, ScopeId};
 
 /// What an intent's id is the blake3 digest of: revisions, tokens and policy are not in it, so a replay
@@ -82,6 +82,8 @@ struct Approved<'a> {
     preconditions: &'a [IntentPrecondition],
     tokens: &'a [FencingToken],
     saga: Option<&'a SagaStep>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<&'a Accepted>,
     activation: u32,
     requirement: &'a Requirement,
     expires_at_ms: u64,
@@ -101,6 +103,7 @@ pub fn approval_digest(intent: &Intent, requirement: &Requirement, activation: u
         preconditions: &intent.preconditions,
         tokens: &intent.tokens,
         saga: intent.saga.as_ref(),
+        accepted: intent.accepted.as_ref(),
         activation,
         requirement,
         expires_at_ms: intent.expires_at_ms,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalToken, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Saga};
+use super::{Accepted, ApprovalToken, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Saga};
 use crate::{
     id::{ArtifactRef, Digest, IntentId, SagaId, ScopeId},
     payload::overlap::OnBehalf,
@@ -56,6 +56,9 @@ pub struct ProposeFor {
     pub propose: Propose,
     /// In whose name; it names a task.
     pub on_behalf: OnBehalf,
+    /// Who decided that the task's output holds, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
 }
 
 /// Reply of the calls that answer with one intent.
@@ -240,6 +243,20 @@ pub struct SagaPropose {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1_000, max = 2_592_000_000_u64))]
     pub expires_after_ms: Option<u64>,
+}
+
+/// `governance.saga_propose_for`: as `governance.propose_for`, for a task that is to change several things: they are
+/// done in order, and undone in reverse if one of them fails.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SagaProposeFor {
+    /// What is proposed.
+    pub propose: SagaPropose,
+    /// In whose name; it names a task.
+    pub on_behalf: OnBehalf,
+    /// Who decided that the task's output holds, if somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Accepted>,
 }
 
 /// `governance.saga_show`.

@@ -107,9 +107,9 @@ pub struct TaskSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub reserve: Vec<Reservation>,
-    /// What it will change outside once its output holds.
+    /// What it will change outside once its output holds, in this order: at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 16))]
     pub effects: Vec<EffectSpec>,
     /// The checkout that it is worked on in, and that its commands are run in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -13,7 +13,7 @@ pub const MAX_RESERVATIONS: usize = 8;
 /// Most claims of one task, in all its spaces.
 pub const MAX_RESERVED_CLAIMS: usize = 64;
 /// Most effects that one task may declare.
-pub const MAX_EFFECTS: usize = 8;
+pub const MAX_EFFECTS: usize = 16;
 
 /// What a task needs in one space: it is given out once all of it is leased to whoever does it, and held until
 /// its attempt has ended.
@@ -28,7 +28,9 @@ pub struct Reservation {
 }
 
 /// What a task will change outside. Whoever does it hands in what exactly with its output; nobody else
-/// proposes it.
+/// proposes it. Several of one task are done in the order of the plan, once all of them may be done; if one of
+/// them fails or is refused, those before it are undone in reverse, so each but the last has to come with its
+/// undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EffectSpec {
@@ -36,7 +38,7 @@ pub struct EffectSpec {
     pub name: TaskName,
     /// What it may touch, and nothing else.
     pub on: EffectTarget,
-    /// Whether what takes it back has to be handed in with it.
+    /// Whether what takes it back has to be handed in with it: `required` of each that another one follows.
     #[serde(default, skip_serializing_if = "is_optional")]
     pub undo: UndoWish,
 }

@@ -72,6 +72,9 @@ fn no_letter(id: &DeadId) -> Fault {
 async fn replay(state: Arc<Dispatcher>, call: Arc<Call>, request: DeadNamed) -> Answer<DeadReply> {
     let letter = known(&state, &call, &request.letter)?.state;
     let found = state.found(call.mission(), &letter.task)?;
+    if let Some(task) = state.task(call.mission(), &letter.task) {
+        state.is_undone(&task.state)?;
+    }
     let of = entity(call.mission(), EntityName::Dead, &letter.id);
     call.writer.record_all(&of, || drafts(&state, &call, &letter, &found)).await?;
     if let Some(entry) = state.task(call.mission(), &letter.task) {

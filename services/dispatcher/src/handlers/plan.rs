@@ -12,7 +12,7 @@ use selvedge_contracts::{
             ContractPin, Plan, PlanChecked, PlanEnd, PlanLine, PlanList, PlanReply, PlanResume, PlanShow,
             PlanSpec, PlanState, PlanSubmit, Plans, plan_id,
         },
-        task::Phase,
+        task::{Phase, TaskState},
     },
 };
 use selvedge_kit::{
@@ -201,6 +201,15 @@ async fn pause(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanEnd) -> Ans
 }
 
 async fn resume(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanResume) -> Answer<PlanReply> {
+    let failed = state.plan(call.mission(), &request.plan).ok().map(|entry| entry.state);
+    for plan in failed.iter().filter(|plan| plan.state == PlanState::Failed) {
+        for spec in &plan.spec.tasks {
+            let task = state.task(call.mission(), &plan.id.task(&spec.id));
+            if let Some(task) = task.filter(|task| task.state.state == TaskState::Failed) {
+                state.is_undone(&task.state)?;
+            }
+        }
+    }
     change(&state, &call, &request.plan, rule::resume).await
 }
 

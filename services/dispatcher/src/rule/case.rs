@@ -6,7 +6,7 @@ use selvedge_contracts::{
         TASK_VALIDATED,
     },
     fault::Fault,
-    id::{Caller, CaseId, Digest, Owner, PlanId},
+    id::{Caller, CaseId, ClaimToken, Digest, Owner, PlanId},
     payload::{
         Nothing,
         case::{
@@ -14,14 +14,15 @@ use selvedge_contracts::{
             MAX_CASE_OUTPUTS, MAX_SPLIT_DEPTH, MAX_SPLIT_TASKS, MAX_SPLITS,
         },
         dead::{DeadLetter, DeadState},
+        intent::FencingToken,
         plan::{Plan, PlanSpec, PlanState, plan_id},
-        task::{Finding, Note, Output, Task, TaskState, Verdict as Found},
+        task::{Claim, DEFAULT_CLAIM_TTL_MS, Finding, Note, Output, Task, TaskState, Verdict as Found},
     },
     role::Role,
 };
 use selvedge_kit::rule::{Change, Verdict};
 
-use super::{cut, dead, dispute, task as task_rule, task::Of};
+use super::{cut, dead, dispute, effect, task as task_rule, task::Of};
 
 /// The case about a task that came to nothing; nothing if there is nothing to decide. `outputs` is what was
 /// handed in, as [`outputs`] makes it.
@@ -64,10 +65,11 @@ pub(crate) fn outputs<'a>(stated: impl Iterator<Item = (u64, &'a Task)>) -> Vec<
         if is_known || kept.len() >= MAX_CASE_OUTPUTS {
             continue;
         }
-        let bytes = serde_json::to_vec(&output.value).map_or(usize::MAX, |text| text.len());
+        let bytes =
+            serde_json::to_vec(&(&output.value, &output.effects)).map_or(usize::MAX, |text| text.len());
         match room.checked_sub(bytes) {
             Some(left) => room = left,
-            None => output.value = None,
+            None => (output.value, output.effects) = (None, Vec::new()),
         }
         kept.push(output);
     }
@@ -86,6 +88,7 @@ fn output_of(revision: u64, task: &Task) -> Option<CaseOutput> {
         is_validated: task.state == TaskState::Validated,
         inputs: claim.inputs.clone(),
         value: Some(output.value.clone()),
+        effects: effect::offers_of(task),
     })
 }
 
@@ -186,12 +189,6 @@ fn is_the_same(current: &Case, decided: &Decided, choice: &Choice) -> bool {
 }
 
 fn accept(current: &Case, by: &Decider<'_>, wanted: &Digest) -> Result<Decided, Fault> {
-    if let Some(effect) = current.spec.effects.first() {
-        return Err(Fault::conflict(format!(
-            "the task changes {} outside, which was not done: an output alone cannot be accepted; retry or split",
-            effect.on
-        )));
-    }
     let mut found = current.outputs.iter().filter(|output| output.digest == *wanted);
     let Some(output) = found.clone().next() else {
         let known: Vec<_> = current.outputs.iter().map(|output| output.digest.as_str()).collect();
@@ -209,7 +206,28 @@ fn accept(current: &Case, by: &Decider<'_>, wanted: &Digest) -> Result<Decided, 
     if output.value.is_none() {
         return Err(Fault::conflict("the case had no room for that output, so it cannot be accepted; retry"));
     }
+    changes_what_was_planned(current, output)?;
     Ok(Decided::Accept { output: wanted.clone(), overruled: overruled(current, output) })
+}
+
+/// An output that is accepted says what its task changes outside, too.
+fn changes_what_was_planned(current: &Case, output: &CaseOutput) -> Result<(), Fault> {
+    let Some(declared) = current.spec.effects.first() else { return Ok(()) };
+    let is_offered = |name| output.effects.iter().any(|offer| offer.name == name);
+    if output.task == current.name
+        && current.spec.effects.iter().all(|declared| is_offered(declared.name.clone()))
+    {
+        return Ok(());
+    }
+    let why = if output.task == current.name {
+        "it was handed in before what came with it was kept".to_owned()
+    } else {
+        format!("it is what {} handed in", output.task)
+    };
+    Err(Fault::conflict(format!(
+        "the task changes {} outside, and that output does not say what exactly ({why}), so it cannot be accepted; retry or split",
+        declared.on
+    )))
 }
 
 /// What was found about an output, and does not count any more.
@@ -372,11 +390,18 @@ pub(crate) fn split_plan(case: &Case) -> Option<(&PlanId, &selvedge_contracts::i
     }
 }
 
-/// What follows for the task from what was decided about its case.
+/// What follows for the task from what was decided about its case. `leases` are on what it reserves, for the attempt
+/// that an accepted output with effects is.
 ///
 /// # Errors
 /// Conflict if the task has gone on meanwhile.
-pub(crate) fn task(current: &Task, of: Of<'_>, case: &Case, now_ms: u64) -> Result<Verdict<Task>, Fault> {
+pub(crate) fn task(
+    current: &Task,
+    of: Of<'_>,
+    case: &Case,
+    leases: &[FencingToken],
+    now_ms: u64,
+) -> Result<Verdict<Task>, Fault> {
     let Some(decision) = &case.decision else { return Ok(Verdict::Same) };
     still_failed(current, of.plan, case)?;
     match &decision.what {
@@ -395,12 +420,18 @@ pub(crate) fn task(current: &Task, of: Of<'_>, case: &Case, now_ms: u64) -> Resu
         }
         Decided::Accept { output, .. } => {
             let accepted = case.outputs.iter().find(|known| known.digest == *output);
-            let value = accepted.and_then(|output| output.value.clone());
+            let accepted = accepted.ok_or_else(|| Fault::internal("an accepted output that is not there"))?;
+            let value = accepted.value.clone();
             let value = value.ok_or_else(|| Fault::internal("an accepted output without its value"))?;
             let is_last = current.output.as_ref().is_some_and(|last| last.digest == *output);
             let findings = if is_last { case.findings.clone() } else { overruled_by(decision) };
             let output = Output { value, digest: output.clone(), at_ms: now_ms };
-            Ok(validate(current, case, (output, findings), &decision.by, now_ms))
+            let by = (&decision.by, decision.owner.as_ref());
+            let task = judged(current, case, (output, findings), by, now_ms);
+            if of.spec.effects.is_empty() {
+                return Ok(validated(task));
+            }
+            Ok(task_rule::accepted(adopted(task, of, case, accepted, leases, now_ms)))
         }
         Decided::Split { .. } | Decided::Abort => Ok(Verdict::Same),
     }
@@ -428,7 +459,9 @@ pub(crate) fn joined(
     now_ms: u64,
 ) -> Result<Verdict<Task>, Fault> {
     still_failed(current, plan, case)?;
-    Ok(validate(current, case, (output.clone(), Vec::new()), by, now_ms))
+    // What it was to change, the plan in its place has changed or not.
+    let current = Task { effects: Vec::new(), ..current.clone() };
+    Ok(validated(judged(&current, case, (output.clone(), Vec::new()), (by, None), now_ms)))
 }
 
 fn overruled_by(decision: &Decision) -> Vec<Finding> {
@@ -446,19 +479,61 @@ pub(crate) fn orphan(current: Option<&Plan>, why: &str) -> Verdict<Plan> {
     Change::new(&PLAN_CANCELLED, &Nothing {}, state).into()
 }
 
-/// Validates the task of a case: because of what was decided, and by whom.
-fn validate(
+/// The task of a case, with what was decided about it, and by whom.
+fn judged(
     current: &Task,
     case: &Case,
     (output, findings): (Output, Vec<Finding>),
-    by: &Caller,
+    (by, owner): (&Caller, Option<&Owner>),
     now_ms: u64,
-) -> Verdict<Task> {
-    let verdict =
-        Found { passed: true, by: by.clone(), at_ms: now_ms, findings, case: Some(case.id.clone()) };
-    let state =
-        Task { state: TaskState::Validated, output: Some(output), verdict: Some(verdict), ..current.clone() };
-    Change::new(&TASK_VALIDATED, &Nothing {}, state).into()
+) -> Task {
+    let verdict = Found {
+        passed: true,
+        by: by.clone(),
+        at_ms: now_ms,
+        findings,
+        case: Some(case.id.clone()),
+        owner: owner.cloned(),
+    };
+    Task { output: Some(output), verdict: Some(verdict), ..current.clone() }
+}
+
+fn validated(task: Task) -> Verdict<Task> {
+    Change::new(&TASK_VALIDATED, &Nothing {}, Task { state: TaskState::Validated, ..task }).into()
+}
+
+/// The attempt that an accepted output is whose task changes something outside: in the name of whoever handed it
+/// in, and the last one unless somebody decides anew.
+fn adopted(
+    task: Task,
+    of: Of<'_>,
+    case: &Case,
+    output: &CaseOutput,
+    leases: &[FencingToken],
+    now_ms: u64,
+) -> Task {
+    let (token, attempt) = adoption(case);
+    let claim = Claim {
+        worker: output.worker.clone(),
+        owner: output.owner.clone(),
+        session: task.id.scope(attempt),
+        token,
+        claimed_at_ms: now_ms,
+        ttl_ms: DEFAULT_CLAIM_TTL_MS,
+        deadline_ms: now_ms.saturating_add(of.spec.timeout_ms),
+        inputs: output.inputs.clone(),
+        pools: Vec::new(),
+        scope: None,
+        leases: leases.to_vec(),
+    };
+    let task = Task { attempt, tries: of.spec.attempts, claim: Some(claim), not_before_ms: None, ..task };
+    Task { effects: effect::of_attempt(&task, of.spec, &output.effects), ..task }
+}
+
+/// Token and number of the attempt that an accepted output of a case is.
+pub(crate) fn adoption(case: &Case) -> (ClaimToken, u32) {
+    let attempt = case.attempt.saturating_add(1);
+    (ClaimToken::of(case.id.as_str(), &case.task, attempt), attempt)
 }
 
 /// What follows for the task's dead letter from what was decided: it is replayed or discarded with the case.

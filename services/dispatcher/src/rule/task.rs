@@ -22,7 +22,7 @@ use selvedge_kit::rule::{Change, Verdict};
 
 use super::{
     cut, dispute,
-    effect::{self, Outcome},
+    effect::{self, Outcome, Settled},
 };
 
 /// A task, and what its plan says of it.
@@ -214,7 +214,7 @@ pub(crate) fn submit(
 }
 
 /// What was handed in holds: it is done, or is to change something outside first.
-fn accepted(task: Task) -> Verdict<Task> {
+pub(super) fn accepted(task: Task) -> Verdict<Task> {
     if task.effects.is_empty() {
         return validated(task);
     }
@@ -233,15 +233,19 @@ pub(crate) fn commit(
     if current.state != TaskState::Committing || current.attempt != attempt {
         return Verdict::Same;
     }
-    match effect::settled(&current.effects, outcomes) {
-        Ok(None) => Verdict::Same,
-        Ok(Some(effects)) => validated(Task { effects, ..current.clone() }),
-        Err((reason, _)) if !of.plan.state.is_open() => end(current, of, Cause::Cancelled, &reason, now_ms),
-        Err((reason, is_final)) => {
-            let tries = if is_final { of.spec.attempts } else { current.tries };
-            end(&Task { tries, ..current.clone() }, of, Cause::Effect, &reason, now_ms)
-        }
+    let ending = match effect::settled(&current.effects, outcomes) {
+        Settled::Open => return Verdict::Same,
+        Settled::Done(effects) => return validated(Task { effects, ..current.clone() }),
+        Settled::Over(ending) => ending,
+    };
+    let cause = if of.plan.state.is_open() { Cause::Effect } else { Cause::Cancelled };
+    let tries = if ending.is_final { of.spec.attempts } else { current.tries };
+    let verdict = end(&Task { tries, ..current.clone() }, of, cause, &ending.reason, now_ms);
+    let Verdict::Changed(mut change) = verdict else { return verdict };
+    if let Some(past) = change.state.past.last_mut().filter(|past| past.attempt == attempt) {
+        past.effects = ending.effects;
     }
+    change.into()
 }
 
 fn validated(task: Task) -> Verdict<Task> {
@@ -250,7 +254,7 @@ fn validated(task: Task) -> Verdict<Task> {
 
 fn found(findings: Vec<Finding>, by: &Caller, now_ms: u64) -> Found {
     let passed = findings.iter().all(|finding| finding.passed);
-    Found { passed, by: by.clone(), at_ms: now_ms, findings, case: None }
+    Found { passed, by: by.clone(), at_ms: now_ms, findings, case: None, owner: None }
 }
 
 /// The findings that do not hold.
@@ -362,6 +366,22 @@ pub(crate) fn blow(
     end(current, of, Cause::Precondition, reason, now_ms)
 }
 
+/// Takes a task back that was given to a request which had been answered with another one: that attempt does not
+/// count.
+pub(crate) fn take_back(current: &Task, of: Of<'_>, token: &ClaimToken, now_ms: u64) -> Verdict<Task> {
+    let is_it = current.claim.as_ref().is_some_and(|claim| claim.token == *token);
+    if !is_it || current.state != TaskState::Running {
+        return Verdict::Same;
+    }
+    let uncounted = Task { tries: 0, ..current.clone() };
+    let reason = "its request, sent more than once, had been answered with another task already";
+    let Verdict::Changed(change) = end(&uncounted, of, Cause::Lost, reason, now_ms) else {
+        return Verdict::Same;
+    };
+    let tries = current.tries.saturating_sub(1);
+    Change { state: Task { tries, not_before_ms: Some(now_ms), ..change.state }, ..change }.into()
+}
+
 /// Ends an attempt whose task was reserved something that somebody else may have by now.
 pub(crate) fn lose_lease(
     current: &Task,
@@ -390,9 +410,10 @@ fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms: u64) -> V
             cause,
             reason: cut(reason),
             output: current.output.as_ref().map(|output| output.digest.clone()),
+            effects: Vec::new(),
         });
     }
-    let ended = Task { past, effects: Vec::new(), ..current.clone() };
+    let ended = Task { past, ..current.clone() };
     if cause == Cause::Cancelled {
         return Change::new(&TASK_STOPPED, &Nothing {}, Task { state: TaskState::Stopped, ..ended }).into();
     }

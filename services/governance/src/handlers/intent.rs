@@ -52,8 +52,8 @@ async fn propose(state: Arc<Governance>, call: Arc<Call>, request: Propose) -> A
 
 /// What a task changes outside, in the name of whoever did it.
 async fn propose_for(state: Arc<Governance>, call: Arc<Call>, request: ProposeFor) -> Answer<IntentReply> {
-    let ProposeFor { propose, on_behalf } = request;
-    let wanted = proposal::single(&state, &call, &Proposer::behalf(on_behalf)?, propose).await?;
+    let ProposeFor { propose, on_behalf, accepted } = request;
+    let wanted = proposal::single(&state, &call, &Proposer::behalf(on_behalf, accepted)?, propose).await?;
     put(&state, &call, &wanted).await
 }
 

@@ -5,8 +5,8 @@ use selvedge_contracts::{
     id::{ArtifactRef, Caller, Digest, Owner, RequestId, ScopeId},
     payload::{
         intent::{
-            DEFAULT_INTENT_TTL_MS, Effect, FencingToken, Intent, IntentPrecondition, IntentState, Propose,
-            SagaStep, intent_id,
+            Accepted, DEFAULT_INTENT_TTL_MS, Effect, FencingToken, Intent, IntentPrecondition, IntentState,
+            Propose, SagaStep, intent_id,
         },
         overlap::OnBehalf,
     },
@@ -41,6 +41,8 @@ pub(super) struct Proposer {
     pub(super) session: ScopeId,
     pub(super) task: Option<ScopeId>,
     pub(super) request: Option<RequestId>,
+    /// Who decided that the output holds that it rests on, if somebody did.
+    pub(super) accepted: Option<Accepted>,
 }
 
 impl Proposer {
@@ -57,6 +59,7 @@ impl Proposer {
             session: call.subject.scope.id.clone(),
             task: session.and_then(|session| session.task.clone()),
             request: session.and_then(|session| session.request.clone()),
+            accepted: None,
         })
     }
 
@@ -64,14 +67,14 @@ impl Proposer {
     ///
     /// # Errors
     /// `invalid` if it is for no task.
-    pub(super) fn behalf(of: OnBehalf) -> Answer<Self> {
+    pub(super) fn behalf(of: OnBehalf, accepted: Option<Accepted>) -> Answer<Self> {
         let OnBehalf { agent, role, owner, session, task, request } = of;
         if task.is_none() {
             return Err(Fault::invalid("what is proposed for somebody is of a task")
                 .at("/on_behalf/task", "expected the scope of the task's attempt"));
         }
         let caller = Caller::new(agent.as_str()).map_err(|error| Fault::invalid(error.to_string()))?;
-        Ok(Self { caller, role, owner, session, task, request })
+        Ok(Self { caller, role, owner, session, task, request, accepted })
     }
 }
 
@@ -165,6 +168,7 @@ pub(super) fn wanted(
         proposed_at_ms: call.now_ms,
         expires_at_ms: call.now_ms,
         checked: None,
+        accepted: proposer.accepted.clone(),
         state: IntentState::Proposed,
         decision: None,
         grants: Vec::new(),

@@ -9,8 +9,8 @@ use selvedge_contracts::{
     fault::{Detail, Fault},
     id::{Mission, SagaId},
     payload::intent::{
-        Intent, Saga, SagaPropose, SagaReply, SagaShow, SagaStep, SagaStepWanted, StepIdentity, saga_id,
-        step_occurrence,
+        Intent, Saga, SagaPropose, SagaProposeFor, SagaReply, SagaShow, SagaStep, SagaStepWanted,
+        StepIdentity, saga_id, step_occurrence,
     },
     subject::Entity,
 };
@@ -30,23 +30,42 @@ use crate::{
 
 /// Which handler serves which call.
 pub(super) fn routes() -> Routes<Governance> {
-    vec![Route::wait::<call::SagaPropose, _>(propose), Route::read::<call::SagaShow>(show)]
+    vec![
+        Route::wait::<call::SagaPropose, _>(propose),
+        Route::wait::<call::SagaProposeFor, _>(propose_for),
+        Route::read::<call::SagaShow>(show),
+    ]
 }
 
 async fn propose(state: Arc<Governance>, call: Arc<Call>, request: SagaPropose) -> Answer<SagaReply> {
+    put(&state, &call, &Proposer::caller(&call)?, request).await
+}
+
+/// The several things that a task changes outside, in the name of whoever did it.
+async fn propose_for(state: Arc<Governance>, call: Arc<Call>, request: SagaProposeFor) -> Answer<SagaReply> {
+    let SagaProposeFor { propose, on_behalf, accepted } = request;
+    put(&state, &call, &Proposer::behalf(on_behalf, accepted)?, propose).await
+}
+
+async fn put(
+    state: &Arc<Governance>,
+    call: &Call,
+    proposer: &Proposer,
+    request: SagaPropose,
+) -> Answer<SagaReply> {
     refuse(wrong(&request))?;
-    let (saga, steps) = wanted_saga(&state, &call, request).await?;
+    let (saga, steps) = wanted_saga(state, call, proposer, request).await?;
     let of = saga_entity(call.mission(), &saga.id);
-    call.writer.record_all(&of, || drafts(&state, &of, &saga, &steps)).await?;
+    call.writer.record_all(&of, || drafts(state, &of, &saga, &steps)).await?;
     call.writer.refresh(&of).await?;
-    let proposed = known_saga(&state, &call, &saga.id)?;
+    let proposed = known_saga(state, call, &saga.id)?;
     // Its steps stand directly behind it in the ledger.
     let last = proposed.revision.saturating_add(proposed.state.steps.len() as u64);
     if !state.feed.reaches(last, call.deadline()).await {
         return Err(Fault::unavailable(format!("the views are behind revision {last}; try again")));
     }
-    verify(&state, &call, &proposed.state).await?;
-    answer(&state, &call, proposed)
+    verify(state, call, &proposed.state).await?;
+    answer(state, call, proposed)
 }
 
 /// The facts of a saga: itself and its steps, all or none.
@@ -76,12 +95,16 @@ async fn verify(state: &Governance, call: &Call, saga: &Saga) -> Answer<()> {
     Ok(())
 }
 
-async fn wanted_saga(state: &Governance, call: &Call, request: SagaPropose) -> Answer<(Saga, Vec<Wanted>)> {
+async fn wanted_saga(
+    state: &Governance,
+    call: &Call,
+    proposer: &Proposer,
+    request: SagaPropose,
+) -> Answer<(Saga, Vec<Wanted>)> {
     let SagaPropose { title, occurrence, steps, expires_after_ms } = request;
-    let proposer = Proposer::caller(call)?;
     let mut inputs = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
-        inputs.push(resolved(state, call, &proposer, &step.inputs, &format!("/steps/{index}/inputs")).await?);
+        inputs.push(resolved(state, call, proposer, &step.inputs, &format!("/steps/{index}/inputs")).await?);
     }
     let identities: Vec<_> = steps
         .iter()
@@ -96,14 +119,14 @@ async fn wanted_saga(state: &Governance, call: &Call, request: SagaPropose) -> A
         let occurrence = Some(step_occurrence(&id, step));
         let ttl_ms = expires_after_ms;
         let asked = Asked { title, effect, undo, occurrence, inputs, preconditions, tokens, ttl_ms };
-        intents.push(wanted(state, call, &proposer, asked, Some(SagaStep { saga: id.clone(), step, of }))?);
+        intents.push(wanted(state, call, proposer, asked, Some(SagaStep { saga: id.clone(), step, of }))?);
     }
     let saga = Saga {
         id,
         mission: call.mission().clone(),
         title,
-        proposer: proposer.caller,
-        owner: proposer.owner,
+        proposer: proposer.caller.clone(),
+        owner: proposer.owner.clone(),
         steps: intents.iter().map(|wanted| wanted.intent.id.clone()).collect(),
         proposed_at_ms: call.now_ms,
     };

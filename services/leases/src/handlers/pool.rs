@@ -24,11 +24,16 @@ pub(super) async fn set(state: Arc<Leases>, call: Arc<Call>, wanted: PoolSet) ->
         slots: wanted.slots,
         set_by: call.subject.caller.clone(),
         set_at_ms: call.now_ms,
+        settings: Vec::new(),
     };
+    let request = call.repetition();
     at_owner::<call::PoolSet, _, _>(&state, &call, &place, |slot| {
-        let (state, call, pool) = (Arc::clone(&state), Arc::clone(&call), pool.clone());
+        let (state, call, pool, request) =
+            (Arc::clone(&state), Arc::clone(&call), pool.clone(), request.clone());
         async move {
-            let set = decide(&state, &call, &slot, |owned, now_ms| owned.space.set_pool(pool, now_ms));
+            let set = decide(&state, &call, &slot, |owned, now_ms| {
+                owned.space.set_pool(pool, request.as_deref(), now_ms)
+            });
             Ok(PoolReply { pool: set.await? })
         }
     })

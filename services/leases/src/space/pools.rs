@@ -7,7 +7,7 @@ use selvedge_contracts::{
     id::PoolName,
     payload::{
         claim::Claim,
-        lease::{MAX_SLOTS, Pool, PoolUse},
+        lease::{MAX_SLOTS, Pool, PoolSetting, PoolUse},
     },
 };
 
@@ -17,13 +17,45 @@ use crate::{
     pool::{Slot, Slots},
 };
 
+/// Most requests that a pool is known to have been set by.
+const MOST_SETTINGS: usize = 64;
+/// Digits of a request's digest that are kept: enough to tell those of one pool apart.
+const DIGITS: usize = 24;
+
+/// What a request is known by among those that set a pool.
+fn short(request: &str) -> &str {
+    request.get(..DIGITS).unwrap_or(request)
+}
+
+/// The requests that set a pool, with the one that does so now: the newest.
+fn settings(before: Option<&Pool>, now: &Pool, request: Option<&str>) -> Vec<PoolSetting> {
+    let mut settings: Vec<PoolSetting> = before.map(|pool| pool.settings.clone()).unwrap_or_default();
+    settings.extend(request.map(|request| PoolSetting {
+        request: short(request).to_owned(),
+        slots: now.slots,
+        at_ms: now.set_at_ms,
+    }));
+    let surplus = settings.len().saturating_sub(MOST_SETTINGS);
+    settings.drain(..surplus);
+    settings
+}
+
 impl Space {
     /// Makes a pool or changes its size. Held leases stay; what waits for more slots than there are now is
-    /// given up; what fits now is granted.
+    /// given up; what fits now is granted. `request` is what a repetition is known by: one of a request that set it
+    /// before changes nothing, whatever was set since.
     ///
     /// # Errors
     /// Invalid: too many slots. Busy: the space has as many pools as it may.
-    pub(crate) fn set_pool(&mut self, pool: Pool, now_ms: u64) -> Result<Decision<PoolUse>, Fault> {
+    pub(crate) fn set_pool(
+        &mut self,
+        mut pool: Pool,
+        request: Option<&str>,
+        now_ms: u64,
+    ) -> Result<Decision<PoolUse>, Fault> {
+        if let Some(outcome) = request.and_then(|request| self.first_answer(&pool, request)) {
+            return Ok(Decision { outcome, writes: Vec::new() });
+        }
         if pool.slots > MAX_SLOTS {
             let message = format!("{} slots are too many; expected 0 to {MAX_SLOTS}", pool.slots);
             return Err(Fault::invalid("the pool's size is not one").at("/slots", message));
@@ -36,8 +68,9 @@ impl Space {
                 self.pools.len()
             )));
         }
-        let pool = Arc::new(pool);
         let slot = self.pools.entry(name.clone()).or_default();
+        pool.settings = settings(slot.pool.as_deref(), &pool, request);
+        let pool = Arc::new(pool);
         slot.pool = Some(Arc::clone(&pool));
         let impossible: Vec<Key> =
             slot.impossible().filter_map(|order| self.waiting.get(&order).copied()).collect();
@@ -51,6 +84,15 @@ impl Space {
         let outcome = self.pools.get(&name).and_then(Slot::usage);
         let outcome = outcome.ok_or_else(|| Fault::internal("the pool that was just set is gone"))?;
         Ok(Decision { outcome, writes })
+    }
+
+    /// What a request was answered that set a pool before: the size that it set, and how much is in use now.
+    fn first_answer(&self, wanted: &Pool, request: &str) -> Option<PoolUse> {
+        let slot = self.pools.get(&wanted.name)?;
+        let set = slot.pool.as_ref()?.settings.iter().find(|set| set.request == short(request))?;
+        let now = slot.usage()?;
+        let pool = Pool { slots: set.slots, set_at_ms: set.at_ms, set_by: wanted.set_by.clone(), ..now.pool };
+        Some(PoolUse { pool, ..now })
     }
 
     /// The pools of the space, in order of name.

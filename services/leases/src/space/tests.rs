@@ -39,6 +39,7 @@ fn pool(name: &str, slots: u32) -> Pool {
         slots,
         set_by: agent("op"),
         set_at_ms: NOW_MS,
+        settings: Vec::new(),
     }
 }
 

@@ -58,6 +58,10 @@ fn trailers(intent: &Intent, side: Side) -> Vec<(&'static str, String)> {
     trailers.extend(intent.grants.iter().map(|grant| {
         ("Selvedge-Approved-By", format!("{} ({}) {}", grant.owner, grant.approver, rfc3339(grant.at_ms)))
     }));
+    trailers.extend(intent.accepted.iter().map(|accepted| {
+        let owner = accepted.owner.as_ref().map_or("nobody", |owner| owner.as_str());
+        ("Selvedge-Accepted-By", format!("{owner} ({}) {}", accepted.by, accepted.case))
+    }));
     trailers
 }
 
@@ -120,5 +124,30 @@ async fn content(work: &Work<'_>, digest: &Digest, room: &Room<'_>) -> Result<(D
             Err(Outcome::refused("/effect/changes", fault.to_string()))
         }
         Err(error) => Err(Outcome::Later(selvedge_kit::bus::error_chain(&error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_contracts::payload::intent::{Accepted, IntentState};
+
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_commit_names_who_decided_that_its_task_is_done() {
+        let said = |intent: &Intent| {
+            trailers(intent, Side::Do).into_iter().find(|(name, _)| *name == "Selvedge-Accepted-By")
+        };
+        let plain = fixture::intent(IntentState::Executing);
+        assert_eq!(said(&plain), None);
+        let case = format!("case_{}", "0a".repeat(16));
+        let accepted = Accepted {
+            case: case.parse().unwrap(),
+            by: "judy-1a2b3c4d".parse().unwrap(),
+            owner: Some("person:judy".parse().unwrap()),
+        };
+        let decided = Intent { accepted: Some(accepted), ..plain };
+        assert_eq!(said(&decided).unwrap().1, format!("person:judy (judy-1a2b3c4d) {case}"));
     }
 }

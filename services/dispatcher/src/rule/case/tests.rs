@@ -164,7 +164,7 @@ fn the_first_decision_stands_and_the_other_is_told() {
 fn a_retry_is_one_more_attempt_with_a_note_and_replays_the_letter() {
     let (plan, failed, case) = scene(json!({}));
     let decided = changed(judy().decides(&case, &retry()).unwrap());
-    let waiting = changed(task(&failed, of(&plan), &decided, NOW_MS).unwrap());
+    let waiting = changed(task(&failed, of(&plan), &decided, &[], NOW_MS).unwrap());
     assert_eq!((waiting.state, waiting.tries, waiting.waived), (TaskState::Waiting, 0, false));
     let note = waiting.note.clone().unwrap();
     assert_eq!((note.text.as_str(), note.by.as_str()), ("look at the third line", "judy-0a1b2c3d"));
@@ -180,7 +180,7 @@ fn a_retry_is_one_more_attempt_with_a_note_and_replays_the_letter() {
     assert_eq!(letter(None, &decided).unwrap(), Verdict::Same);
     let ended = Plan { state: PlanState::Failed, ..plan.clone() };
     assert_eq!(changed(super::plan(&ended, &decided).unwrap()).state, PlanState::Running);
-    let gone = task(&waiting, of(&plan), &decided, NOW_MS).unwrap_err();
+    let gone = task(&waiting, of(&plan), &decided, &[], NOW_MS).unwrap_err();
     assert!(gone.code == Code::Conflict && gone.message.contains("goes on"), "{gone:?}");
 }
 
@@ -189,7 +189,7 @@ fn a_retry_of_a_blown_precondition_waives_it() {
     let (plan, failed, case) = scene(json!({}));
     let case = Case { why: CaseWhy::Precondition, ..case };
     let decided = changed(judy().decides(&case, &retry()).unwrap());
-    assert!(changed(task(&failed, of(&plan), &decided, NOW_MS).unwrap()).waived);
+    assert!(changed(task(&failed, of(&plan), &decided, &[], NOW_MS).unwrap()).waived);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn an_accepted_output_names_who_overruled_what_and_is_nobodys_own() {
         panic!("{decided:?}")
     };
     assert_eq!(overruled.iter().map(|finding| finding.check.as_str()).collect::<Vec<_>>(), ["x"]);
-    let validated = changed(task(&failed, of(&plan), &decided, NOW_MS).unwrap());
+    let validated = changed(task(&failed, of(&plan), &decided, &[], NOW_MS).unwrap());
     let verdict = validated.verdict.unwrap();
     assert_eq!(
         (validated.state, verdict.passed, verdict.by.as_str()),
@@ -247,7 +247,7 @@ fn an_abort_leaves_the_plan_or_cancels_it_as_the_plan_says() {
     let (plan, failed, case) = scene(json!({}));
     let decided = changed(judy().decides(&case, &Choice::Abort).unwrap());
     assert_eq!(super::plan(&plan, &decided).unwrap(), Verdict::Same);
-    assert_eq!(task(&failed, of(&plan), &decided, NOW_MS).unwrap(), Verdict::Same);
+    assert_eq!(task(&failed, of(&plan), &decided, &[], NOW_MS).unwrap(), Verdict::Same);
     assert!(!dispute::is_waited_for(of(&plan), &failed, Some(&decided)), "nothing is waited for any more");
     let mut cancels = decided.clone();
     cancels.arbitration.on_abort = OnAbort::Cancel;
@@ -387,4 +387,74 @@ proptest! {
         digests.dedup();
         prop_assert_eq!(digests.len(), kept.len());
     }
+}
+
+/// The scene's task with an effect, which its attempt said exactly.
+fn changing() -> (Plan, Task, Case) {
+    let (mut plan, mut failed, _) = scene(json!({}));
+    let effects = json!([{ "name": "note", "on": { "kind": "memory", "key": "k" } }]);
+    plan.spec.tasks[0].effects = serde_json::from_value(effects).unwrap();
+    let propose =
+        json!({ "title": "t", "effect": { "kind": "memory", "key": "k", "value": 1, "revision": 0 } });
+    let offer = json!({ "name": "note", "propose": propose });
+    let lease = json!({ "space": "shop", "lease": format!("lease_{}", "0a".repeat(16)), "token": 7 });
+    failed.claim.as_mut().unwrap().leases = vec![serde_json::from_value(lease).unwrap()];
+    let offers = [serde_json::from_value(offer).unwrap()];
+    failed.effects = effect::of_attempt(&failed, &plan.spec.tasks[0], &offers);
+    let case = about(&failed, of(&plan), outputs(std::iter::once((5, &failed))), NOW_MS).unwrap();
+    (plan, failed, case)
+}
+
+#[test]
+fn an_accepted_output_with_effects_is_an_attempt_of_its_own_in_its_workers_name() {
+    let (plan, failed, case) = changing();
+    assert!(case.outputs[0].effects[0].propose.tokens.is_empty(), "the leases of that attempt are over");
+    let choice = Choice::Accept { output: case.outputs[0].digest.clone() };
+    let decided = changed(judy().decides(&case, &choice).unwrap());
+    let lease = json!({ "space": "shop", "lease": format!("lease_{}", "0b".repeat(16)), "token": 9 });
+    let leases: Vec<FencingToken> = vec![serde_json::from_value(lease).unwrap()];
+    let verdict = task(&failed, of(&plan), &decided, &leases, NOW_MS).unwrap();
+    assert_eq!(happened(&verdict), "accepted");
+    let taken = changed(verdict);
+    let claim = taken.claim.as_ref().unwrap();
+    assert_eq!((taken.state, taken.attempt, taken.tries), (TaskState::Committing, 2, 1));
+    assert_eq!((&claim.worker, &claim.owner), (&case.outputs[0].worker, &case.outputs[0].owner));
+    assert_eq!((&claim.token, &claim.leases), (&adoption(&case).0, &leases));
+    let proposed = taken.effects[0].propose.as_ref().unwrap();
+    assert_eq!(proposed.tokens, leases);
+    assert_ne!(taken.effects[0].intent, failed.effects[0].intent, "another attempt, another intent");
+    let verdict = taken.verdict.as_ref().unwrap();
+    assert_eq!(
+        (verdict.by.as_str(), verdict.owner.as_ref().unwrap().as_str()),
+        ("judy-0a1b2c3d", "person:judy")
+    );
+    // What comes to nothing is for somebody to decide anew.
+    let over = effect::Outcome::Over { reason: "no".to_owned(), is_final: false };
+    let outcomes = [(taken.effects[0].intent.clone(), over)].into_iter().collect();
+    let ended = changed(task_rule::commit(&taken, of(&plan), 2, &outcomes, NOW_MS));
+    assert_eq!((ended.state, ended.past.last().unwrap().effects.len()), (TaskState::Failed, 1));
+    assert_ne!(CaseId::of(&ended.id, ended.attempt), case.id);
+}
+
+#[test]
+fn an_output_that_does_not_say_what_to_change_is_not_accepted() {
+    let (_, _, case) = changing();
+    let choice = Choice::Accept { output: case.outputs[0].digest.clone() };
+    let mut silent = case.clone();
+    silent.outputs[0].effects.clear();
+    let refused = judy().decides(&silent, &choice).unwrap_err();
+    assert!(refused.code == Code::Conflict && refused.message.contains("before"), "{refused:?}");
+    let mut foreign = case;
+    foreign.outputs[0].task = TaskName::new("other").unwrap();
+    let refused = judy().decides(&foreign, &choice).unwrap_err();
+    assert!(refused.message.contains("what other handed in"), "{refused:?}");
+}
+
+#[test]
+fn the_end_of_a_plan_in_its_place_leaves_a_task_without_effects_of_its_own() {
+    let (plan, failed, mut case) = changing();
+    case.state = CaseState::Split;
+    let output = Output { value: json!(1), digest: Digest::of_json(&json!(1)), at_ms: 1 };
+    let done = changed(joined(&failed, (&plan, &case), &output, &caller("dispatcher"), NOW_MS).unwrap());
+    assert_eq!((done.state, done.effects.len()), (TaskState::Validated, 0));
 }

@@ -6,7 +6,7 @@ use selvedge_contracts::{
     fault::Detail,
     payload::{
         claim::{Claim, MAX_PATTERN_BYTES},
-        plan::{EffectTarget, MAX_RESERVED_CLAIMS, TaskSpec},
+        plan::{EffectTarget, MAX_EFFECTS, MAX_RESERVED_CLAIMS, TaskSpec, UndoWish},
     },
 };
 use url::Url;
@@ -58,16 +58,23 @@ fn wrong_claim(claim: &Claim) -> Option<&'static str> {
 
 /// Everything that is wrong with what a task declares to change outside.
 pub(super) fn effects(task: &TaskSpec, at: &str, found: &mut Vec<Detail>) {
-    if task.effects.len() > 1 {
-        let message =
-            "one effect is taken for now; let each of several be a task of its own, one after the other";
+    if task.effects.len() > MAX_EFFECTS {
+        let message = format!(
+            "has {} effects; at most {MAX_EFFECTS} are taken: make it several tasks, one after the other",
+            task.effects.len()
+        );
         found.push(detail(format!("{at}/effects"), message));
     }
+    let last = task.effects.len().saturating_sub(1);
     let mut names = BTreeSet::new();
     for (index, effect) in task.effects.iter().enumerate() {
         let at = format!("{at}/effects/{index}");
         if !names.insert(&effect.name) {
             found.push(detail(format!("{at}/name"), format!("{} is there already", effect.name)));
+        }
+        if index < last && effect.undo != UndoWish::Required {
+            let message = "another effect comes after it, and it is undone if that one fails; expected \"required\": only the last may do without an undo";
+            found.push(detail(format!("{at}/undo"), message));
         }
         match &effect.on {
             EffectTarget::Git { branch, .. } if is_wrong_branch(branch) => {
@@ -161,7 +168,12 @@ mod tests {
         ] });
         assert_eq!(
             places(fields),
-            ["/effects", "/effects/0/on/branch", "/effects/1/name", "/effects/1/on/url"]
+            ["/effects/0/undo", "/effects/0/on/branch", "/effects/1/name", "/effects/1/on/url"]
         );
+        let effect = |n: usize| json!({ "name": format!("e{n}"), "on": { "kind": "memory", "key": "k" }, "undo": "required" });
+        let most: Vec<Value> = (0..MAX_EFFECTS).map(effect).collect();
+        assert_eq!(found(json!({ "effects": most })), [""; 0]);
+        let many: Vec<Value> = (0..=MAX_EFFECTS).map(effect).collect();
+        assert_eq!(found(json!({ "effects": many }))[0].split(';').next(), Some("/effects has 17 effects"));
     }
 }

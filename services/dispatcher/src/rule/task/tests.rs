@@ -183,6 +183,22 @@ fn a_gate_is_passed_with_the_consent_of_somebody_else() {
 }
 
 #[test]
+fn a_task_that_was_given_to_an_answered_request_goes_back_without_having_cost_an_attempt() {
+    let mut plan = one();
+    plan.spec.tasks[0].attempts = 1;
+    let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+    let claimed = after(taken(&plan, None, ADA, 5).unwrap());
+    let token = claimed.claim.as_ref().unwrap().token.clone();
+    let other = ClaimToken::of("other", &claimed.id, 1);
+    assert_eq!(take_back(&claimed, of, &other, 6), Verdict::Same);
+    let back = after(take_back(&claimed, of, &token, 6));
+    assert_eq!((back.state, back.tries, back.not_before_ms), (TaskState::Waiting, 0, Some(6)));
+    assert_eq!(take_back(&back, of, &token, 7), Verdict::Same);
+    let again = after(taken(&plan, Some(&back), ADA, 7).unwrap());
+    assert_eq!((again.attempt, again.tries), (2, 1), "its only attempt is still to be made");
+}
+
+#[test]
 fn what_holds_and_changes_something_outside_is_done_once_that_is() {
     let mut plan = one();
     let declared = json!([{ "name": "note", "on": { "kind": "memory", "key": "notes" } }]);
@@ -206,13 +222,16 @@ fn what_holds_and_changes_something_outside_is_done_once_that_is() {
     let over = |is_final| outcome(Outcome::Over { reason: "no".to_owned(), is_final });
     let again = after(commit(&accepted, of, 1, &over(false), 9));
     assert_eq!(
-        (again.state, again.past[0].cause, again.effects.len()),
-        (TaskState::Waiting, Cause::Effect, 0)
+        (again.state, again.past[0].cause, again.past[0].effects[0].end),
+        (TaskState::Waiting, Cause::Effect, EffectEnd::NotDone)
     );
+    assert!(again.effects[0].propose.is_some(), "kept for whoever decides about it");
+    let next = after(taken(&plan, Some(&again), ADA, 20_000).unwrap());
+    assert_eq!(next.effects, []);
     assert_eq!(after(commit(&accepted, of, 1, &over(true), 9)).state, TaskState::Failed, "a person said no");
     let failed =
         after(submit(&claimed, of, &HandedIn { findings: vec![finding(false)], ..with.clone() }, 7).unwrap());
-    assert_eq!((failed.state, failed.effects.len()), (TaskState::Waiting, 0), "nothing is proposed");
+    assert_eq!((failed.state, failed.past[0].effects.len()), (TaskState::Waiting, 0), "nothing is proposed");
     let cancelled = Plan { state: PlanState::Cancelled, ..plan.clone() };
     let of = Of { plan: &cancelled, spec: &cancelled.spec.tasks[0] };
     assert_eq!(happened(&commit(&accepted, of, 1, &over(false), 9)), "stopped");

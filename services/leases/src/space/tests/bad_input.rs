@@ -136,8 +136,8 @@ fn a_space_that_is_full_says_what_is_full() {
     assert!(refused(&mut space, "5", "cyd", "a", 5_000).contains("1 requests wait"));
     acquire(&mut space, &want("6", "cyd", &[resource("c")], 0), 4);
     assert!(refused(&mut space, "7", "dan", "d", 0).contains("this space has 4 leases"));
-    drop(space.set_pool(pool("gpu", 1), NOW_MS).unwrap());
-    assert_eq!(space.set_pool(pool("tpu", 1), NOW_MS).unwrap_err().code, Code::Busy);
+    drop(space.set_pool(pool("gpu", 1), None, NOW_MS).unwrap());
+    assert_eq!(space.set_pool(pool("tpu", 1), None, NOW_MS).unwrap_err().code, Code::Busy);
 }
 
 #[test]

@@ -177,7 +177,7 @@ impl Run {
 
     fn set_pool(&mut self, name: &str, slots: u32) {
         let pool = pool(name, slots);
-        let decision = self.space.set_pool(pool.clone(), self.now_ms).unwrap();
+        let decision = self.space.set_pool(pool.clone(), None, self.now_ms).unwrap();
         self.on_the_way.extend(decision.writes);
         self.model.pools.insert(pool.name.clone(), u64::from(slots));
         let is_impossible = |known: &Known| {

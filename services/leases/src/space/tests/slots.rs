@@ -6,7 +6,7 @@ use super::*;
 
 fn space_with(slots: u32) -> Space {
     let mut space = Space::new(Limits::default());
-    let decision = space.set_pool(pool("gpu", slots), NOW_MS).unwrap();
+    let decision = space.set_pool(pool("gpu", slots), None, NOW_MS).unwrap();
     assert!(matches!(&decision.writes[..], [Write::PutPool(_)]));
     space
 }
@@ -41,12 +41,12 @@ fn a_pool_that_grows_grants_and_one_that_shrinks_gives_up_the_impossible() {
     acquire(&mut space, &want("one", "ada", &[slots("gpu", 2)], 0), 1);
     acquire(&mut space, &want("two", "bob", &[slots("gpu", 2)], 60_000), 2);
     acquire(&mut space, &want("three", "cyd", &[slots("gpu", 1)], 60_000), 3);
-    let shrunk = space.set_pool(pool("gpu", 1), NOW_MS).unwrap();
+    let shrunk = space.set_pool(pool("gpu", 1), None, NOW_MS).unwrap();
     assert_eq!((shrunk.outcome.held, shrunk.outcome.waited_for), (2, 1), "what is held stays");
     assert!(
         matches!(&shrunk.writes[..], [Write::PutPool(_), Write::Remove(lease, Removal::Impossible)] if lease.id == lease_id("two"))
     );
-    let grown = space.set_pool(pool("gpu", 3), NOW_MS).unwrap();
+    let grown = space.set_pool(pool("gpu", 3), None, NOW_MS).unwrap();
     assert_eq!(granted(&grown.writes), ["three"]);
 }
 
@@ -68,8 +68,32 @@ fn slots_that_could_never_be_granted_are_refused_at_once() {
 #[test]
 fn a_pool_of_too_many_slots_is_refused() {
     let mut space = space_with(1);
-    let fault = space.set_pool(pool("gpu", 1_000_001), NOW_MS).unwrap_err();
+    let fault = space.set_pool(pool("gpu", 1_000_001), None, NOW_MS).unwrap_err();
     assert_eq!((fault.code, fault.details[0].at.as_str()), (Code::Invalid, "/slots"));
+}
+
+#[test]
+fn a_late_repetition_of_what_set_a_pool_changes_nothing_and_gets_its_first_answer() {
+    let mut space = Space::new(Limits::default());
+    let set = |space: &mut Space, request: &str, slots| {
+        let decision = space.set_pool(pool("gpu", slots), Some(request), NOW_MS).unwrap();
+        (decision.outcome.pool.slots, decision.writes.len())
+    };
+    assert_eq!(set(&mut space, "first", 2), (2, 1));
+    assert_eq!(set(&mut space, "second", 5), (5, 1));
+    assert_eq!(set(&mut space, "first", 2), (2, 0), "answered as it was then");
+    let stands = space.pools().next().unwrap();
+    assert_eq!((stands.pool.slots, stands.pool.settings.len()), (5, 0), "and nothing of it in replies");
+    // Also by whoever loads what was stored.
+    let stored = space.set_pool(pool("gpu", 6), Some("third"), NOW_MS).unwrap().writes;
+    let [Write::PutPool(stored)] = stored.as_slice() else { panic!("{stored:?}") };
+    let mut other = Space::new(Limits::default());
+    other.load_pool(stored.as_ref().clone(), 1);
+    assert_eq!(set(&mut other, "second", 5), (5, 0));
+    for n in 0..64 {
+        set(&mut other, &format!("n{n}"), 1);
+    }
+    assert_eq!(set(&mut other, "second", 5), (5, 1), "64 are known");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use selvedge_contracts::{
     fault::Fault,
     id::{IntentId, Mission, RequestId},
     payload::{
-        intent::{Intent, IntentShow, Receipt},
+        intent::{Accepted, Intent, IntentShow, Receipt},
         request::{RequestList, UserRequest},
     },
 };
@@ -42,6 +42,8 @@ pub(super) struct Chain {
     pub(super) mission: Option<String>,
     /// Who approved, and when.
     pub(super) approvals: Vec<String>,
+    /// Who decided, and in which case, that what was handed in for its task holds.
+    pub(super) accepted: Option<String>,
     pub(super) policy: Option<String>,
     /// The rules that decided.
     pub(super) rules: Vec<String>,
@@ -65,6 +67,7 @@ pub(super) fn claimed(message: &str) -> Chain {
         owner: first("Selvedge-Owner"),
         mission: first("Selvedge-Mission"),
         approvals: approvals.map(|(_, value)| (*value).to_owned()).collect(),
+        accepted: first("Selvedge-Accepted-By"),
         policy: first("Selvedge-Policy"),
         task: first("Selvedge-Task"),
         request: first("Selvedge-Request"),
@@ -125,6 +128,7 @@ fn of(intent: &Intent, request: Option<&UserRequest>, is_undo: bool) -> Chain {
         approvals: approved
             .map(|grant| format!("{} ({}) {}", grant.owner, grant.approver, rfc3339(grant.at_ms)))
             .collect(),
+        accepted: intent.accepted.as_ref().map(accepted),
         policy,
         rules: decision.map(|decision| decision.rules.clone()).unwrap_or_default(),
         task: intent.task.as_ref().map(ToString::to_string),
@@ -132,6 +136,11 @@ fn of(intent: &Intent, request: Option<&UserRequest>, is_undo: bool) -> Chain {
         request_title: request.map(|request| request.title.clone()),
         request_owner: request.map(|request| request.owner.to_string()),
     }
+}
+
+/// As the commit's trailer says it.
+fn accepted(Accepted { case, by, owner }: &Accepted) -> String {
+    format!("{} ({by}) {case}", owner.as_ref().map_or("nobody", |owner| owner.as_str()))
 }
 
 #[cfg(test)]
@@ -142,11 +151,12 @@ mod tests {
     fn trailers_are_read_as_the_committer_writes_them() {
         let message = "Fix it\n\nSelvedge-Agent: forged\n\nSelvedge-Intent: intent_1\nSelvedge-Agent: ada\n\
             Selvedge-Owner: person:olga\nSelvedge-Mission: demo\nSelvedge-Policy: 3\n\
-            Selvedge-Approved-By: person:bob (bob-1) 2026-01-01T00:00:00Z\n";
+            Selvedge-Approved-By: person:bob (bob-1) 2026-01-01T00:00:00Z\nSelvedge-Accepted-By: person:judy (judy-1) case_1\n";
         let chain = claimed(message);
         assert_eq!(chain.intent.as_deref(), Some("intent_1"));
         assert_eq!(chain.agent.as_deref(), Some("ada"), "only the last paragraph counts");
         assert_eq!(chain.approvals, ["person:bob (bob-1) 2026-01-01T00:00:00Z"]);
+        assert_eq!(chain.accepted.as_deref(), Some("person:judy (judy-1) case_1"));
         assert!(!chain.is_undo && claimed("x\n\nSelvedge-Undo-Of: intent_2").is_undo);
         assert_eq!(claimed("by hand").intent, None);
     }

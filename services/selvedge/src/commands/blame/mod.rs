@@ -183,6 +183,7 @@ fn text(shown: &Shown) -> String {
         ("intent", intent.unwrap_or_default()),
         ("asked by", of(&chain.agent, &chain.owner)),
         ("approved by", chain.approvals.join("; ")),
+        ("accepted by", chain.accepted.clone().unwrap_or_default()),
         ("policy", chain.policy.as_ref().map(|policy| format!("{policy}{rules}")).unwrap_or_default()),
         ("task", chain.task.clone().unwrap_or_default()),
         (

@@ -131,7 +131,8 @@ pub(super) fn human(reply: &TaskReply) -> String {
         let mark = if finding.passed { '✓' } else { '✗' };
         text.push_str(&format!("{mark} {}: {}\n", visible_line(&finding.check), visible_line(&finding.seen)));
     }
-    for effect in &reply.task.effects {
+    let is_wanted = matches!(state, TaskState::Submitted | TaskState::Committing | TaskState::Validated);
+    for effect in reply.task.effects.iter().filter(|_| is_wanted) {
         text.push_str(&format!("effect   {}: {}\n", effect.name, effect.intent));
     }
     text

@@ -1,7 +1,7 @@
 //! `selvedge task show`.
 
 use clap::Args;
-use selvedge_contracts::payload::task::{Finding, PastAttempt, TaskShown};
+use selvedge_contracts::payload::task::{Finding, PastAttempt, TaskShown, TaskState};
 
 use super::TaskNamed;
 use crate::{
@@ -65,7 +65,9 @@ pub(super) fn human(shown: &TaskShown) -> String {
     for effect in &spec.effects {
         text.push_str(&format!("effect   {}: {}\n", effect.name, visible_line(&effect.on.to_string())));
     }
-    for effect in task.iter().flat_map(|task| &task.effects) {
+    let is_wanted =
+        |state| matches!(state, TaskState::Submitted | TaskState::Committing | TaskState::Validated);
+    for effect in task.iter().filter(|task| is_wanted(task.state)).flat_map(|task| &task.effects) {
         let receipt = effect.receipt.as_ref().and_then(|receipt| serde_json::to_string(receipt).ok());
         let became = receipt.unwrap_or_else(|| "under way".to_owned());
         text.push_str(&format!("intent   {}: {} {}\n", effect.name, effect.intent, visible_line(&became)));
@@ -85,7 +87,11 @@ fn finding(finding: &Finding) -> String {
 }
 
 fn attempt(past: &PastAttempt) -> String {
-    let PastAttempt { attempt, worker, ended_at_ms, cause, reason, .. } = past;
+    let PastAttempt { attempt, worker, ended_at_ms, cause, reason, effects, .. } = past;
     let (at, cause, reason) = (instant(*ended_at_ms), cause.name(), visible_line(reason));
-    format!("attempt {attempt} by {worker} ended {at} ({cause}): {reason}\n")
+    let mut text = format!("attempt {attempt} by {worker} ended {at} ({cause}): {reason}\n");
+    for effect in effects {
+        text.push_str(&format!("  effect {}: {} ({})\n", effect.name, effect.end.name(), effect.intent));
+    }
+    text
 }
