@@ -18,6 +18,7 @@ mod write;
 
 pub(crate) use answer::cut;
 pub use call::Call;
+pub(crate) use discovery::{LAST_SKIPPED, SKIPPED_FACTS};
 pub use draft::Draft;
 pub use forward::ForwardError;
 pub use route::{Answer, Route, Routes};

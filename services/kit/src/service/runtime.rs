@@ -266,7 +266,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
                 question = questions.next() => {
                     let Some(question) = question else { return };
                     let verb = question.subject.split('.').nth(1).unwrap_or_default().to_owned();
-                    let answer = self.introduction.answer(&verb, &self.setup.routes, &self.stats);
+                    let answer = self.introduction.answer(&verb, &self.setup.routes, &self.stats, self.setup.feed.skipped());
                     if let Some(reply) = question.reply {
                         self.send(&reply, HeaderMap::new(), answer.to_string().into()).await;
                     }
