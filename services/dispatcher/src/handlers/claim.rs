@@ -47,7 +47,10 @@ async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> A
     // Several sendings of this very request may be on their way at once, though none has taken anything yet. What
     // reaches another replica before that knows what this one records is a claim of its own: it ends by itself.
     let _turn = match call.repetition() {
-        Some(digest) => Some(state.sendings.of(digest, until(&call, Some(MAX_CLAIM_WAIT_MS))).await?),
+        Some(digest) => {
+            let _parked = call.park();
+            Some(state.sendings.of(digest, until(&call, Some(MAX_CLAIM_WAIT_MS))).await?)
+        }
         None => None,
     };
     if let Some(claimed) = before(&state, &call, &request).await? {
@@ -55,12 +58,16 @@ async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> A
     }
     let until = until(&call, request.wait_ms);
     for _ in 0..MOST_OFFERS {
+        let parked = call.park();
+        // Where too many wait already, it gets what is ready now, or nothing.
+        let until = if parked.is_some() { until } else { Deadline::in_ms(0) };
         let ticket = tokio::select! {
             ticket = state.board.seek(&lane, until) => ticket,
             () = state.stop.cancelled() => {
                 return Err(Fault::unavailable("this replica stops; send the same request again"));
             }
         };
+        drop(parked);
         let Some(ticket) = ticket else { return Ok(TaskClaimed { claimed: None }) };
         if let Some(claimed) = take(&state, &call, &request, &ticket).await? {
             return Ok(TaskClaimed { claimed: Some(claimed) });

@@ -23,4 +23,5 @@ pub use draft::Draft;
 pub use forward::ForwardError;
 pub use route::{Answer, Route, Routes};
 pub use run::{Health, Limits, Running, ServiceError, Setup, start};
+pub use slots::Parked;
 pub use write::{Recorded, Writer};
