@@ -24,7 +24,7 @@ use crate::{
     board::{LaneKey, Ticket},
     lookup::{Found, no_task},
     reserve::Holder,
-    rule::{plan::pools_of, task as rule},
+    rule::task as rule,
     state::{Dispatcher, entity},
     upkeep::{MARGIN_MS, key, renewed_until},
 };
@@ -125,7 +125,7 @@ async fn take(
             return Ok(None);
         }
     };
-    let now = now_ms();
+    let (now, pools) = (now_ms(), state.pools_now(&found));
     let claim_of = |attempt| Claim {
         worker: call.subject.caller.clone(),
         owner: session.owner.clone(),
@@ -135,7 +135,7 @@ async fn take(
         ttl_ms: request.ttl_ms.unwrap_or(DEFAULT_CLAIM_TTL_MS),
         deadline_ms: now.saturating_add(of.spec.timeout_ms),
         inputs: inputs.clone(),
-        pools: pools_of(of.plan, found.index).to_vec(),
+        pools: pools.clone(),
         scope: request.credential_key.is_some().then(|| id.scope(attempt)),
         leases: leases.clone(),
     };

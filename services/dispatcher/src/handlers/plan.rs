@@ -54,6 +54,8 @@ async fn submit(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanSubmit) ->
     if !details.is_empty() {
         return Err(Fault { details, ..Fault::invalid("the plan is wrong in itself; nothing was recorded") });
     }
+    // A cap that was set before counts from the first of its tasks on: whoever knows the plan knows the cap.
+    state.catch_up(&call).await?;
     let mut wanted = wanted(&state, &call, spec)?;
     wanted.checked = cleared(&state, &call, &wanted).await?;
     let of = plan_entity(call.mission(), &wanted.id);
@@ -132,11 +134,9 @@ fn wanted(state: &Dispatcher, call: &Call, spec: PlanSpec) -> Answer<Plan> {
     }
     let owner =
         call.owner().cloned().ok_or_else(|| Fault::denied("a plan needs an owner to answer for it"))?;
-    let is_set = |pool: &PoolName| state.views.capacities.get(call.mission(), &pool.into()).is_some();
     Ok(Plan {
         id,
         mission: call.mission().clone(),
-        pools: rule::pools(&spec, is_set),
         spec,
         planner: call.subject.caller.clone(),
         owner,
