@@ -24,6 +24,10 @@ pub const MAX_ATTACHMENT_BYTES: usize = 1_048_576;
 pub const MAX_ATTACHED_BODY_BYTES: usize = MAX_ATTACHMENT_BYTES / 3 * 4 + 4 + 65_536;
 /// Longest idempotency key in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
+/// Deepest nesting of a request's payload: how many arrays and objects may stand in one another, the payload
+/// itself included. A JSON reader stops at 128 of them, and what is recorded stands some levels deeper in its fact,
+/// and deeper again in the answers that tell of it: half is left for those.
+pub const MAX_PAYLOAD_DEPTH: usize = 64;
 /// Most preconditions of one request.
 pub const MAX_PRECONDITIONS: usize = 100;
 

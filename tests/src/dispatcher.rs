@@ -33,10 +33,15 @@ pub async fn start(bus: &Bus, instance: &str) -> Running {
 
 /// A replica of the service, which asks `overlap` or does not.
 pub async fn start_with(bus: &Bus, instance: &str, overlap: Asking) -> Running {
+    start_within(bus, instance, overlap, Limits::default()).await
+}
+
+/// The same within bounds of its own.
+pub async fn start_within(bus: &Bus, instance: &str, overlap: Asking, limits: Limits) -> Running {
     let login = Login::held(bus.service_credential(Service::Dispatcher, instance));
     let connection = connect_bus(bus, login).await;
     let config = Config { account: bus.kluster().account(), overlap };
-    selvedge_dispatcher::start(connection, &config, Limits::default(), &Metrics::default())
+    selvedge_dispatcher::start(connection, &config, limits, &Metrics::default())
         .await
         .expect("the service dispatcher starts")
 }

@@ -20,6 +20,8 @@ mod checks;
 mod claims;
 #[path = "dispatcher/credentials.rs"]
 mod credentials;
+#[path = "dispatcher/depth.rs"]
+mod depth;
 #[path = "dispatcher/effects.rs"]
 mod effects;
 #[path = "dispatcher/handoffs.rs"]

@@ -68,10 +68,6 @@ pub struct Plan {
     pub mission: Mission,
     /// What is to be done.
     pub spec: PlanSpec,
-    /// Pools in which each task counts, by the task's place in the plan, as they were when it was submitted;
-    /// empty if none counts in any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pools: Vec<Vec<PoolName>>,
     /// Who submitted it.
     pub planner: Caller,
     /// Who answers for them.

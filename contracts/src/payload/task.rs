@@ -153,7 +153,7 @@ pub struct Claim {
     /// What it rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Input>,
-    /// Pools in which it counts.
+    /// Pools in which it counts, as they were when it was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pools: Vec<PoolName>,
     /// Scope of the credential for this attempt alone, if one was asked for.

@@ -36,7 +36,11 @@ pub(crate) use plan::Tally;
 use crate::{
     ends::{following, is_under_way},
     inspections::Inspections,
-    rule::{capacity::has_room, case as case_rule, dispute, plan::Outcome},
+    rule::{
+        capacity::has_room,
+        case as case_rule, dispute,
+        plan::{Outcome, common_pools, named_pools, pools_of},
+    },
 };
 
 /// A plan of a mission.
@@ -78,6 +82,13 @@ pub(crate) struct Views {
     pub(crate) cases: Arc<View<Case>>,
 }
 
+impl Views {
+    /// Whether there is such a pool.
+    pub(crate) fn is_set(&self, mission: &Mission, pool: &PoolName) -> bool {
+        self.capacities.get(mission, &pool.into()).is_some()
+    }
+}
+
 #[derive(Default)]
 struct Inner {
     plans: HashMap<PlanKey, PlanCell>,
@@ -102,6 +113,8 @@ pub(crate) struct Ticket {
     board: Arc<Board>,
     pub(crate) place: TaskPlace,
     pub(crate) plan: Arc<Plan>,
+    /// Pools in which it is about to count.
+    pools: Vec<PoolName>,
     is_live: bool,
 }
 
@@ -109,7 +122,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if self.is_live {
             let board = Arc::clone(&self.board);
-            board.change(|inner| inner.take_back(&self.place, &self.plan));
+            board.change(|inner| inner.take_back(&self.place, &self.pools));
         }
     }
 }
@@ -310,16 +323,16 @@ impl Board {
                 return;
             }
             let Some(place) = inner.first_with_room(key, &self.views) else { return };
-            let Some(plan) = inner.offer(&place) else { return };
+            let Some((plan, pools)) = inner.offer(&place, &self.views) else { return };
             let seeker = inner.lanes.get_mut(key).and_then(|lane| lane.waiting.pop_front());
-            let ticket = Ticket { board: Arc::clone(self), place, plan, is_live: true };
+            let ticket = Ticket { board: Arc::clone(self), place, plan, pools, is_live: true };
             let refused = match seeker {
                 Some(seeker) => seeker.answer.send(ticket).err(),
                 None => Some(ticket),
             };
             if let Some(mut ticket) = refused {
                 ticket.is_live = false; // or its drop would wait for the lock that we hold
-                inner.take_back(&ticket.place, &ticket.plan);
+                inner.take_back(&ticket.place, &ticket.pools);
             }
         }
     }
@@ -500,11 +513,16 @@ impl Inner {
     /// The first ready task of a lane that has room in all its pools.
     fn first_with_room(&self, key: &LaneKey, views: &Views) -> Option<TaskPlace> {
         let lane = self.lanes.get(key)?;
+        let has_room = |pool: &PoolName| self.has_room(&key.mission, pool, views);
+        if !common_pools(&key.queue, |pool| views.is_set(&key.mission, pool)).iter().all(has_room) {
+            return None;
+        }
         for rank in lane.ranks() {
             let of = (key.mission.clone(), rank.plan.clone());
             let Some(plan) = self.plans.get(&of) else { continue };
             let ready = plan.ready.get(key).into_iter().flatten();
-            let found = ready.map(|place| place.index).find(|index| self.has_room(plan, *index, views));
+            let found =
+                ready.map(|place| place.index).find(|index| named_pools(&plan.plan, *index).all(has_room));
             if let Some(index) = found {
                 return Some(TaskPlace { plan: of, index });
             }
@@ -512,36 +530,34 @@ impl Inner {
         None
     }
 
-    fn has_room(&self, plan: &PlanCell, index: usize, views: &Views) -> bool {
-        let mission = &plan.plan.mission;
-        crate::rule::plan::pools_of(&plan.plan, index).iter().all(|pool| {
-            let coming = self.coming.get(&(mission.clone(), pool.clone())).copied().unwrap_or(0);
-            let capacity = views.capacities.state(mission, &pool.into());
-            capacity.is_some_and(|capacity| has_room(&capacity, coming))
-        })
+    fn has_room(&self, mission: &Mission, pool: &PoolName, views: &Views) -> bool {
+        let coming = self.coming.get(&(mission.clone(), pool.clone())).copied().unwrap_or(0);
+        let capacity = views.capacities.state(mission, &pool.into());
+        capacity.is_some_and(|capacity| has_room(&capacity, coming))
     }
 
-    /// Marks a task as offered to somebody.
-    fn offer(&mut self, place: &TaskPlace) -> Option<Arc<Plan>> {
+    /// Marks a task as offered to somebody; says in which pools it is about to count.
+    fn offer(&mut self, place: &TaskPlace, views: &Views) -> Option<(Arc<Plan>, Vec<PoolName>)> {
         let plan = self.plans.get_mut(&place.plan)?;
         plan.cells.get_mut(place.index)?.is_offered = true;
         let plan = Arc::clone(&plan.plan);
-        for pool in crate::rule::plan::pools_of(&plan, place.index) {
+        let pools = pools_of(&plan, place.index, |pool| views.is_set(&plan.mission, pool));
+        for pool in &pools {
             *self.coming.entry((plan.mission.clone(), pool.clone())).or_default() += 1;
         }
         self.list_if_ready(place);
-        Some(plan)
+        Some((plan, pools))
     }
 
     /// An offer is over: somebody has the task now, or it goes back.
-    fn take_back(&mut self, place: &TaskPlace, plan: &Plan) {
+    fn take_back(&mut self, place: &TaskPlace, pools: &[PoolName]) {
         let cell = self.plans.get_mut(&place.plan).and_then(|plan| plan.cells.get_mut(place.index));
         if let Some(cell) = cell {
             cell.is_offered = false;
         }
-        let pools = crate::rule::plan::pools_of(plan, place.index);
+        let mission = &place.plan.0;
         for pool in pools {
-            let key = (plan.mission.clone(), pool.clone());
+            let key = (mission.clone(), pool.clone());
             if let Some(coming) = self.coming.get_mut(&key) {
                 *coming = coming.saturating_sub(1);
                 if *coming == 0 {
@@ -550,7 +566,7 @@ impl Inner {
             }
         }
         if !pools.is_empty() {
-            self.stir(&plan.mission);
+            self.stir(mission);
         }
         self.list_if_ready(place);
     }

@@ -268,13 +268,9 @@ fn split(state: &Dispatcher, case: &Case, spec: &PlanSpec, now_ms: u64) -> Resul
     let (Some((id, _)), Some(decision)) = (rule::split_plan(case), &case.decision) else { return Ok(None) };
     let of = state.plan(&case.mission, &case.plan)?.state;
     let spec = rule::split_spec(&case.id, spec, case.splits);
-    let is_set = |pool: &_| {
-        state.views.capacities.get(&case.mission, &selvedge_contracts::id::EntityId::from(pool)).is_some()
-    };
     let wanted = Plan {
         id: id.clone(),
         mission: case.mission.clone(),
-        pools: plan_rule::pools(&spec, is_set),
         spec,
         planner: decision.by.clone(),
         owner: decision

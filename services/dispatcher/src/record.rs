@@ -13,6 +13,7 @@ use selvedge_contracts::{
         plan::Plan,
         task::{Task, TaskState},
     },
+    subject::Entity,
 };
 use selvedge_kit::{
     rule::Verdict,
@@ -41,23 +42,26 @@ impl Dispatcher {
         let plan = &found.plan;
         let id = plan.id.task(&found.of()?.spec.id);
         let of = entity(&plan.mission, EntityName::Task, &id);
-        let pools = plan_rule::pools_of(plan, found.index);
-        let recorded = if pools.is_empty() {
-            writer.record(&self.views.tasks, &of, decide).await
-        } else {
-            let _turn = self.turn.lock().await;
-            let drafts = || self.drafts(&of, plan, pools, &mut decide);
-            writer.record_all(&of, drafts).await.and_then(|()| {
-                let entry = self.views.tasks.get(&of.mission, &of.id);
-                let entry = entry.ok_or_else(|| Fault::internal("a task that was recorded is not known"))?;
-                Ok(Recorded { revision: entry.revision, state: entry.state })
-            })
+        let recorded = match self.record_plain(writer, found, &of, &mut decide).await {
+            Some(recorded) => recorded,
+            None => {
+                let _turn = self.turn.lock().await;
+                let drafts = || self.drafts(&of, &mut decide);
+                writer.record_all(&of, drafts).await.and_then(|()| {
+                    let entry = self.views.tasks.get(&of.mission, &of.id);
+                    let entry =
+                        entry.ok_or_else(|| Fault::internal("a task that was recorded is not known"))?;
+                    Ok(Recorded { revision: entry.revision, state: entry.state })
+                })
+            }
         };
         // Also after a refusal: the view may know more than the board by then.
-        if let Some(entry) = self.views.tasks.get(&of.mission, &of.id) {
+        let entry = self.views.tasks.get(&of.mission, &of.id);
+        if let Some(entry) = &entry {
             self.board.note_task(&entry.state, entry.revision);
         }
-        for pool in pools {
+        let claim = entry.as_ref().and_then(|entry| entry.state.claim.as_ref());
+        for pool in claim.iter().flat_map(|claim| &claim.pools) {
             let id = pool.into();
             if let Some(entry) = self.views.capacities.get(&of.mission, &id) {
                 self.board.note_capacity(&of.mission, &id, entry.revision);
@@ -66,12 +70,40 @@ impl Dispatcher {
         recorded
     }
 
-    /// What becomes of a task, and of the pools in which it counts.
+    /// Pools in which a task counts that is claimed now.
+    pub(crate) fn pools_now(&self, found: &Found) -> Vec<PoolName> {
+        plan_rule::pools_of(&found.plan, found.index, |pool| self.views.is_set(&found.plan.mission, pool))
+    }
+
+    /// Records what becomes of a task that counts in no pool; nothing if it counts in some.
+    async fn record_plain(
+        &self,
+        writer: &Writer,
+        found: &Found,
+        of: &Entity,
+        decide: &mut (impl FnMut(Option<&Task>) -> Result<Verdict<Task>, Fault> + Send),
+    ) -> Option<Answer<Recorded<Task>>> {
+        let counts = |task: &Task| task.claim.as_ref().is_some_and(|claim| !claim.pools.is_empty());
+        let current = self.views.tasks.state(&of.mission, &of.id);
+        if current.is_some_and(|task| counts(&task)) || !self.pools_now(found).is_empty() {
+            return None;
+        }
+        // The view may be behind: what the claim itself says is what counts.
+        let mut is_plain = true;
+        let decide = |current: Option<&Task>| {
+            is_plain = true;
+            let verdict = decide(current)?;
+            is_plain = !matches!(&verdict, Verdict::Changed(change) if counts(&change.state));
+            if is_plain { Ok(verdict) } else { Err(Fault::conflict("it counts in pools")) }
+        };
+        let recorded = writer.record(&self.views.tasks, of, decide).await;
+        is_plain.then_some(recorded)
+    }
+
+    /// What becomes of a task, and of the pools in which its claim counts.
     pub(crate) fn drafts(
         &self,
-        of: &selvedge_contracts::subject::Entity,
-        plan: &Plan,
-        pools: &[PoolName],
+        of: &Entity,
         decide: &mut (impl FnMut(Option<&Task>) -> Result<Verdict<Task>, Fault> + Send),
     ) -> Result<Vec<Draft>, Fault> {
         let mut after = None;
@@ -84,8 +116,8 @@ impl Dispatcher {
         })?;
         let (Some(draft), Some(after)) = (draft, after) else { return Ok(Vec::new()) };
         let mut drafts = vec![draft];
-        for pool in pools {
-            let of_pool = entity(&plan.mission, EntityName::Capacity, pool);
+        for pool in after.claim.iter().flat_map(|claim| &claim.pools) {
+            let of_pool = entity(&of.mission, EntityName::Capacity, pool);
             drafts.extend(Draft::decide(&self.views.capacities, of_pool, |current| match after.state {
                 TaskState::Running => capacity::take(current, &after.id),
                 _ => capacity::free(current, &after.id),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     bus::{Bus, BusError},
     clock::Deadline,
+    service::{LAST_SKIPPED, SKIPPED_FACTS},
 };
 
 /// One instance of a service, as it answers `$SRV.STATS` (NATS ADR-32).
@@ -25,9 +26,29 @@ pub struct Instance {
     /// When it started, in RFC 3339.
     #[serde(default)]
     pub started: String,
+    /// Facts of the ledger that it could not read since it started: what they say is missing from its views.
+    #[serde(default, rename = "metadata", deserialize_with = "skipped")]
+    pub skipped: Option<Skipped>,
     /// What it answered, by call.
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
+}
+
+/// Facts that an instance could not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// How many.
+    pub facts: u64,
+    /// Ledger revision of the last.
+    pub last_revision: u64,
+}
+
+fn skipped<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Skipped>, D::Error> {
+    let metadata = BTreeMap::<String, String>::deserialize(from)?;
+    let number = |name: &str| metadata.get(name)?.parse().ok();
+    Ok(number(SKIPPED_FACTS)
+        .zip(number(LAST_SKIPPED))
+        .map(|(facts, last_revision)| Skipped { facts, last_revision }))
 }
 
 /// What an instance answered on one call.

@@ -13,9 +13,9 @@ use selvedge_contracts::{
     },
     role::Role,
 };
-use selvedge_kit::client::Options;
+use selvedge_kit::{client::Options, creation::Asking, service::Limits};
 use selvedge_tests::{
-    dispatcher::{claim, plan, submit, submit_plan, work},
+    dispatcher::{claim, plan, start_within, submit, submit_plan, work},
     wait,
 };
 use serde_json::json;
@@ -213,4 +213,25 @@ async fn a_task_goes_to_its_queue_and_its_role() {
     };
     let claimed = scene.ada.client().call::<call::TaskClaim>(&of_rust).await.unwrap().reply.claimed;
     assert_eq!(claimed.unwrap().spec.id.as_str(), "b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_for_tasks_shut_nobody_out() {
+    /// More than one caller's share of the places, and than all of them.
+    const WAITING: usize = 6;
+    let scene = Scene::start_with(0).await;
+    let few = Limits { concurrency: 4, ..Limits::default() };
+    let _running = start_within(&scene.fabric.bus, "few", Asking::Off, few).await;
+    let long = TaskClaim { queue: None, wait_ms: Some(4_000), ttl_ms: None, credential_key: None };
+    let names: Vec<String> = (0..WAITING).map(|n| format!("t{n}")).collect();
+    let tasks: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &[][..])).collect();
+    let begun = Instant::now();
+    let waiting = join_all((0..WAITING).map(|_| scene.ada.client().call::<call::TaskClaim>(&long)));
+    let wanted = plan("p", &tasks);
+    let (claimed, planned) = tokio::join!(waiting, submit_plan(scene.pia.client(), &wanted));
+    planned.unwrap();
+    let claimed = claimed.into_iter().filter_map(|answered| answered.unwrap().reply.claimed);
+    let ids: std::collections::BTreeSet<_> = claimed.map(|claimed| claimed.task.id).collect();
+    assert_eq!(ids.len(), WAITING);
+    assert!(begun.elapsed() < Duration::from_millis(3_500), "nobody waited for somebody else's wait to end");
 }

@@ -9,6 +9,7 @@ use selvedge_contracts::{
     payload::{
         Nothing,
         plan::{Capacity, CapacitySet, PlanEnd, PlanState},
+        task::TaskClaim,
     },
     role::{Role, Service},
 };
@@ -139,4 +140,48 @@ async fn a_smaller_cap_takes_nothing_and_a_larger_one_serves_who_waits() {
     .await;
     let late = submit(scene.ada.client(), &second, json!({ "ok": true })).await;
     assert_eq!(late.unwrap_err().code, Code::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_counts_for_plans_that_were_there_before_it_was_set() {
+    let scene = Scene::start_with(2).await;
+    let found = submit_plan(scene.pia.client(), &plan("p", &[("a", &[]), ("b", &[]), ("c", &[])])).await;
+    let before = scene.ada.claim().await;
+    cap(&scene.pia, "queue-default", 1).await;
+    wait::until("every replica to know the cap", async || {
+        let lists = (0..8).map(|_| scene.pia.client().call::<call::CapacityList>(&Nothing {}));
+        let known = join_all(lists).await.into_iter().all(|list| !list.unwrap().reply.capacities.is_empty());
+        if known { Ok(()) } else { Err("one does not") }
+    })
+    .await;
+    let second = scene.ada.claim().await;
+    assert_eq!(capacity(&scene.pia, "queue-default").await.used, std::slice::from_ref(&second.task.id));
+    submit(scene.ada.client(), &before, json!({ "ok": true })).await.expect("what nobody counted goes on");
+    assert_eq!(claim(scene.ada.client()).await.unwrap(), None, "the cap holds");
+    submit(scene.ada.client(), &second, json!({ "ok": true })).await.unwrap();
+    assert_eq!(work(scene.ada.client()).await.len(), 1);
+    scene.becomes(&found.unwrap().plan.id, PlanState::Done).await;
+    assert_eq!(capacity(&scene.pia, "queue-default").await.used, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_that_was_set_a_moment_ago_holds_for_the_next_plan_by_way_of_another_replica() {
+    let scene = Scene::start_with(2).await;
+    for round in 0..20 {
+        let queue = format!("queue-q{round}");
+        let mut wanted = plan(&format!("p{round}"), &[("a", &[]), ("b", &[])]);
+        wanted.tasks.iter_mut().for_each(|task| task.queue = format!("q{round}").parse().unwrap());
+        cap(&scene.pia, &queue, 1).await;
+        submit_plan(scene.pia.client(), &wanted).await.unwrap();
+        let wanted = |wait_ms| TaskClaim {
+            queue: Some(format!("q{round}").parse().unwrap()),
+            wait_ms: Some(wait_ms),
+            ttl_ms: None,
+            credential_key: None,
+        };
+        let first = scene.ada.client().call::<call::TaskClaim>(&wanted(2_000)).await.unwrap().reply.claimed;
+        assert_eq!(first.unwrap().task.claim.unwrap().pools, [pool(&queue)]);
+        let second = scene.ada.client().call::<call::TaskClaim>(&wanted(0)).await.unwrap().reply.claimed;
+        assert_eq!(second, None);
+    }
 }

@@ -6,7 +6,6 @@ use selvedge_kit::{ledger::FactRecord, rule::Verdict, view::Apply};
 use super::*;
 use crate::rule::{
     fixture::{claim, plan, plan_of},
-    plan as plan_rule,
     task::{self as rule, HandedIn, Of},
 };
 
@@ -192,9 +191,7 @@ async fn nobody_is_offered_more_than_the_pool_has_room_for() {
     let mut spec = plan_of(&[("a", &[]), ("b", &[]), ("free", &[])]);
     spec.tasks[0].pools = vec![pool.clone()];
     spec.tasks[1].pools = vec![pool.clone()];
-    let pools = plan_rule::pools(&spec, |_| true);
-    let pools = pools.into_iter().map(|of| of.into_iter().filter(|name| *name == pool).collect()).collect();
-    let plan = scene.plan(&Plan { pools, ..plan(spec) });
+    let plan = scene.plan(&plan(spec));
     let held = scene.next().await.unwrap();
     assert_eq!(name(&held), "a");
     assert_eq!(scene.next_name().await.as_deref(), Some("free"), "the pool is spoken for");
@@ -204,6 +201,27 @@ async fn nobody_is_offered_more_than_the_pool_has_room_for() {
     assert_eq!(scene.next_name().await.as_deref(), Some("free"));
     scene.capacity(&capacity(1, Vec::new()));
     assert_eq!(scene.next_name().await.as_deref(), Some("b"));
+}
+
+#[tokio::test]
+async fn a_cap_of_a_queue_counts_from_when_it_is_set_also_for_plans_that_were_there() {
+    let mut scene = Scene::new();
+    let plan = scene.plan(&plan(plan_of(&[("a", &[]), ("b", &[])])));
+    let capacity = |slots, used| Capacity {
+        name: PoolName::new("queue-default").unwrap(),
+        mission: Mission::new("demo").unwrap(),
+        slots,
+        used,
+    };
+    assert_eq!(scene.next_name().await.as_deref(), Some("a"));
+    scene.capacity(&capacity(1, Vec::new()));
+    let held = scene.next().await.unwrap();
+    assert_eq!((name(&held), scene.next_name().await), ("a".to_owned(), None), "the pool is spoken for");
+    drop(held);
+    scene.capacity(&capacity(1, vec![plan.id.task(&plan.spec.tasks[0].id)]));
+    assert_eq!(scene.next_name().await, None);
+    scene.capacity(&capacity(2, vec![plan.id.task(&plan.spec.tasks[0].id)]));
+    assert!(scene.next().await.is_some());
 }
 
 #[tokio::test]

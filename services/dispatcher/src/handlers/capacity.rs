@@ -22,7 +22,7 @@ use crate::{
 const MAX_POOLS: usize = MAX_PAGE as usize;
 
 pub(super) fn routes() -> Routes<Dispatcher> {
-    vec![Route::wait::<call::CapacitySet, _>(set), Route::wait::<call::CapacityList, _>(list)]
+    vec![Route::wait::<call::CapacitySet, _>(set), Route::read::<call::CapacityList>(list)]
 }
 
 async fn set(state: Arc<Dispatcher>, call: Arc<Call>, request: CapacitySet) -> Answer<CapacityReply> {
@@ -41,7 +41,7 @@ async fn set(state: Arc<Dispatcher>, call: Arc<Call>, request: CapacitySet) -> A
     Ok(CapacityReply { capacity: recorded.state.as_ref().clone(), revision: recorded.revision })
 }
 
-async fn list(state: Arc<Dispatcher>, call: Arc<Call>, _: Nothing) -> Answer<Capacities> {
+fn list(state: &Dispatcher, call: &Call, _: Nothing) -> Answer<Capacities> {
     let found = state.views.capacities.page(call.mission(), None, MAX_POOLS, |_| true).0;
     let capacities = found.iter().map(|capacity| capacity.as_ref().clone()).collect();
     Ok(Capacities { capacities: super::page::holding(capacities, false).0 })

@@ -28,14 +28,14 @@ const ANSWER_MS: u64 = 500;
 
 pub(super) fn routes() -> Routes<Dispatcher> {
     vec![
-        Route::wait::<call::CaseList, _>(list),
-        Route::wait::<call::CaseShow, _>(show),
+        Route::read::<call::CaseList>(list),
+        Route::read::<call::CaseShow>(show),
         Route::wait::<call::CaseNext, _>(next),
         Route::wait::<call::CaseDecide, _>(decide),
     ]
 }
 
-async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: CaseList) -> Answer<Cases> {
+fn list(state: &Dispatcher, call: &Call, request: CaseList) -> Answer<Cases> {
     let CaseList { state: wanted, all, plan, queue, after, limit } = request;
     let keep = |case: &Case| {
         let is_wanted = wanted.map_or_else(|| all || !case.state.is_over(), |wanted| wanted == case.state);
@@ -49,7 +49,7 @@ async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: CaseList) -> Ans
     Ok(Cases { cases, more })
 }
 
-async fn show(state: Arc<Dispatcher>, call: Arc<Call>, request: CaseShow) -> Answer<CaseReply> {
+fn show(state: &Dispatcher, call: &Call, request: CaseShow) -> Answer<CaseReply> {
     let entry = state.views.cases.get(call.mission(), &(&request.case).into());
     let entry = entry.ok_or_else(|| no_case(&request.case))?;
     Ok(reply(&Recorded { revision: entry.revision, state: entry.state }))
@@ -75,6 +75,8 @@ async fn next(state: Arc<Dispatcher>, call: Arc<Call>, request: CaseNext) -> Ans
         if let Some(found) = first(&state, call.mission(), call.role(), &queue, &except) {
             return Ok(CaseFound { found: Some(found) });
         }
+        // Where too many wait already, it gets what is to be decided now, or nothing.
+        let Some(_parked) = call.park() else { return Ok(CaseFound { found: None }) };
         tokio::select! {
             () = asked => {}
             () = tokio::time::sleep(until.remaining()) => return Ok(CaseFound { found: None }),

@@ -25,7 +25,7 @@ use crate::{
     board::{LaneKey, Ticket},
     lookup::{Found, no_task},
     reserve::Holder,
-    rule::{plan::pools_of, task as rule},
+    rule::task as rule,
     state::{Dispatcher, entity},
     upkeep::{MARGIN_MS, key, renewed_until},
 };
@@ -48,7 +48,10 @@ async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> A
     // Several sendings of this very request may be on their way at once, though none has taken anything yet. Of what
     // two replicas record for them, the first in the ledger stands: see `is_second`.
     let _turn = match call.repetition() {
-        Some(digest) => Some(state.sendings.of(digest, until(&call, Some(MAX_CLAIM_WAIT_MS))).await?),
+        Some(digest) => {
+            let _parked = call.park();
+            Some(state.sendings.of(digest, until(&call, Some(MAX_CLAIM_WAIT_MS))).await?)
+        }
         None => None,
     };
     if let Some(claimed) = before(&state, &call, &request).await? {
@@ -56,12 +59,16 @@ async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> A
     }
     let until = until(&call, request.wait_ms);
     for _ in 0..MOST_OFFERS {
+        let parked = call.park();
+        // Where too many wait already, it gets what is ready now, or nothing.
+        let until = if parked.is_some() { until } else { Deadline::in_ms(0) };
         let ticket = tokio::select! {
             ticket = state.board.seek(&lane, until) => ticket,
             () = state.stop.cancelled() => {
                 return Err(Fault::unavailable("this replica stops; send the same request again"));
             }
         };
+        drop(parked);
         let Some(ticket) = ticket else { return Ok(TaskClaimed { claimed: None }) };
         if let Some(claimed) = take(&state, &call, &request, &ticket).await? {
             return Ok(TaskClaimed { claimed: Some(claimed) });
@@ -124,7 +131,7 @@ async fn take(
             return Ok(None);
         }
     };
-    let now = now_ms();
+    let (now, pools) = (now_ms(), state.pools_now(&found));
     let claim_of = |attempt| Claim {
         worker: call.subject.caller.clone(),
         owner: session.owner.clone(),
@@ -134,7 +141,7 @@ async fn take(
         ttl_ms: request.ttl_ms.unwrap_or(DEFAULT_CLAIM_TTL_MS),
         deadline_ms: now.saturating_add(of.spec.timeout_ms),
         inputs: inputs.clone(),
-        pools: pools_of(of.plan, found.index).to_vec(),
+        pools: pools.clone(),
         scope: request.credential_key.is_some().then(|| id.scope(attempt)),
         leases: leases.clone(),
     };

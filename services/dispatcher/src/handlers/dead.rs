@@ -31,14 +31,14 @@ use crate::{
 
 pub(super) fn routes() -> Routes<Dispatcher> {
     vec![
-        Route::wait::<call::DeadList, _>(list),
-        Route::wait::<call::DeadShow, _>(show),
+        Route::read::<call::DeadList>(list),
+        Route::read::<call::DeadShow>(show),
         Route::wait::<call::DeadReplay, _>(replay),
         Route::wait::<call::DeadDiscard, _>(discard),
     ]
 }
 
-async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: DeadList) -> Answer<DeadLetters> {
+fn list(state: &Dispatcher, call: &Call, request: DeadList) -> Answer<DeadLetters> {
     let DeadList { state: wanted, plan, after, limit } = request;
     let keep = |letter: &DeadLetter| {
         wanted.is_none_or(|wanted| wanted == letter.state)
@@ -50,8 +50,8 @@ async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: DeadList) -> Ans
     Ok(DeadLetters { letters, more })
 }
 
-async fn show(state: Arc<Dispatcher>, call: Arc<Call>, request: DeadNamed) -> Answer<DeadReply> {
-    known(&state, &call, &request.letter).map(reply)
+fn show(state: &Dispatcher, call: &Call, request: DeadNamed) -> Answer<DeadReply> {
+    known(state, call, &request.letter).map(reply)
 }
 
 fn known(state: &Dispatcher, call: &Call, id: &DeadId) -> Answer<Recorded<DeadLetter>> {

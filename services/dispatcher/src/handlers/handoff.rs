@@ -42,7 +42,7 @@ pub(super) fn routes() -> Routes<Dispatcher> {
         Route::wait::<call::HandoffDecline, _>(decline),
         Route::wait::<call::HandoffComplete, _>(complete),
         Route::wait::<call::HandoffWithdraw, _>(withdraw),
-        Route::wait::<call::HandoffList, _>(list),
+        Route::read::<call::HandoffList>(list),
         Route::wait::<call::HandoffShow, _>(show),
     ]
 }
@@ -356,9 +356,9 @@ async fn show(state: Arc<Dispatcher>, call: Arc<Call>, request: HandoffShow) -> 
     Ok(reply(&Recorded { revision: entry.revision, state: entry.state }))
 }
 
-async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: HandoffList) -> Answer<Handoffs> {
+fn list(state: &Dispatcher, call: &Call, request: HandoffList) -> Answer<Handoffs> {
     let after = request.after.as_ref().map(EntityId::from);
-    let keep = |handoff: &Handoff| is_wanted(handoff, &request, &call);
+    let keep = |handoff: &Handoff| is_wanted(handoff, &request, call);
     let (found, more) = state.handoffs.page(call.mission(), after.as_ref(), page::size(request.limit), keep);
     let lines: Vec<HandoffLine> = found.iter().map(|handoff| handoff.line()).collect();
     let (handoffs, more) = page::holding(lines, more);

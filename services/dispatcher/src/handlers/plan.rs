@@ -40,8 +40,8 @@ pub(super) fn routes() -> Routes<Dispatcher> {
     vec![
         Route::wait::<call::PlanSubmit, _>(submit),
         Route::wait::<call::PlanCheck, _>(check),
-        Route::wait::<call::PlanShow, _>(show),
-        Route::wait::<call::PlanList, _>(list),
+        Route::read::<call::PlanShow>(show),
+        Route::read::<call::PlanList>(list),
         Route::wait::<call::PlanCancel, _>(cancel),
         Route::wait::<call::PlanPause, _>(pause),
         Route::wait::<call::PlanResume, _>(resume),
@@ -54,6 +54,8 @@ async fn submit(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanSubmit) ->
     if !details.is_empty() {
         return Err(Fault { details, ..Fault::invalid("the plan is wrong in itself; nothing was recorded") });
     }
+    // A cap that was set before counts from the first of its tasks on: whoever knows the plan knows the cap.
+    state.catch_up(&call).await?;
     let mut wanted = wanted(&state, &call, spec)?;
     wanted.checked = cleared(&state, &call, &wanted).await?;
     let of = plan_entity(call.mission(), &wanted.id);
@@ -132,11 +134,9 @@ fn wanted(state: &Dispatcher, call: &Call, spec: PlanSpec) -> Answer<Plan> {
     }
     let owner =
         call.owner().cloned().ok_or_else(|| Fault::denied("a plan needs an owner to answer for it"))?;
-    let is_set = |pool: &PoolName| state.views.capacities.get(call.mission(), &pool.into()).is_some();
     Ok(Plan {
         id,
         mission: call.mission().clone(),
-        pools: rule::pools(&spec, is_set),
         spec,
         planner: call.subject.caller.clone(),
         owner,
@@ -151,17 +151,17 @@ fn wanted(state: &Dispatcher, call: &Call, spec: PlanSpec) -> Answer<Plan> {
     })
 }
 
-async fn show(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanShow) -> Answer<PlanReply> {
+fn show(state: &Dispatcher, call: &Call, request: PlanShow) -> Answer<PlanReply> {
     let entry = state.plan(call.mission(), &request.plan)?;
     Ok(state.reply(&Recorded { revision: entry.revision, state: entry.state }))
 }
 
-async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanList) -> Answer<Plans> {
+fn list(state: &Dispatcher, call: &Call, request: PlanList) -> Answer<Plans> {
     let PlanList { state: wanted, after, limit } = request;
     let keep = |plan: &Plan| wanted.is_none_or(|wanted| wanted == plan.state);
     let after = after.as_ref().map(EntityId::from);
     let (found, more) = state.views.plans.page(call.mission(), after.as_ref(), page::size(limit), keep);
-    let (plans, more) = page::holding(found.iter().map(|plan| line(&state, plan)).collect(), more);
+    let (plans, more) = page::holding(found.iter().map(|plan| line(state, plan)).collect(), more);
     Ok(Plans { plans, more })
 }
 

@@ -17,13 +17,13 @@ use crate::{rule::task as rule, state::Dispatcher};
 
 pub(super) fn routes() -> Routes<Dispatcher> {
     vec![
-        Route::wait::<call::TaskShow, _>(show),
+        Route::read::<call::TaskShow>(show),
         Route::wait::<call::TaskList, _>(list),
         Route::wait::<call::TaskOpen, _>(open),
     ]
 }
 
-async fn show(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskShow) -> Answer<TaskShown> {
+fn show(state: &Dispatcher, call: &Call, request: TaskShow) -> Answer<TaskShown> {
     let found = state.found_anywhere(call.mission(), &request.task)?;
     let of = found.of()?;
     let entry = state.task(call.mission(), &request.task);
@@ -40,15 +40,19 @@ async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskList) -> Ans
         Some(plan) => vec![state.plan(call.mission(), plan)?.state],
         None => state.views.plans.page(call.mission(), None, usize::MAX, |plan| plan.state.is_open()).0,
     };
-    let mut lines: Vec<TaskLine> = plans
+    // How a task stands is looked up for those of the page alone.
+    let mut found: Vec<_> = plans
         .iter()
         .flat_map(|plan| plan.spec.tasks.iter().map(move |spec| (plan, spec)))
         .filter(|(_, spec)| request.queue.as_ref().is_none_or(|queue| *queue == spec.queue))
-        .map(|(plan, spec)| state.line(plan, spec))
-        .filter(|line| is_wanted(line, &request, &call))
+        .map(|(plan, spec)| (plan.id.task(&spec.id), plan, spec))
+        .filter(|(id, ..)| request.after.as_ref().is_none_or(|after| id > after))
         .collect();
-    lines.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    found.sort_unstable_by(|(one, ..), (other, ..)| one.cmp(other));
     let limit = page::size(request.limit);
+    let lines = found.iter().map(|(_, plan, spec)| state.line(plan, spec));
+    let mut lines: Vec<TaskLine> =
+        lines.filter(|line| is_wanted(line, &request, &call)).take(limit.saturating_add(1)).collect();
     let more = lines.len() > limit;
     lines.truncate(limit);
     let (tasks, more) = page::holding(lines, more);
@@ -57,11 +61,9 @@ async fn list(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskList) -> Ans
 
 fn is_wanted(line: &TaskLine, request: &TaskList, call: &Call) -> bool {
     use selvedge_contracts::payload::task::Phase;
-    let TaskList { phase, mine, after, .. } = request;
+    let TaskList { phase, mine, .. } = request;
     let is_mine = || line.phase == Phase::Running && line.worker.as_ref() == Some(&call.subject.caller);
-    phase.is_none_or(|phase| phase == line.phase)
-        && after.as_ref().is_none_or(|after| line.id > *after)
-        && (!mine || is_mine())
+    phase.is_none_or(|phase| phase == line.phase) && (!mine || is_mine())
 }
 
 async fn open(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskOpen) -> Answer<TaskReply> {

@@ -28,7 +28,6 @@ pub(crate) fn plan(spec: PlanSpec) -> Plan {
         id: plan_id(&mission, &spec),
         mission,
         spec,
-        pools: Vec::new(),
         planner: Caller::new("pia-0a1b2c3d").unwrap(),
         owner: Owner::new("person:pia").unwrap(),
         session: ScopeId::new("session_1").unwrap(),

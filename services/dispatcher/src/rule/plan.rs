@@ -6,7 +6,7 @@ use selvedge_contracts::{
     id::{Caller, Owner, PoolName, QueueName},
     payload::{
         Nothing,
-        plan::{MISSION_POOL, Plan, PlanSpec, PlanState, QUEUE_POOL_PREFIX},
+        plan::{MISSION_POOL, Plan, PlanState, QUEUE_POOL_PREFIX},
     },
     role::Role,
 };
@@ -143,26 +143,26 @@ pub(crate) fn finish(current: &Plan, outcome: Outcome) -> Verdict<Plan> {
     }
 }
 
-/// Pools in which each task of a plan counts, if any does: those that it and its plan name, and, where they
-/// are set, those of its queue and of its mission.
-pub(crate) fn pools(spec: &PlanSpec, is_set: impl Fn(&PoolName) -> bool) -> Vec<Vec<PoolName>> {
-    let of_queue = |queue: &QueueName| PoolName::new(&format!("{QUEUE_POOL_PREFIX}{queue}")).ok();
-    let of_mission = PoolName::new(MISSION_POOL).ok().filter(&is_set);
-    let mut all = Vec::with_capacity(spec.tasks.len());
-    for task in &spec.tasks {
-        let set = of_queue(&task.queue).filter(&is_set);
-        let named = spec.pools.iter().chain(&task.pools).cloned();
-        let mut pools: Vec<PoolName> = named.chain(set).chain(of_mission.clone()).collect();
-        pools.sort_unstable();
-        pools.dedup();
-        all.push(pools);
-    }
-    if all.iter().all(Vec::is_empty) { Vec::new() } else { all }
+/// Pools that a task of a plan and its plan name.
+pub(crate) fn named_pools(plan: &Plan, index: usize) -> impl Iterator<Item = &PoolName> {
+    let task = plan.spec.tasks.get(index);
+    plan.spec.pools.iter().chain(task.into_iter().flat_map(|task| &task.pools))
 }
 
-/// Pools in which a plan's task at this place counts.
-pub(crate) fn pools_of(plan: &Plan, index: usize) -> &[PoolName] {
-    plan.pools.get(index).map(Vec::as_slice).unwrap_or_default()
+/// Pools in which every task of a queue counts as soon as they are set: those of the mission and of the queue.
+pub(crate) fn common_pools(queue: &QueueName, is_set: impl Fn(&PoolName) -> bool) -> Vec<PoolName> {
+    let names = [MISSION_POOL.to_owned(), format!("{QUEUE_POOL_PREFIX}{queue}")];
+    names.iter().filter_map(|name| PoolName::new(name).ok()).filter(is_set).collect()
+}
+
+/// Pools in which a task counts that is claimed now, each once.
+pub(crate) fn pools_of(plan: &Plan, index: usize, is_set: impl Fn(&PoolName) -> bool) -> Vec<PoolName> {
+    let queue = plan.spec.tasks.get(index).map(|task| &task.queue);
+    let common = queue.map(|queue| common_pools(queue, is_set)).unwrap_or_default();
+    let mut pools: Vec<PoolName> = named_pools(plan, index).cloned().chain(common).collect();
+    pools.sort_unstable();
+    pools.dedup();
+    pools
 }
 
 #[cfg(test)]
@@ -228,13 +228,13 @@ mod tests {
     fn a_task_counts_where_it_its_plan_its_queue_and_its_mission_say() {
         let pool = |name: &str| PoolName::new(name).unwrap();
         let mut spec = plan_of(&[("a", &[]), ("b", &[])]);
-        assert_eq!(pools(&spec, |_| false), Vec::<Vec<PoolName>>::new());
+        assert_eq!(pools_of(&plan(spec.clone()), 0, |_| false), []);
         spec.pools = vec![pool("gpu")];
         spec.tasks[0].queue = QueueName::new("rust").unwrap();
         spec.tasks[1].pools = vec![pool("gpu"), pool("db")];
-        let set = |name: &PoolName| ["queue-rust", "mission"].contains(&name.as_str());
-        let found = pools(&spec, set);
-        assert_eq!(found[0], ["gpu", "mission", "queue-rust"].map(pool));
-        assert_eq!(found[1], ["db", "gpu", "mission"].map(pool));
+        let (plan, set) = (plan(spec), |name: &PoolName| ["queue-rust", "mission"].contains(&name.as_str()));
+        assert_eq!(pools_of(&plan, 0, set), ["gpu", "mission", "queue-rust"].map(pool));
+        assert_eq!(pools_of(&plan, 1, set), ["db", "gpu", "mission"].map(pool));
+        assert_eq!(pools_of(&plan, 0, |_| false), [pool("gpu")], "what is not set caps nothing");
     }
 }

@@ -1,6 +1,6 @@
 //! One request, judged as far as it can be without its handler: who asks, for what, until when.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use selvedge_contracts::{
     call::Call as CallRow,
@@ -12,7 +12,11 @@ use selvedge_contracts::{
     subject::Request,
 };
 
-use super::{Writer, forward::Passing};
+use super::{
+    Writer,
+    forward::Passing,
+    slots::{Parked, Slot},
+};
 use crate::{
     clock::Deadline,
     identity::Standing,
@@ -63,6 +67,8 @@ pub struct Call {
     pub writer: Writer,
     /// How it came, where it may be passed on.
     pub(super) passing: Option<Passing>,
+    /// The place that it takes while it is worked on; none for what is answered at once.
+    pub(super) place: OnceLock<Arc<Slot>>,
 }
 
 impl Call {
@@ -124,6 +130,12 @@ impl Call {
     /// Whether an earlier sending of this very request probably led to one of the entity's facts.
     pub fn has_recorded<S>(&self, entry: &Entry<S>) -> bool {
         self.writer.digest.is_some_and(|digest| entry.may_hold(digest))
+    }
+
+    /// Gives back the place that the call takes among those that are worked on, for as long as it waits for
+    /// something to happen. Nothing if too many wait already: then it is to be answered without waiting.
+    pub fn park(&self) -> Option<Parked<'_>> {
+        self.place.get()?.park()
     }
 
     /// When its answer is worth nothing any more.

@@ -13,6 +13,10 @@ pub(super) struct Introduction {
     pub(super) started: String,
 }
 
+/// Metadata: facts of the ledger that the instance could not read since it started.
+pub(crate) const SKIPPED_FACTS: &str = "skipped_facts";
+/// Metadata: revision of the last of them.
+pub(crate) const LAST_SKIPPED: &str = "last_skipped";
 /// Verbs of the protocol.
 pub(super) const VERBS: [&str; 3] = ["PING", "INFO", "STATS"];
 
@@ -23,13 +27,24 @@ pub(super) fn subjects(verb: &str, name: &str, instance: &str) -> [String; 3] {
 
 impl Introduction {
     /// The answer to one verb.
-    pub(super) fn answer<S>(&self, verb: &str, routes: &[Route<S>], stats: &[CallMetrics]) -> Value {
+    pub(super) fn answer<S>(
+        &self,
+        verb: &str,
+        routes: &[Route<S>],
+        stats: &[CallMetrics],
+        skipped: Option<(usize, u64)>,
+    ) -> Value {
+        // Values of the metadata are texts (NATS ADR-32).
+        let metadata = skipped.map_or_else(
+            || json!({}),
+            |(facts, last)| json!({ SKIPPED_FACTS: facts.to_string(), LAST_SKIPPED: last.to_string() }),
+        );
         let mut answer = json!({
             "type": format!("io.nats.micro.v1.{}_response", verb.to_lowercase()),
             "name": self.name,
             "id": self.instance,
             "version": env!("CARGO_PKG_VERSION"),
-            "metadata": {},
+            "metadata": metadata,
         });
         let endpoints: Vec<Value> = match verb {
             "INFO" => routes.iter().map(|route| self.endpoint(route)).collect(),

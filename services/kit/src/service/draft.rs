@@ -9,6 +9,7 @@ use selvedge_contracts::{
     payload::Recorded as Payload,
     subject::Entity,
 };
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     ledger::RequestDigest,
@@ -62,10 +63,32 @@ impl Draft {
     }
 }
 
-/// The payload of the fact: what changed and the state after it.
+/// The payload of the fact: what changed and the state after it. It is read once before it is recorded: what
+/// nobody could read would be skipped by every view, and whoever starts would not know what this process does.
+///
+/// # Errors
+/// `internal` if it cannot be written as JSON, or not be read again.
 pub(super) fn payload_of<S: State>(change: &Change<S>) -> Result<Vec<u8>, Fault> {
     let payload = Payload { change: &change.change, state: &change.state };
-    serde_json::to_vec(&payload).map_err(|error| Fault::internal(format!("cannot write the state: {error}")))
+    let payload = serde_json::to_vec(&payload)
+        .map_err(|error| Fault::internal(format!("cannot write the state: {error}")))?;
+    let read = state_in::<S>(&payload);
+    read.map_err(|error| Fault::internal(format!("nobody could read the state again: {error}")))?;
+    Ok(payload)
+}
+
+/// The state in the payload of a fact.
+///
+/// # Errors
+/// It is none.
+pub(super) fn state_in<S: State>(payload: &[u8]) -> Result<S, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct After<S> {
+        #[serde(rename = "change")]
+        _change: IgnoredAny,
+        state: S,
+    }
+    serde_json::from_slice::<After<S>>(payload).map(|after| after.state)
 }
 
 #[cfg(test)]
@@ -79,6 +102,37 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn what_nobody_could_read_again_is_not_recorded() {
+        use selvedge_contracts::{
+            fact::TASK_VALIDATED,
+            fault::Code,
+            id::{Digest, PlanId},
+            payload::task::Task,
+        };
+        use serde_json::{Value, json};
+
+        let recorded = |depth: usize| {
+            let nested = (0..depth).fold(json!(1), |inner, _| Value::Array(vec![inner]));
+            let output = json!({ "value": null, "digest": Digest::of_json(&json!(1)), "at_ms": 1 });
+            let plan = PlanId::of(&blake3::hash(b"p"));
+            let mut task: Task = serde_json::from_value(json!({
+                "id": plan.task(&"a".parse().unwrap()), "mission": "demo", "plan": plan, "name": "a",
+                "state": "validated", "attempt": 1, "tries": 1, "round": 0, "output": output,
+            }))
+            .unwrap();
+            task.output.as_mut().unwrap().value = nested;
+            payload_of(&Change::new(&TASK_VALIDATED, &Nothing {}, task))
+        };
+        assert!(recorded(64).is_ok());
+        let fault = recorded(127).unwrap_err();
+        assert_eq!(
+            (fault.code, fault.message.contains("recursion limit")),
+            (Code::Internal, true),
+            "{fault}"
+        );
+    }
 
     #[test]
     fn a_draft_is_guarded_by_the_revision_that_was_decided_on() {

@@ -18,8 +18,10 @@ mod write;
 
 pub(crate) use answer::cut;
 pub use call::Call;
+pub(crate) use discovery::{LAST_SKIPPED, SKIPPED_FACTS};
 pub use draft::Draft;
 pub use forward::ForwardError;
 pub use route::{Answer, Route, Routes};
 pub use run::{Health, Limits, Running, ServiceError, Setup, start};
+pub use slots::Parked;
 pub use write::{Recorded, Writer};

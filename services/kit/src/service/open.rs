@@ -7,7 +7,7 @@ use selvedge_contracts::{
     call::Attachment,
     envelope::{
         Envelope, Form, MAX_ATTACHED_BODY_BYTES, MAX_ATTACHMENT_BYTES, MAX_BODY_BYTES,
-        MAX_IDEMPOTENCY_KEY_BYTES, MAX_PRECONDITIONS, digest, header,
+        MAX_IDEMPOTENCY_KEY_BYTES, MAX_PAYLOAD_DEPTH, MAX_PRECONDITIONS, digest, header,
     },
     fault::{Code, Detail, Fault},
     sender::{self, AgentSender, Parsed},
@@ -175,6 +175,12 @@ pub(super) fn payload(text: &[u8], schema: &jsonschema::Validator) -> Result<Val
     const MOST_VIOLATIONS: usize = 100;
     let value: Value = serde_json::from_slice(text)
         .map_err(|error| Fault::invalid("the payload is not JSON").at("", error.to_string()))?;
+    if let Some(at) = too_deep(&value, MAX_PAYLOAD_DEPTH) {
+        let message = format!(
+            "arrays and objects stand in one another more than {MAX_PAYLOAD_DEPTH} deep, the payload included; make it flatter, or store it with artifacts.put and refer to it"
+        );
+        return Err(Fault::invalid("the payload is nested too deeply").at(at, message));
+    }
     if schema.is_valid(&value) {
         return Ok(value);
     }
@@ -184,6 +190,22 @@ pub(super) fn payload(text: &[u8], schema: &jsonschema::Validator) -> Result<Val
         .map(|error| Detail { at: error.instance_path().to_string(), message: error.to_string() })
         .collect();
     Err(Fault { code: Code::Invalid, message: "the payload does not fit its schema".to_owned(), details })
+}
+
+/// The place (RFC 6901) of the first array or object that stands in more than `left` others.
+fn too_deep(value: &Value, left: usize) -> Option<String> {
+    let deeper = |name: &str, value: &Value| {
+        let at = too_deep(value, left.saturating_sub(1))?;
+        Some(format!("/{}{at}", name.replace('~', "~0").replace('/', "~1")))
+    };
+    match value {
+        Value::Array(_) | Value::Object(_) if left == 0 => Some(String::new()),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(index, item)| deeper(&index.to_string(), item))
+        }
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| deeper(name, value)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -227,6 +249,21 @@ mod tests {
         let fault = payload(br#"{"limit": 0, "mission": "a b", "colour": 1}"#, &schema).unwrap_err();
         let at: Vec<_> = fault.details.iter().map(|d| d.at.as_str()).collect();
         assert!(at.contains(&"/limit") && at.contains(&"/mission") && at.contains(&""), "{fault:?}");
+    }
+
+    #[test]
+    fn no_call_takes_what_is_nested_deeper_than_a_fact_of_it_can_be_read() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        for row in call::CALLS {
+            let schema = jsonschema::validator_for(&(row.request_schema)().to_value()).unwrap();
+            let text = |depth: usize| format!(r#"{{"a/b": {{"c": {}}}}}"#, nested(depth - 2));
+            let fault = payload(text(MAX_PAYLOAD_DEPTH + 1).as_bytes(), &schema).unwrap_err();
+            let at = format!("/a~1b/c{}", "/0".repeat(MAX_PAYLOAD_DEPTH - 2));
+            assert_eq!((fault.code, fault.details[0].at.as_str()), (Code::Invalid, at.as_str()), "{row}");
+            if let Err(fault) = payload(text(MAX_PAYLOAD_DEPTH).as_bytes(), &schema) {
+                assert_eq!(fault.message, "the payload does not fit its schema", "{row}");
+            }
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::{
     discovery::Introduction,
     judge,
     route::{Handler, Reply},
-    slots::{Slot, Slots},
+    slots::{Slot, Slots, Wanted},
 };
 use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics, telemetry::trace_context};
 
@@ -167,7 +167,13 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         work: Work,
         ready: Option<(Arc<Call>, Value, Form)>,
     ) {
-        let slot = match self.slots.take(&work.subject.caller, self.weight(&work)) {
+        let wanted = Wanted {
+            caller: &work.subject.caller,
+            mission: &work.subject.mission,
+            bytes: self.weight(&work),
+            body_bytes: work.message.payload.len(),
+        };
+        let slot = match self.slots.take(&wanted) {
             Ok(slot) => slot,
             Err(fault) => return self.fail(&work, &fault).await,
         };
@@ -187,7 +193,8 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         }
     }
 
-    async fn work(&self, work: Work, ready: Option<(Arc<Call>, Value, Form)>, _slot: Slot) {
+    async fn work(&self, work: Work, ready: Option<(Arc<Call>, Value, Form)>, slot: Slot) {
+        let slot = Arc::new(slot);
         let prepared = match ready {
             Some(ready) => Ok(ready),
             None => self.prepare_slowly(&work).await,
@@ -196,6 +203,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             Ok(prepared) => prepared,
             Err(fault) => return self.fail(&work, &fault).await,
         };
+        let _ = call.place.set(Arc::clone(&slot)); // nobody else does
         let deadline = call.deadline();
         let answer = match self.handler(work.route) {
             Some(Handler::Read(handler)) => unbroken(std::panic::catch_unwind(AssertUnwindSafe(|| {
@@ -266,7 +274,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
                 question = questions.next() => {
                     let Some(question) = question else { return };
                     let verb = question.subject.split('.').nth(1).unwrap_or_default().to_owned();
-                    let answer = self.introduction.answer(&verb, &self.setup.routes, &self.stats);
+                    let answer = self.introduction.answer(&verb, &self.setup.routes, &self.stats, self.setup.feed.skipped());
                     if let Some(reply) = question.reply {
                         self.send(&reply, HeaderMap::new(), answer.to_string().into()).await;
                     }

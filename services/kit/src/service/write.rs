@@ -16,11 +16,10 @@ use selvedge_contracts::{
     fault::Fault,
     subject::Entity,
 };
-use serde::{Deserialize, de::IgnoredAny};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::{
-    draft::{Draft, payload_of},
+    draft::{Draft, payload_of, state_in},
     open::RequestKey,
 };
 use crate::{
@@ -147,9 +146,7 @@ impl Writer {
         let mut known = view.revision_of(entity);
         while let Some(fact) = self.ledger.next(entity, known, self.deadline).await.map_err(unreadable)? {
             known = fact.revision;
-            if let Err(error) = view.apply(&fact) {
-                warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload");
-            }
+            self.feed.apply(view.as_ref(), &fact);
         }
         Ok(())
     }
@@ -396,13 +393,7 @@ fn unreadable(error: ReadError) -> Fault {
 }
 
 fn state_after<S: State>(fact: &FactRecord) -> Result<Recorded<S>, Fault> {
-    #[derive(Deserialize)]
-    struct After<S> {
-        #[serde(rename = "change")]
-        _change: IgnoredAny,
-        state: S,
-    }
-    let After { state, .. } = serde_json::from_slice::<After<S>>(&fact.envelope.payload)
+    let state = state_in::<S>(&fact.envelope.payload)
         .map_err(|error| Fault::internal(format!("revision {}: {error}", fact.revision)))?;
     Ok(Recorded { revision: fact.revision, state: Arc::new(state) })
 }

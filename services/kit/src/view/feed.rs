@@ -25,6 +25,7 @@ use tracing::{debug, info, warn};
 use super::{
     Apply,
     own::{Expected, Own},
+    skipped::Skipped,
 };
 use crate::{
     bus::{BusError, error_chain},
@@ -43,6 +44,7 @@ struct Shared {
     watermark: watch::Sender<u64>,
     current: AtomicBool,
     own: Own,
+    skipped: Skipped,
 }
 
 /// Why the views could not be built.
@@ -79,12 +81,27 @@ impl Feed {
             watermark: watch::Sender::new(0),
             current: AtomicBool::default(),
             own: Own::default(),
+            skipped: Skipped::default(),
         }))
     }
 
     /// Revision up to which every fact is in the views.
     pub fn watermark(&self) -> u64 {
         *self.0.watermark.borrow()
+    }
+
+    /// Takes a fact into a view; one whose payload is not what its kind says is left out, and told of.
+    pub(crate) fn apply(&self, view: &dyn Apply, fact: &FactRecord) {
+        if let Err(error) = view.apply(fact) {
+            self.0.skipped.note(fact.revision);
+            warn!(revision = fact.revision, kind = fact.envelope.kind, %error, "skipped a fact with a foreign payload");
+        }
+    }
+
+    /// Facts that were left out since the start, since their payload is not what their kind says: how many, and
+    /// the revision of the last.
+    pub fn skipped(&self) -> Option<(usize, u64)> {
+        self.0.skipped.told()
     }
 
     /// Whether the views are kept up: false while the feed reads what it missed.
@@ -120,7 +137,7 @@ impl Feed {
         let mut known = view.revision_of(entity);
         while let Some(fact) = self.0.ledger.next(entity, known, deadline).await? {
             known = fact.revision;
-            apply(view.as_ref(), &fact);
+            self.apply(view.as_ref(), &fact);
         }
         Ok(())
     }
@@ -236,7 +253,7 @@ impl Feed {
             return;
         };
         match FactRecord::read(&message.subject, headers, &message.payload) {
-            Ok(fact) => apply(view.as_ref(), &fact),
+            Ok(fact) => self.apply(view.as_ref(), &fact),
             Err(error) => warn!(error = error_chain(&error), "skipped what is no fact"),
         }
     }
@@ -289,7 +306,7 @@ impl Feed {
                 let (after, mut facts) = (progress.read_to(index), 0);
                 let each = |fact| {
                     facts += 1;
-                    apply(view.as_ref(), &fact);
+                    self.apply(view.as_ref(), &fact);
                 };
                 let at = self.0.ledger.scan(&filter, after, PAGE, progress.deadline, each).await?;
                 if at <= after {
@@ -341,11 +358,5 @@ impl Progress {
             self.told = Instant::now();
             info!(facts = self.facts, from = self.from, at = to, to = last, "views are catching up");
         }
-    }
-}
-
-fn apply(view: &dyn Apply, fact: &FactRecord) {
-    if let Err(error) = view.apply(fact) {
-        warn!(revision = fact.revision, kind = fact.envelope.kind, %error, "skipped a fact with a foreign payload");
     }
 }

@@ -3,6 +3,7 @@
 
 mod feed;
 mod own;
+mod skipped;
 
 pub use feed::{Feed, FeedError};
 

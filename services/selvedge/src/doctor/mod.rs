@@ -2,6 +2,7 @@
 //! nothing; its one attempt to do what is forbidden shows in the audit stream, as it should.
 
 mod credentials;
+mod facts;
 mod followers;
 mod machine;
 mod probe;
@@ -52,6 +53,7 @@ async fn of_kluster(context: &Context, place: &Place, kluster: &KlusterName) -> 
     };
     let mut found = server::checks(context, place, kluster, client.bus()).await;
     found.push(followers::left_behind(client.bus()).await);
+    found.push(facts::unread(client.bus()).await);
     found.extend(revocations::room(context, kluster));
     found.push(rights::operator(&client, kluster).await);
     found.push(rights::worker(context, place, kluster).await);

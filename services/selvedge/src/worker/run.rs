@@ -139,6 +139,9 @@ async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, attempts: &mut JoinSet<
                     setup.events.tell("idle", "nothing to do");
                     return Ok(());
                 }
+                // Where too many wait already, the answer comes at once.
+                let early = FIRST_PAUSE.saturating_sub(since.elapsed());
+                let _ = setup.stop.run_until_cancelled(tokio::time::sleep(early)).await; // or it is stopped
             }
             Err(fault) if fault.is_retryable() => {
                 setup.events.tell("away", &fault.to_string());

@@ -18,7 +18,7 @@ use crate::{
     output::{fields, table},
 };
 
-/// Cap how many tasks are worked on at once, in the plans submitted from then on.
+/// Cap how many tasks are worked on at once: those claimed from then on, of any plan.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   selvedge plan cap mission 20 --as pia          # all tasks of the mission
