@@ -3,10 +3,10 @@
 use selvedge_contracts::{
     call,
     fault::Fault,
-    id::PlanId,
+    id::{PlanId, TaskId},
     payload::{
-        plan::{PlanReply, PlanShow, PlanSpec, PlanSubmit},
-        task::{Claimed, TaskClaim, TaskReply, TaskSubmit},
+        plan::{PlanReply, PlanShow, PlanSpec, PlanSubmit, TaskSpec},
+        task::{Claimed, TaskClaim, TaskReply, TaskShow, TaskShown, TaskSubmit},
     },
     role::Service,
 };
@@ -79,6 +79,16 @@ pub async fn show_plan(client: &Client, plan: &PlanId) -> PlanReply {
 pub async fn claim(client: &Client) -> Result<Option<Claimed>, Fault> {
     let claim = TaskClaim { queue: None, wait_ms: Some(2_000), ttl_ms: None, credential_key: None };
     client.call::<call::TaskClaim>(&claim).await.map(|answered| answered.reply.claimed)
+}
+
+/// A task of a plan, as it is written in JSON.
+pub fn task_spec(spec: Value) -> TaskSpec {
+    serde_json::from_value(spec).expect("a task")
+}
+
+/// A task as it stands.
+pub async fn show_task(client: &Client, task: &TaskId) -> TaskShown {
+    client.call::<call::TaskShow>(&TaskShow { task: task.clone() }).await.expect("the task").reply
 }
 
 /// Hands something in.

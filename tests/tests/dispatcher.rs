@@ -32,6 +32,8 @@ mod inspections;
 mod letters;
 #[path = "dispatcher/overlap.rs"]
 mod overlap;
+#[path = "dispatcher/owing.rs"]
+mod owing;
 #[path = "dispatcher/plans.rs"]
 mod plans;
 #[path = "dispatcher/pools.rs"]

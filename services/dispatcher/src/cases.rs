@@ -12,7 +12,7 @@ use selvedge_contracts::{
         case::{Case, CaseState, Choice},
         intent::FencingToken,
         plan::{Check, Plan, PlanSpec, PlanState, SplitOf},
-        task::{Output, Task},
+        task::{Finding, Task, TaskEffect},
     },
     role::Role,
 };
@@ -30,7 +30,8 @@ use crate::{
     reserve::Holder,
     rule::{
         case::{self as rule, Decider, Due},
-        plan as plan_rule,
+        dispute, plan as plan_rule,
+        split::{self, Made},
         task::Of,
     },
     state::{Dispatcher, entity, me},
@@ -265,9 +266,11 @@ fn consequences(
 
 /// The plan that takes the place of a case's task.
 fn split(state: &Dispatcher, case: &Case, spec: &PlanSpec, now_ms: u64) -> Result<Option<Draft>, Fault> {
-    let (Some((id, _)), Some(decision)) = (rule::split_plan(case), &case.decision) else { return Ok(None) };
+    let (Some((id, result)), Some(decision)) = (rule::split_plan(case), &case.decision) else {
+        return Ok(None);
+    };
     let of = state.plan(&case.mission, &case.plan)?.state;
-    let spec = rule::split_spec(&case.id, spec, case.splits);
+    let spec = rule::split_spec(case, (spec, result), case.splits);
     let wanted = Plan {
         id: id.clone(),
         mission: case.mission.clone(),
@@ -400,8 +403,8 @@ pub(crate) async fn join(state: &Arc<Dispatcher>, writer: &Writer, key: &PlanKey
     let found = state.found(mission, &case.state.task)?;
     let of = entity(mission, EntityName::Case, &case.state.id);
     match result(state, &plan, &case.state) {
-        Ok(output) => {
-            writer.record_all(&of, || concluded(state, &plan, &case.state, &output)).await?;
+        Ok(made) => {
+            writer.record_all(&of, || concluded(state, &plan, &case.state, &made)).await?;
         }
         Err(why) => {
             let me = service()?;
@@ -417,25 +420,42 @@ pub(crate) async fn join(state: &Arc<Dispatcher>, writer: &Writer, key: &PlanKey
 }
 
 /// What a plan made of the task in whose place it stands, or why that is nothing.
-fn result(state: &Dispatcher, plan: &Plan, case: &Case) -> Result<Output, String> {
+fn result(state: &Dispatcher, plan: &Plan, case: &Case) -> Result<Made, String> {
     if plan.state != PlanState::Done {
         let reason = plan.reason.as_deref().unwrap_or("without a reason");
         return Err(format!("{} is {}: {reason}", plan.id, plan.state.name()));
     }
     let name: Option<&TaskName> = rule::split_plan(case).map(|(_, result)| result);
     let task = name.and_then(|name| state.task(&plan.mission, &plan.id.task(name)));
-    let output = task.and_then(|task| task.state.output.clone());
-    let output = output.ok_or_else(|| format!("{} has no output of its result", plan.id))?;
-    match by_contract(state, &case.spec, &output.value) {
-        Ok(Some(finding)) if !finding.passed => {
-            Err(format!("{} does not satisfy the task's contract: {}", plan.id, finding.seen))
-        }
-        Ok(_) => Ok(output),
-        Err(fault) => Err(fault.message),
+    let task = task.ok_or_else(|| format!("{} has no result", plan.id))?.state;
+    let output = task.output.clone().ok_or_else(|| format!("{} has no output of its result", plan.id))?;
+    let mut findings: Vec<Finding> =
+        task.verdict.iter().flat_map(|verdict| verdict.findings.iter().cloned()).collect();
+    let contract = by_contract(state, &case.spec, &output.value).map_err(|fault| fault.message)?;
+    let other = |name: &TaskName| {
+        let entry = state.task(&plan.mission, &case.plan.task(name))?;
+        entry.state.output.as_ref().map(|output| output.value.clone())
+    };
+    findings.extend(contract.into_iter().chain(dispute::agreements(&case.spec, &output.value, other)));
+    if let Some(wrong) = findings.iter().find(|finding| !finding.passed) {
+        return Err(format!("{} is not what the task owes: {}: {}", plan.id, wrong.check, wrong.seen));
     }
+    Ok(Made { output, findings, effects: changed_outside(state, plan, case)? })
 }
 
-fn concluded(state: &Dispatcher, plan: &Plan, case: &Case, output: &Output) -> Result<Vec<Draft>, Fault> {
+/// What the tasks of a plan changed outside in the place of a case's task.
+fn changed_outside(state: &Dispatcher, plan: &Plan, case: &Case) -> Result<Vec<TaskEffect>, String> {
+    let done = |effect| {
+        let task = split::declaring(&plan.spec, effect).map(|task| plan.id.task(&task.id));
+        let task = task.and_then(|task| state.task(&plan.mission, &task));
+        let done =
+            task.and_then(|task| task.state.effects.iter().find(|done| done.name == effect.name).cloned());
+        done.ok_or_else(|| format!("{} has not changed {}", plan.id, effect.on))
+    };
+    case.spec.effects.iter().map(done).collect()
+}
+
+fn concluded(state: &Dispatcher, plan: &Plan, case: &Case, made: &Made) -> Result<Vec<Draft>, Fault> {
     let missing = || Fault::not_found("the ledger does not know it");
     let of_case = entity(&case.mission, EntityName::Case, &case.id);
     let draft = Draft::decide(&state.views.cases, of_case, |now: Option<&Case>| {
@@ -448,7 +468,7 @@ fn concluded(state: &Dispatcher, plan: &Plan, case: &Case, output: &Output) -> R
     let drafts = [
         Some(draft),
         Draft::decide(&state.views.tasks, of_task, |now: Option<&Task>| {
-            rule::joined(now.ok_or_else(missing)?, (&of_plan, case), output, &me, now_ms())
+            rule::joined(now.ok_or_else(missing)?, (&of_plan, case), made, &me, now_ms())
         })?,
         Draft::decide(&state.letters, entity(&case.mission, EntityName::Dead, &case.letter), |now| {
             rule::letter(now, case)

@@ -14,6 +14,7 @@ pub(crate) mod handoff;
 pub(crate) mod judge;
 pub(crate) mod plan;
 pub(crate) mod shape;
+pub(crate) mod split;
 pub(crate) mod task;
 
 use selvedge_contracts::{fault::Detail, payload::task::MAX_SAID_BYTES};

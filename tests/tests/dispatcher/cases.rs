@@ -72,7 +72,7 @@ pub(crate) async fn decide(by: &Member, case: &CaseId, decision: Choice) -> Resu
     by.client().call::<call::CaseDecide>(&decide).await.map(|answered| answered.reply.case)
 }
 
-async fn becomes(client: &Client, case: &CaseId, wanted: CaseState) -> Case {
+pub(crate) async fn becomes(client: &Client, case: &CaseId, wanted: CaseState) -> Case {
     wait::until("the case's state", async || {
         let found = show(client, case).await;
         if found.state == wanted { Ok(found) } else { Err(found) }

@@ -5,7 +5,7 @@ use selvedge_contracts::{
         CASE_CLOSED, CASE_DECIDED, CASE_ESCALATED, CASE_OPENED, CASE_REOPENED, CASE_SPLIT, PLAN_CANCELLED,
         TASK_VALIDATED,
     },
-    fault::Fault,
+    fault::{Detail, Fault},
     id::{Caller, CaseId, ClaimToken, Digest, Owner, PlanId},
     payload::{
         Nothing,
@@ -22,7 +22,12 @@ use selvedge_contracts::{
 };
 use selvedge_kit::rule::{Change, Verdict};
 
-use super::{cut, dead, dispute, effect, task as task_rule, task::Of};
+use super::{
+    cut, dead, dispute, effect,
+    split::{self, Made},
+    task as task_rule,
+    task::Of,
+};
 
 /// The case about a task that came to nothing; nothing if there is nothing to decide. `outputs` is what was
 /// handed in, as [`outputs`] makes it.
@@ -181,7 +186,7 @@ fn is_the_same(current: &Case, decided: &Decided, choice: &Choice) -> bool {
         (Decided::Retry { note }, Choice::Retry { note: wanted }) => *note == wanted.as_deref().map(cut_note),
         (Decided::Accept { output, .. }, Choice::Accept { output: wanted }) => output == wanted,
         (Decided::Split { plan, result }, Choice::Split { plan: wanted, result: of }) => {
-            *plan == split_id(current, wanted, current.splits) && result == of
+            result == of && *plan == split_id(current, (wanted, of), current.splits)
         }
         (Decided::Abort, Choice::Abort) => true,
         _ => false,
@@ -261,18 +266,30 @@ fn split(
         let message = format!("no task of the plan is called {result}");
         return Err(Fault::invalid("its result is unknown").at("/decision/result", message));
     }
+    let details = split::wrong(&current.spec, &split::owing(&current.spec, plan, result), result);
+    if !details.is_empty() {
+        let fault = Fault::invalid("the plan does not do what the task in whose place it stands has to do");
+        let details =
+            details.into_iter().map(|detail| Detail { at: format!("/decision{}", detail.at), ..detail });
+        return Err(Fault { details: details.collect(), ..fault });
+    }
     let next = current.splits.saturating_add(1);
-    Ok(Decided::Split { plan: split_id(current, plan, next), result: result.clone() })
+    Ok(Decided::Split { plan: split_id(current, (plan, result), next), result: result.clone() })
 }
 
 /// The plan that takes the place of a case's task, as it is submitted: the case and the number of the split are
-/// its occurrence, so it is no plan that was there before.
-pub(crate) fn split_spec(case: &CaseId, plan: &PlanSpec, number: u32) -> PlanSpec {
-    PlanSpec { occurrence: Some(format!("{case}/{number}")), ..plan.clone() }
+/// its occurrence, so it is no plan that was there before. Its result owes what the task owed.
+pub(crate) fn split_spec(
+    case: &Case,
+    (plan, result): (&PlanSpec, &selvedge_contracts::id::TaskName),
+    number: u32,
+) -> PlanSpec {
+    let occurrence = Some(format!("{}/{number}", case.id));
+    PlanSpec { occurrence, ..split::owing(&case.spec, plan, result) }
 }
 
-fn split_id(case: &Case, plan: &PlanSpec, number: u32) -> PlanId {
-    plan_id(&case.mission, &split_spec(&case.id, plan, number))
+fn split_id(case: &Case, wanted: (&PlanSpec, &selvedge_contracts::id::TaskName), number: u32) -> PlanId {
+    plan_id(&case.mission, &split_spec(case, wanted, number))
 }
 
 /// How deep a plan that takes the place of one of this plan's tasks stands.
@@ -454,14 +471,14 @@ fn still_failed(current: &Task, plan: &Plan, case: &Case) -> Result<(), Fault> {
 pub(crate) fn joined(
     current: &Task,
     (plan, case): (&Plan, &Case),
-    output: &Output,
+    made: &Made,
     by: &Caller,
     now_ms: u64,
 ) -> Result<Verdict<Task>, Fault> {
     still_failed(current, plan, case)?;
-    // What it was to change, the plan in its place has changed or not.
-    let current = Task { effects: Vec::new(), ..current.clone() };
-    Ok(validated(judged(&current, case, (output.clone(), Vec::new()), (by, None), now_ms)))
+    let current = Task { effects: made.effects.clone(), ..current.clone() };
+    let found = (made.output.clone(), made.findings.clone());
+    Ok(validated(judged(&current, case, found, (by, None), now_ms)))
 }
 
 fn overruled_by(decision: &Decision) -> Vec<Finding> {

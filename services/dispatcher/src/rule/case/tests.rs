@@ -5,7 +5,7 @@ use selvedge_contracts::{
     payload::{
         arbitration::{Arbitration, CaseWhy, OnAbort},
         dead::Why,
-        task::Cause,
+        task::{Cause, TaskEffect},
     },
 };
 use serde_json::{Value, json};
@@ -451,10 +451,26 @@ fn an_output_that_does_not_say_what_to_change_is_not_accepted() {
 }
 
 #[test]
-fn the_end_of_a_plan_in_its_place_leaves_a_task_without_effects_of_its_own() {
+fn the_end_of_a_plan_in_its_place_brings_what_was_found_and_what_was_changed_by_it() {
     let (plan, failed, mut case) = changing();
     case.state = CaseState::Split;
     let output = Output { value: json!(1), digest: Digest::of_json(&json!(1)), at_ms: 1 };
-    let done = changed(joined(&failed, (&plan, &case), &output, &caller("dispatcher"), NOW_MS).unwrap());
-    assert_eq!((done.state, done.effects.len()), (TaskState::Validated, 0));
+    let found = Finding { check: "x".to_owned(), passed: true, seen: "y".to_owned() };
+    let effects = vec![TaskEffect { receipt: Some(json!("z")), ..failed.effects[0].clone() }];
+    let made = Made { output, findings: vec![found.clone()], effects: effects.clone() };
+    let done = changed(joined(&failed, (&plan, &case), &made, &caller("dispatcher"), NOW_MS).unwrap());
+    assert_eq!((done.state, done.effects), (TaskState::Validated, effects));
+    assert_eq!(done.verdict.unwrap().findings, [found]);
+}
+
+#[test]
+fn a_split_that_leaves_out_what_the_task_changes_is_refused() {
+    let (_, _, case) = changing();
+    let refused = judy().decides(&case, &smaller(2)).unwrap_err();
+    let said = &refused.details[0];
+    assert!(refused.code == Code::Invalid && said.at == "/decision/plan/tasks", "{refused:?}");
+    assert!(said.message.contains(&case.spec.effects[0].on.to_string()), "{refused:?}");
+    let Choice::Split { mut plan, result } = smaller(2) else { panic!() };
+    plan.tasks[1].effects = case.spec.effects.clone();
+    judy().decides(&case, &Choice::Split { plan, result }).unwrap();
 }

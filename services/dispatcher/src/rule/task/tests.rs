@@ -1,5 +1,8 @@
 use proptest::prelude::*;
-use selvedge_contracts::{id::Digest, payload::plan::Check};
+use selvedge_contracts::{
+    id::Digest,
+    payload::{plan::Check, task::EffectEnd},
+};
 use serde_json::{Value, json};
 
 use super::*;
