@@ -40,6 +40,8 @@ mod reservations;
 mod restarts;
 #[path = "dispatcher/scene.rs"]
 mod scene;
+#[path = "dispatcher/sendings.rs"]
+mod sendings;
 #[path = "dispatcher/several.rs"]
 mod several;
 

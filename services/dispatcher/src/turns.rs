@@ -1,5 +1,6 @@
 //! Turns of requests that are the same: within this replica one goes after the other, and each sees what the one
-//! before came to. Replicas do not know of each other's turns.
+//! before came to. Replicas do not know of each other's
+//! turns: what two of them come to for one request is settled by the ledger.
 
 use std::{
     collections::HashMap,

@@ -6,7 +6,7 @@ use selvedge_contracts::{
     call,
     fact::EntityName,
     fault::{Code, Fault},
-    id::{ClaimToken, QueueName},
+    id::{ClaimToken, QueueName, TaskId},
     payload::task::{
         Claim, Claimed, DEFAULT_CLAIM_TTL_MS, Input, InputValue, MAX_CLAIM_WAIT_MS, MAX_INPUT_BYTES, Task,
         TaskClaim, TaskClaimed, TaskRenew, TaskRenewed, TaskState,
@@ -17,6 +17,7 @@ use selvedge_kit::{
     clock::{Deadline, now_ms},
     rule::Verdict,
     service::{Answer, Call, Recorded, Route, Routes},
+    view::Entry,
 };
 
 use super::credential;
@@ -44,8 +45,8 @@ async fn claim(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskClaim) -> A
         None => QueueName::new("default").map_err(|error| Fault::internal(error.to_string()))?,
     };
     let lane = LaneKey { mission: call.mission().clone(), queue, role: call.role() };
-    // Several sendings of this very request may be on their way at once, though none has taken anything yet. What
-    // reaches another replica before that knows what this one records is a claim of its own: it ends by itself.
+    // Several sendings of this very request may be on their way at once, though none has taken anything yet. Of what
+    // two replicas record for them, the first in the ledger stands: see `is_second`.
     let _turn = match call.repetition() {
         Some(digest) => Some(state.sendings.of(digest, until(&call, Some(MAX_CLAIM_WAIT_MS))).await?),
         None => None,
@@ -79,19 +80,24 @@ fn until(call: &Call, wait_ms: Option<u64>) -> Deadline {
     Deadline::in_ms(wait_ms.unwrap_or(0).min(MAX_CLAIM_WAIT_MS).min(left_ms))
 }
 
-/// What an earlier sending of this very request took.
+/// What an earlier sending of this very request took: of several, what was recorded first.
 async fn before(state: &Arc<Dispatcher>, call: &Call, request: &TaskClaim) -> Answer<Option<Claimed>> {
-    let Some(digest) = call.repetition() else { return Ok(None) };
-    for id in state.board.held_by(call.mission(), call.subject.caller.as_str()) {
-        let Some(entry) = state.task(call.mission(), &id) else { continue };
-        let wanted = ClaimToken::of(&digest, &id, entry.state.attempt);
-        if entry.state.claim.as_ref().is_some_and(|claim| claim.token == wanted) {
-            let found = state.found(call.mission(), &id)?;
-            let recorded = Recorded { revision: entry.revision, state: entry.state };
-            return reply(state, call, request, &found, &recorded).await.map(Some);
-        }
-    }
-    Ok(None)
+    let first = held_for(state, call).into_iter().min_by_key(|(_, entry)| entry.revision);
+    let Some((id, entry)) = first else { return Ok(None) };
+    let found = state.found(call.mission(), &id)?;
+    let recorded = Recorded { revision: entry.revision, state: entry.state };
+    reply(state, call, request, &found, &recorded).await.map(Some)
+}
+
+/// The tasks that this very request has, as far as is known here.
+fn held_for(state: &Dispatcher, call: &Call) -> Vec<(TaskId, Entry<Task>)> {
+    let Some(digest) = call.repetition() else { return Vec::new() };
+    let held = state.board.held_by(call.mission(), call.subject.caller.as_str());
+    let entries = held.into_iter().filter_map(|id| Some((id.clone(), state.task(call.mission(), &id)?)));
+    let is_its = |(id, entry): &(TaskId, Entry<Task>)| {
+        is_ours(&entry.state, &ClaimToken::of(&digest, id, entry.state.attempt))
+    };
+    entries.filter(is_its).collect()
 }
 
 /// Records that the caller has the task that it was offered; nothing if somebody else was first.
@@ -151,6 +157,9 @@ async fn take(
     }
     match recorded {
         Ok(recorded) if is_ours(&recorded.state, &claim_of(recorded.state.attempt).token) => {
+            if is_second(state, call, &found, &recorded, &claim_of(recorded.state.attempt).token).await? {
+                return before(state, call, request).await;
+            }
             if super::precondition::blown(state, call, &found, &recorded.state).await? {
                 return Ok(None);
             }
@@ -160,6 +169,39 @@ async fn take(
         Err(fault) if is_lost(&fault) => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// Whether another replica had given another task to this very request before this one was recorded: then this one is
+/// taken back. Each replica looks once all that stands before its own record is known here, so of two one sees the
+/// other; what a replica that dies in between leaves is a claim that ends by itself.
+///
+/// # Errors
+/// `unavailable` if what stands before it is not known here in time: the next sending finds what was recorded.
+async fn is_second(
+    state: &Arc<Dispatcher>,
+    call: &Call,
+    found: &Found,
+    recorded: &Recorded<Task>,
+    token: &ClaimToken,
+) -> Answer<bool> {
+    if call.repetition().is_none() {
+        return Ok(false);
+    }
+    if !state.feed.reaches(recorded.revision, call.deadline()).await {
+        return Err(Fault::unavailable(format!(
+            "revision {} is not known here yet; send the same request again",
+            recorded.revision
+        )));
+    }
+    if !held_for(state, call).iter().any(|(_, entry)| entry.revision < recorded.revision) {
+        return Ok(false);
+    }
+    let decide = |current: Option<&Task>| {
+        let current = current.ok_or_else(|| no_task(&recorded.state.id))?;
+        Ok(rule::take_back(current, found.of()?, token, now_ms()))
+    };
+    state.record_task(&call.writer.follow_up("second"), found, decide).await?;
+    Ok(true)
 }
 
 /// Whether somebody else was first.
@@ -186,7 +228,7 @@ async fn reply(
     };
     let of = found.of()?;
     let needs = state.needs(of.plan, of.spec);
-    let value = |entry: &Option<selvedge_kit::view::Entry<Task>>| {
+    let value = |entry: &Option<Entry<Task>>| {
         entry.as_ref().and_then(|entry| entry.state.output.as_ref()).map(|output| output.value.clone())
     };
     let mut inputs: Vec<InputValue> = needs

@@ -366,6 +366,22 @@ pub(crate) fn blow(
     end(current, of, Cause::Precondition, reason, now_ms)
 }
 
+/// Takes a task back that was given to a request which had been answered with another one: that attempt does not
+/// count.
+pub(crate) fn take_back(current: &Task, of: Of<'_>, token: &ClaimToken, now_ms: u64) -> Verdict<Task> {
+    let is_it = current.claim.as_ref().is_some_and(|claim| claim.token == *token);
+    if !is_it || current.state != TaskState::Running {
+        return Verdict::Same;
+    }
+    let uncounted = Task { tries: 0, ..current.clone() };
+    let reason = "its request, sent more than once, had been answered with another task already";
+    let Verdict::Changed(change) = end(&uncounted, of, Cause::Lost, reason, now_ms) else {
+        return Verdict::Same;
+    };
+    let tries = current.tries.saturating_sub(1);
+    Change { state: Task { tries, not_before_ms: Some(now_ms), ..change.state }, ..change }.into()
+}
+
 /// Ends an attempt whose task was reserved something that somebody else may have by now.
 pub(crate) fn lose_lease(
     current: &Task,

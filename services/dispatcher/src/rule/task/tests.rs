@@ -183,6 +183,22 @@ fn a_gate_is_passed_with_the_consent_of_somebody_else() {
 }
 
 #[test]
+fn a_task_that_was_given_to_an_answered_request_goes_back_without_having_cost_an_attempt() {
+    let mut plan = one();
+    plan.spec.tasks[0].attempts = 1;
+    let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+    let claimed = after(taken(&plan, None, ADA, 5).unwrap());
+    let token = claimed.claim.as_ref().unwrap().token.clone();
+    let other = ClaimToken::of("other", &claimed.id, 1);
+    assert_eq!(take_back(&claimed, of, &other, 6), Verdict::Same);
+    let back = after(take_back(&claimed, of, &token, 6));
+    assert_eq!((back.state, back.tries, back.not_before_ms), (TaskState::Waiting, 0, Some(6)));
+    assert_eq!(take_back(&back, of, &token, 7), Verdict::Same);
+    let again = after(taken(&plan, Some(&back), ADA, 7).unwrap());
+    assert_eq!((again.attempt, again.tries), (2, 1), "its only attempt is still to be made");
+}
+
+#[test]
 fn what_holds_and_changes_something_outside_is_done_once_that_is() {
     let mut plan = one();
     let declared = json!([{ "name": "note", "on": { "kind": "memory", "key": "notes" } }]);
