@@ -44,6 +44,8 @@ mod scene;
 mod sendings;
 #[path = "dispatcher/several.rs"]
 mod several;
+#[path = "dispatcher/sleepers.rs"]
+mod sleepers;
 
 /// One replica as a process of its own.
 const REPLICA: &str = env!("CARGO_BIN_EXE_replica");

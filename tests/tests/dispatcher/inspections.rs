@@ -91,3 +91,41 @@ async fn nobody_gets_their_own_nor_what_they_leave_out_nor_what_nobody_wants_any
     scene.pia.client().call::<call::PlanCancel>(&end).await.unwrap();
     assert_eq!(inspect(vera.client(), waiting(100)).await.unwrap(), None, "its plan is cancelled");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_verdicts_at_once_by_way_of_two_replicas_one_stands_and_the_other_is_told() {
+    const ROUNDS: usize = 8;
+    let scene = Scene::start_with(2).await;
+    let vera = scene.member("vera", Role::Verifier, "person:olga").await;
+    let vito = scene.member("vito", Role::Verifier, "person:olga").await;
+    let names: Vec<String> = (0..ROUNDS).map(|n| format!("t{n}")).collect();
+    let tasks: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &[][..])).collect();
+    let mut wanted = plan("p", &tasks);
+    for task in &mut wanted.tasks {
+        task.checks.push(check());
+        task.attempts = 1;
+    }
+    submit_plan(scene.pia.client(), &wanted).await.unwrap();
+    for round in 0..ROUNDS {
+        let claimed = scene.ada.claim().await;
+        submit(scene.ada.client(), &claimed, json!({ "ok": true })).await.unwrap();
+        let judging = |client: &Client, passed: bool| {
+            let finding = Finding { check: "make".to_owned(), passed, seen: format!("{passed}") };
+            let judge = TaskJudge { task: claimed.task.id.clone(), attempt: 1, findings: vec![finding] };
+            let client = client.clone();
+            async move { client.call::<call::TaskJudge>(&judge).await.map(|answered| answered.reply.task) }
+        };
+        let (yes, no) = tokio::join!(judging(vera.client(), true), judging(vito.client(), false));
+        let (stands, told, by) = match (yes, no) {
+            (Ok(stands), Err(told)) => (stands, told, &vera),
+            (Err(told), Ok(stands)) => (stands, told, &vito),
+            both => panic!("round {round}: not one of them: {both:?}"),
+        };
+        refused::<()>(Err(told), Code::Conflict, "does not wait for a verdict");
+        let verdict = stands.verdict.unwrap();
+        assert_eq!(verdict.by.as_str(), by.agent.record.id.as_str());
+        assert_eq!(verdict.passed, by.agent.record.id == vera.agent.record.id, "round {round}");
+    }
+    let judged = scene.count("task.*.validated").await + scene.count("task.*.exhausted").await;
+    assert_eq!(judged, ROUNDS);
+}
