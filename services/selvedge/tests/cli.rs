@@ -27,6 +27,8 @@ mod contracts;
 mod effects;
 #[path = "cli/evals.rs"]
 mod evals;
+#[path = "cli/harness.rs"]
+mod harness;
 #[path = "cli/hold.rs"]
 mod hold;
 #[path = "cli/hooks.rs"]
@@ -39,6 +41,8 @@ mod leases;
 mod machine;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/outages.rs"]
+mod outages;
 #[path = "cli/overlaps.rs"]
 mod overlaps;
 #[path = "cli/plans.rs"]

@@ -31,6 +31,8 @@ HOME, a TMPDIR. The environment is cleared but for PATH, LANG, TERM and what --p
   SELVEDGE_INPUTS, SELVEDGE_TASK_FILE what the tasks before it handed in, the task (JSON files)
   SELVEDGE_PROMPT                     the task in words; also on its standard input (--prompt)
   SELVEDGE_OUTPUT                     where its output is to be written, as JSON (--collect)
+  SELVEDGE_EFFECTS                    folder for what the task changes outside: NAME.json for each effect of its
+                                      plan, as `selvedge intent propose` takes it (the payload of governance.propose)
   SELVEDGE_CREDS                      a credential for this attempt alone, under which `selvedge` within asks
   SELVEDGE_LEASES                     leases on what the task reserves, as `--lease` takes them
 What differs in the checkout in the end is stored as a change set, and its reference stands in the output at

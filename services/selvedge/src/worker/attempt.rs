@@ -1,7 +1,7 @@
 //! One attempt: from the claim to what is handed in or given back.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Instant,
 };
@@ -147,7 +147,7 @@ impl Attempt {
         self.setup.events.tell_of(&self.claimed.task, "ended", &ended.to_string());
         self.worth_handing_in(&ended)?;
         let (output, change) = self.collected(&folders, checkout.as_ref()).await?;
-        self.submitted(output, change.as_ref()).await
+        self.submitted(output, change.as_ref(), &folders.effects()).await
     }
 
     /// The folder that the command runs in.
@@ -294,10 +294,11 @@ impl Attempt {
         &self,
         output: serde_json::Value,
         change: Option<&Change>,
+        effects: &Path,
     ) -> Result<TaskReply, Failed> {
         let task = &self.claimed.task;
         let claim = task.claim.as_ref().ok_or_else(|| failed("a claimed task without a claim"))?;
-        let effects = collect::effects(&self.claimed, change);
+        let effects = collect::effects(&self.claimed, change, effects).map_err(failed)?;
         let submit = TaskSubmit { task: task.id.clone(), token: claim.token.clone(), output, effects };
         let options =
             Options { idempotency_key: Some(format!("submit {}", claim.token)), ..Options::default() };

@@ -12,7 +12,7 @@ use selvedge_contracts::{
     payload::{
         intent::{Effect, MAX_MESSAGE_BYTES, Propose},
         plan::{EffectTarget, Workspace},
-        task::{Claimed, EffectOffer, MAX_OUTPUT_BYTES},
+        task::{Claimed, EffectOffer, MAX_OFFER_BYTES, MAX_OUTPUT_BYTES},
     },
 };
 use selvedge_kit::{client::Client, transfer};
@@ -148,9 +148,49 @@ pub(super) fn with_change(
     Ok(output)
 }
 
-/// The declared effect that the change set is.
-pub(super) fn effects(claimed: &Claimed, change: Option<&Change>) -> Vec<EffectOffer> {
-    let Some(change) = change else { return Vec::new() };
+/// Largest file with an effect, in bytes: more is not taken of all of them together.
+const MAX_EFFECT_BYTES: u64 = MAX_OFFER_BYTES as u64;
+
+/// What the task is to change outside: as the command wrote it, and the change set for the one that it fits.
+///
+/// # Errors
+/// What cannot be read, in words.
+pub(super) fn effects(
+    claimed: &Claimed,
+    change: Option<&Change>,
+    folder: &Path,
+) -> Result<Vec<EffectOffer>, String> {
+    let mut offers = Vec::new();
+    for declared in &claimed.spec.effects {
+        offers.extend(written(&declared.name, folder)?);
+    }
+    let is_written = |name: &TaskName| offers.iter().any(|offer| offer.name == *name);
+    let changed: Vec<EffectOffer> = changed(claimed, change, is_written).into_iter().collect();
+    offers.extend(changed);
+    Ok(offers)
+}
+
+/// An effect as the command wrote it; nothing if it wrote none.
+fn written(name: &TaskName, folder: &Path) -> Result<Option<EffectOffer>, String> {
+    let path = folder.join(format!("{name}.json"));
+    let wrong = |why: String| format!("the effect {name} ($SELVEDGE_EFFECTS/{name}.json): {why}");
+    let Ok(about) = fs::symlink_metadata(&path) else { return Ok(None) };
+    if !about.is_file() || about.len() > MAX_EFFECT_BYTES {
+        return Err(wrong(format!("expected a file of at most {MAX_EFFECT_BYTES} bytes")));
+    }
+    let text = fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+    let propose = serde_json::from_slice(&text)
+        .map_err(|error| wrong(format!("expected the payload of governance.propose: {error}")))?;
+    Ok(Some(EffectOffer { name: name.clone(), propose }))
+}
+
+/// The declared effect that the change set is, unless the command wrote that itself.
+fn changed(
+    claimed: &Claimed,
+    change: Option<&Change>,
+    is_written: impl Fn(&TaskName) -> bool,
+) -> Option<EffectOffer> {
+    let change = change?;
     let is_it = |on: &EffectTarget| match on {
         EffectTarget::Git { repository, branch } => {
             *repository == change.effect.repository && *branch == change.effect.branch
@@ -170,8 +210,8 @@ pub(super) fn effects(claimed: &Claimed, change: Option<&Change>) -> Vec<EffectO
             expires_after_ms: None,
         },
     };
-    let declared = claimed.spec.effects.iter().find(|declared| is_it(&declared.on));
-    declared.map(|declared| offer(&declared.name)).into_iter().collect()
+    let mut declared = claimed.spec.effects.iter().filter(|declared| is_it(&declared.on));
+    declared.find(|declared| !is_written(&declared.name)).map(|declared| offer(&declared.name))
 }
 
 /// The message of the commit that the change set is.
@@ -266,5 +306,39 @@ mod tests {
         for bad in ["../secret", "link", "none", "/etc/passwd"] {
             assert!(inside(&workspace, Path::new(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn effects_are_what_the_command_wrote_and_the_change_set_for_one_that_is_left() {
+        let git = json!({ "kind": "git", "repository": "record", "branch": "main" });
+        let claimed: Claimed = serde_json::from_value(json!({
+            "task": { "id": format!("task_{}", "1".repeat(32)), "mission": "demo",
+                "plan": format!("plan_{}", "2".repeat(64)), "name": "b", "state": "running", "attempt": 1,
+                "tries": 1, "round": 0 },
+            "revision": 1, "plan_title": "a plan", "inputs": [],
+            "spec": { "id": "b", "title": "Do it", "effects": [
+                { "name": "first", "on": git, "undo": "required" }, { "name": "second", "on": git },
+                { "name": "note", "on": { "kind": "memory", "key": "k" } },
+            ] },
+        }))
+        .unwrap();
+        let change = change();
+        let folder = tempfile::tempdir().unwrap();
+        let names = |found: Vec<EffectOffer>| -> Vec<String> {
+            found.iter().map(|offer| format!("{}: {}", offer.name, offer.propose.title)).collect()
+        };
+        assert_eq!(names(effects(&claimed, None, folder.path()).unwrap()), [""; 0]);
+        assert_eq!(names(effects(&claimed, Some(&change), folder.path()).unwrap()), ["first: Do it"]);
+        let propose = |title: &str| json!({ "title": title, "effect": { "kind": "memory", "key": "k", "value": 1, "revision": 0 } });
+        fs::write(folder.path().join("first.json"), propose("by hand").to_string()).unwrap();
+        fs::write(folder.path().join("other.json"), "of nobody").unwrap();
+        let found = effects(&claimed, Some(&change), folder.path()).unwrap();
+        assert_eq!(names(found), ["first: by hand", "second: Do it"]);
+        fs::write(folder.path().join("note.json"), "{}").unwrap();
+        let wrong = effects(&claimed, None, folder.path()).unwrap_err();
+        assert!(wrong.contains("NAME") || wrong.contains("note.json") && wrong.contains("title"), "{wrong}");
+        fs::remove_file(folder.path().join("note.json")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("note.json")).unwrap();
+        assert!(effects(&claimed, None, folder.path()).unwrap_err().contains("expected a file"));
     }
 }

@@ -51,6 +51,11 @@ impl Folders {
         self.given.join("prompt.md")
     }
 
+    /// Where the command writes what its task is to change outside.
+    pub(super) fn effects(&self) -> PathBuf {
+        self.out.join("effects")
+    }
+
     fn inputs(&self) -> PathBuf {
         self.given.join("inputs")
     }
@@ -80,7 +85,7 @@ pub(super) fn give(
     let write = |path: PathBuf, text: &str| {
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
     };
-    for folder in [folders.inputs(), folders.fabric()] {
+    for folder in [folders.inputs(), folders.fabric(), folders.effects()] {
         std::fs::create_dir_all(folder).context("cannot make the folders of an attempt")?;
     }
     collect::inputs(claimed, &folders.inputs())?;
@@ -118,15 +123,16 @@ pub(super) fn environment(
         ("GIT_COMMITTER_NAME", setup.me.to_string()),
         ("GIT_COMMITTER_EMAIL", format!("{}@localhost", setup.me)),
     ];
-    let (inputs, task, fabric, output, prompt) =
-        (folders.inputs(), folders.task(), folders.fabric(), folders.output(), folders.prompt());
-    let places: [(&str, &Path); 8] = [
+    let (inputs, task, fabric) = (folders.inputs(), folders.task(), folders.fabric());
+    let (output, effects, prompt) = (folders.output(), folders.effects(), folders.prompt());
+    let places: [(&str, &Path); 9] = [
         ("HOME", &folders.home),
         ("TMPDIR", &folders.tmp),
         ("SELVEDGE_WORKSPACE", &folders.workspace),
         ("SELVEDGE_INPUTS", &inputs),
         ("SELVEDGE_TASK_FILE", &task),
         ("SELVEDGE_OUTPUT", &output),
+        ("SELVEDGE_EFFECTS", &effects),
         ("SELVEDGE_PROMPT", &prompt),
         ("SELVEDGE_HOME", &fabric),
     ];

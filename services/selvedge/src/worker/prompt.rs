@@ -1,7 +1,10 @@
 //! What a command is told of its task: for an agent that reads, in plain words.
 
 use clap::ValueEnum;
-use selvedge_contracts::payload::{plan::Check, task::Claimed};
+use selvedge_contracts::payload::{
+    plan::{Check, UndoWish},
+    task::Claimed,
+};
 use serde_json::Value;
 
 /// How a command gets its prompt.
@@ -48,7 +51,9 @@ pub(super) fn text(claimed: &Claimed, schema: Option<&Value>) -> String {
         text.push_str("\nWhat will be looked at:\n");
         spec.checks.iter().for_each(|check| text.push_str(&format!("- {}\n", checked(check))));
     }
+    effects(claimed, &mut text);
     past(claimed, &mut text);
+    note(claimed, &mut text);
     text
 }
 
@@ -71,6 +76,30 @@ fn past(claimed: &Claimed, text: &mut String) {
     }
     for past in &claimed.task.past {
         text.push_str(&format!("- attempt {} ({}): {}\n", past.attempt, past.cause.name(), past.reason));
+    }
+}
+
+/// What whoever had it tried once more wants said: last, since it holds against what is said before.
+fn note(claimed: &Claimed, text: &mut String) {
+    let Some(note) = &claimed.task.note else { return };
+    text.push_str(&format!(
+        "\n## What {} says, who decided that it is tried once more\n\n{}\n",
+        note.by, note.text
+    ));
+}
+
+fn effects(claimed: &Claimed, text: &mut String) {
+    let declared = &claimed.spec.effects;
+    if declared.is_empty() {
+        return;
+    }
+    text.push_str("\nWhat it changes outside, once its output holds, in this order. What exactly, you write as the payload of governance.propose to $SELVEDGE_EFFECTS/NAME.json");
+    text.push_str(
+        " (a change set of the checkout that fits one is handed in for it where there is no such file):\n",
+    );
+    for effect in declared {
+        let undo = if effect.undo == UndoWish::Required { ", with its undo" } else { "" };
+        text.push_str(&format!("- {}: {}{undo}\n", effect.name, effect.on));
     }
 }
 
@@ -127,6 +156,7 @@ mod tests {
                 "tries": 2, "round": 0,
                 "past": [{ "attempt": 1, "worker": "ada", "ended_at_ms": 1, "cause": "rejected",
                     "reason": "`make` ends with 0: status 2" }],
+                "note": { "by": "judy", "case": format!("case_{}", "4".repeat(32)), "text": "mind the tabs" },
             },
             "revision": 1, "plan_title": "a plan", "spec": spec,
             "inputs": [{ "input": { "task": "a", "digest": "0".repeat(64), "revision": 1 },
@@ -142,6 +172,7 @@ mod tests {
             "output_contract": { "name": "test.out", "version": 1 },
             "checks": [{ "kind": "command", "run": ["make"] }, { "kind": "pointer", "at": "/ok" }],
             "workspace": { "repository": "record", "branch": "main" },
+            "effects": [{ "name": "tell", "on": { "kind": "external", "effector": "mailer" }, "undo": "required" }],
         }));
         let text = text(&claimed, Some(&json!({ "type": "object" })));
         for said in [
@@ -155,6 +186,9 @@ mod tests {
             "\"type\": \"object\"",
             "`make` ends with 0, run by somebody else",
             "attempt 1 (rejected)",
+            "tell: external mailer, with its undo",
+            "judy says",
+            "mind the tabs",
         ] {
             assert!(text.contains(said), "{said}: {text}");
         }

@@ -12,13 +12,13 @@ use crate::{
 };
 
 /// A task that is done with whatever is handed in at `/ok`.
-fn simple(name: &str, attempts: u32) -> Value {
+pub(crate) fn simple(name: &str, attempts: u32) -> Value {
     json!({ "id": name, "title": name, "attempts": attempts, "backoff_ms": 0,
         "checks": [{ "kind": "pointer", "at": "/ok" }] })
 }
 
 /// Waits until a command has written a file with a whole line into its workspace; gives the line.
-async fn written(machine: &Machine, name: &str) -> String {
+pub(crate) async fn written(machine: &Machine, name: &str) -> String {
     let found = || -> Vec<PathBuf> {
         let runs = left_rooms(machine).into_iter().filter(|path| path.parent().unwrap().ends_with("runs"));
         let rooms = runs.flat_map(|run| std::fs::read_dir(run).into_iter().flatten().flatten());
@@ -33,13 +33,13 @@ async fn written(machine: &Machine, name: &str) -> String {
     .to_owned()
 }
 
-fn is_running(pid: &str) -> bool {
+pub(crate) fn is_running(pid: &str) -> bool {
     // One that ended and was not reaped does not run.
     let command_line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     kill(Pid::from_raw(pid.parse().unwrap()), None).is_ok() && !command_line.is_empty()
 }
 
-async fn gone(pids: &str) {
+pub(crate) async fn gone(pids: &str) {
     until("the processes to be gone", async || {
         let left: Vec<&str> = pids.split(' ').filter(|pid| is_running(pid)).collect();
         if left.is_empty() { Ok(()) } else { Err(left.join(" ")) }
@@ -48,7 +48,7 @@ async fn gone(pids: &str) {
 }
 
 /// Ignores what tells it to end, as do its child and another that has left its process group; says their ids.
-const STUBBORN: &str =
+pub(crate) const STUBBORN: &str =
     "trap '' TERM; sleep 600 & one=$!; setsid sleep 601 & two=$!; echo $$ $one $two > pids; wait; wait";
 
 #[tokio::test(flavor = "multi_thread")]
