@@ -156,19 +156,34 @@ async fn take(
         state.unreserve_soon(call.mission(), &token, spaces);
     }
     match recorded {
-        Ok(recorded) if is_ours(&recorded.state, &claim_of(recorded.state.attempt).token) => {
-            if is_second(state, call, &found, &recorded, &claim_of(recorded.state.attempt).token).await? {
-                return before(state, call, request).await;
-            }
-            if super::precondition::blown(state, call, &found, &recorded.state).await? {
-                return Ok(None);
-            }
-            reply(state, call, request, &found, &recorded).await.map(Some)
+        Ok(recorded) => {
+            let token = claim_of(recorded.state.attempt).token;
+            given(state, call, request, &found, (&recorded, &token)).await
         }
-        Ok(_) => Ok(None),
         Err(fault) if is_lost(&fault) => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// Answers with a task as it was recorded, if it is given under this token; nothing if somebody else has it, or there is
+/// nothing to do about it any more.
+async fn given(
+    state: &Arc<Dispatcher>,
+    call: &Call,
+    request: &TaskClaim,
+    found: &Found,
+    (recorded, token): (&Recorded<Task>, &ClaimToken),
+) -> Answer<Option<Claimed>> {
+    if !is_ours(&recorded.state, token) {
+        return Ok(None);
+    }
+    if is_second(state, call, found, recorded, token).await? {
+        return before(state, call, request).await;
+    }
+    if super::precondition::blown(state, call, found, &recorded.state).await? {
+        return Ok(None);
+    }
+    reply(state, call, request, found, recorded).await.map(Some)
 }
 
 /// Whether another replica had given another task to this very request before this one was recorded: then this one is
