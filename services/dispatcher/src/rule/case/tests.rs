@@ -1,19 +1,21 @@
 use proptest::prelude::*;
 use selvedge_contracts::{
     fault::Code,
-    id::TaskName,
+    id::{Digest, TaskName},
     payload::{
         arbitration::{Arbitration, CaseWhy, OnAbort},
-        dead::Why,
-        task::Cause,
+        case::{MAX_SPLIT_DEPTH, MAX_SPLIT_TASKS, MAX_SPLITS},
+        dead::{DeadState, Why},
+        intent::FencingToken,
+        task::{Cause, Finding, Output},
     },
 };
 use serde_json::{Value, json};
 
-use super::*;
+use super::{follows::overruled_by, *};
 use crate::rule::{
     fixture::{claim, plan as planned, plan_of},
-    task::HandedIn,
+    task::{self as task_rule, HandedIn},
 };
 
 const NOW_MS: u64 = 10_000;
