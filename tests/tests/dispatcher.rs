@@ -24,6 +24,8 @@ mod credentials;
 mod depth;
 #[path = "dispatcher/effects.rs"]
 mod effects;
+#[path = "dispatcher/escalations.rs"]
+mod escalations;
 #[path = "dispatcher/handoffs.rs"]
 mod handoffs;
 #[path = "dispatcher/inspections.rs"]
@@ -50,6 +52,8 @@ mod sendings;
 mod several;
 #[path = "dispatcher/sleepers.rs"]
 mod sleepers;
+#[path = "dispatcher/splits.rs"]
+mod splits;
 
 /// One replica as a process of its own.
 const REPLICA: &str = env!("CARGO_BIN_EXE_replica");

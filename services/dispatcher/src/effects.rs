@@ -196,7 +196,7 @@ impl Dispatcher {
         };
         let answered = match proposal {
             Proposal::One(propose) => {
-                let request = ProposeFor { propose, on_behalf, accepted };
+                let request = ProposeFor { propose: *propose, on_behalf, accepted };
                 let answered = client.call_with::<call::IntentProposeFor>(&request, &options).await;
                 answered.map(|answered| vec![answered.reply.intent])
             }

@@ -37,6 +37,7 @@ mod sessions;
 mod signals;
 mod status;
 mod stop;
+mod taking;
 mod up;
 mod verifier;
 mod watch;

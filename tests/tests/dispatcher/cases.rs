@@ -6,35 +6,31 @@ use selvedge_contracts::{
     id::{CaseId, Digest},
     payload::{
         arbitration::{Arbitration, CaseWhy},
-        case::{Case, CaseDecide, CaseLine, CaseList, CaseNext, CaseShow, CaseState, Choice, Decided},
+        case::{Case, CaseDecide, CaseLine, CaseList, CaseShow, CaseState, Choice, Decided},
         contract::ContractAdd,
         dead::{DeadList, DeadNamed, DeadState},
         mission::MissionCreate,
-        plan::{ContractPin, PlanEnd, PlanReply, PlanResume, PlanSpec, PlanState},
+        plan::{ContractPin, PlanReply, PlanResume, PlanSpec, PlanState},
         task::{Cause, Claimed, Phase, TaskFail, TaskState},
     },
-    role::{Role, Service},
+    role::Role,
 };
 use selvedge_kit::client::Client;
 use selvedge_tests::{
     dispatcher::{claim, plan, show_plan, submit, submit_plan, work},
     raw::{Raw, facts},
-    replica::Replica,
     wait,
 };
 use serde_json::{Value, json};
 
-use crate::{
-    REPLICA,
-    scene::{Member, Scene, refused},
-};
+use crate::scene::{Member, Scene, refused};
 
-fn arbitration(said: Value) -> Option<Arbitration> {
+pub(crate) fn arbitration(said: Value) -> Option<Arbitration> {
     Some(serde_json::from_value(said).unwrap())
 }
 
 /// A plan of one task with one attempt, and one that needs it, that waits for decisions.
-fn disputed(title: &str, said: Value) -> PlanSpec {
+pub(crate) fn disputed(title: &str, said: Value) -> PlanSpec {
     let mut wanted = plan(title, &[("a", &[]), ("b", &["a"])]);
     wanted.tasks[0].attempts = 1;
     wanted.arbitration = arbitration(said);
@@ -42,7 +38,7 @@ fn disputed(title: &str, said: Value) -> PlanSpec {
 }
 
 /// The task's only attempt comes to nothing.
-async fn fails(scene: &Scene, output: Value) -> Claimed {
+pub(crate) async fn fails(scene: &Scene, output: Value) -> Claimed {
     let claimed = scene.ada.claim().await;
     let task = submit(scene.ada.client(), &claimed, output).await.unwrap().task;
     assert_eq!(task.state, TaskState::Failed, "{task:?}");
@@ -84,7 +80,7 @@ pub(crate) async fn judy(scene: &Scene) -> Member {
     scene.member("judy", Role::Arbitrator, "person:judy").await
 }
 
-async fn letter_state(scene: &Scene, found: &PlanReply) -> DeadState {
+pub(crate) async fn letter_state(scene: &Scene, found: &PlanReply) -> DeadState {
     let list = DeadList { plan: Some(found.plan.id.clone()), ..DeadList::default() };
     scene.pia.client().call::<call::DeadList>(&list).await.unwrap().reply.letters[0].state
 }
@@ -332,168 +328,6 @@ async fn a_lost_worker_and_one_out_of_time_are_cases_of_their_own_sorts() {
     scene.ada.client().call::<call::TaskFail>(&fail).await.unwrap();
     scene.becomes(&none.plan.id, PlanState::Failed).await;
     assert_eq!(open_cases(judy.client()).await.len(), 1, "{lost:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_arbitrator_that_waits_is_asked_at_once_also_by_way_of_another_replica() {
-    let scene = Scene::start_with(2).await;
-    let judy = judy(&scene).await;
-    let next = |except: Vec<CaseId>| CaseNext { queue: None, wait_ms: Some(4_000), except };
-    let mut seen = Vec::new();
-    for round in 0..4 {
-        let wanted = disputed(&format!("p{round}"), json!({}));
-        let failing = async {
-            submit_plan(scene.pia.client(), &wanted).await.unwrap();
-            fails(&scene, json!({ "ok": false })).await;
-        };
-        let asking = next(seen.clone());
-        let asks = wait::until("a case", async || {
-            judy.client().call::<call::CaseNext>(&asking).await.unwrap().reply.found.ok_or("none")
-        });
-        let (found, ()) = tokio::join!(asks, failing);
-        assert!(!seen.contains(&found.case.id));
-        seen.push(found.case.id);
-    }
-    let none = CaseNext { queue: Some("law".parse().unwrap()), wait_ms: None, except: Vec::new() };
-    assert_eq!(judy.client().call::<call::CaseNext>(&none).await.unwrap().reply.found, None);
-    let oldest = CaseNext { queue: None, wait_ms: None, except: Vec::new() };
-    let oldest = judy.client().call::<call::CaseNext>(&oldest).await.unwrap().reply.found.unwrap();
-    assert_eq!(oldest.case.id, seen[0]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nobody_decides_and_the_other_replica_escalates_once_then_aborts_once() {
-    let mut scene = Scene::start_with(0).await;
-    let url = scene.fabric.bus.url();
-    let start =
-        |name: &str| Replica::start_service(Service::Dispatcher, REPLICA, &scene.fabric.bus, &url, name);
-    let (doomed, _other) = (start("k0"), start("k1"));
-    let judy = judy(&scene).await;
-    let path = json!({ "escalate": [{ "to": "approver", "after_ms": 1_500 }], "abort_after_ms": 1_000, "on_abort": "cancel" });
-    let found = submit_plan(scene.pia.client(), &disputed("p", path)).await.unwrap();
-    fails(&scene, json!({ "ok": false })).await;
-    let case = the_case(judy.client()).await;
-    assert_eq!((case.state, case.due_at_ms()), (CaseState::Open, Some(case.opened_at_ms + 1_500)));
-    doomed.kill9();
-    let aborted = becomes(judy.client(), &case.id, CaseState::Decided).await;
-    let fact = facts(&scene.ledger, "demo.case.*.escalated").await.remove(0);
-    let payload: Value = serde_json::from_slice(&fact.envelope.payload).unwrap();
-    assert_eq!(payload["change"]["by"], json!("dispatcher"));
-    let escalated: Case = serde_json::from_value(payload["state"].clone()).unwrap();
-    assert!(escalated.asks().0 == Role::Approver && escalated.step_at_ms >= case.opened_at_ms + 1_500);
-    let decision = aborted.decision.unwrap();
-    assert_eq!((decision.by.as_str(), decision.what), ("dispatcher", Decided::Abort));
-    let ended = scene.becomes(&found.plan.id, PlanState::Cancelled).await;
-    assert!(ended.plan.reason.unwrap().contains("a was aborted"));
-    assert_eq!((scene.count("case.*.escalated").await, scene.count("case.*.decided").await), (1, 1));
-    scene.replicas.clear();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_due_is_found_again_after_all_replicas_were_killed() {
-    let scene = Scene::start_with(0).await;
-    let url = scene.fabric.bus.url();
-    let start =
-        |name: &str| Replica::start_service(Service::Dispatcher, REPLICA, &scene.fabric.bus, &url, name);
-    let replica = start("k0");
-    let judy = judy(&scene).await;
-    let path = json!({ "escalate": [{ "to": "approver", "after_ms": 1_000 }] });
-    let found = submit_plan(scene.pia.client(), &disputed("p", path)).await.unwrap();
-    fails(&scene, json!({ "ok": false })).await;
-    let case = the_case(judy.client()).await;
-    replica.kill9();
-    let _replica = start("k1");
-    becomes(judy.client(), &case.id, CaseState::Escalated).await;
-    assert_eq!(scene.count("case.*.escalated").await, 1);
-    let shown = show_plan(scene.pia.client(), &found.plan.id).await;
-    assert_eq!((shown.plan.state, shown.cases.len()), (PlanState::Running, 1), "it stays open, visibly");
-    let olga = scene.member("olga", Role::Approver, "person:paul").await;
-    decide(&olga, &case.id, Choice::Retry { note: None }).await.unwrap();
-    assert_eq!(work(scene.ada.client()).await, ["a", "b"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_nobody_buried_before_the_crash_is_a_case_after_it() {
-    let scene = Scene::start_with(0).await;
-    let url = scene.fabric.bus.url();
-    let start =
-        |name: &str| Replica::start_service(Service::Dispatcher, REPLICA, &scene.fabric.bus, &url, name);
-    let judy = judy(&scene).await;
-    for round in 0..3 {
-        let replica = start(&format!("k{round}"));
-        let mut wanted = disputed(&format!("p{round}"), json!({}));
-        wanted.arbitration = None;
-        submit_plan(scene.pia.client(), &wanted).await.unwrap();
-        fails(&scene, json!({ "ok": false })).await;
-        replica.kill9(); // somewhere between the failure, the letter, the case and the plan's end
-        let _replica = start(&format!("l{round}"));
-        let case = the_case(judy.client()).await;
-        decide(&judy, &case.id, Choice::Abort).await.unwrap();
-    }
-    assert_eq!((scene.count("case.*.opened").await, scene.count("dead.*.buried").await), (3, 3));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_task_is_split_into_a_plan_whose_end_is_its_own() {
-    let scene = Scene::start_with(2).await;
-    let judy = judy(&scene).await;
-    let found = submit_plan(scene.pia.client(), &disputed("p", json!({}))).await.unwrap();
-    fails(&scene, json!({ "ok": false })).await;
-    let case = the_case(judy.client()).await;
-    let smaller = plan("smaller", &[("x", &[]), ("y", &["x"])]);
-    let split = |spec: &PlanSpec, result: &str| Choice::Split {
-        plan: Box::new(spec.clone()),
-        result: result.parse().unwrap(),
-    };
-    let circle = plan("circle", &[("x", &["y"]), ("y", &["x"])]);
-    let wrong = refused(decide(&judy, &case.id, split(&circle, "y")).await, Code::Invalid, "x → y → x");
-    assert!(wrong.details[0].at.starts_with("/decision/plan/tasks/"), "{wrong:?}");
-    refused(decide(&judy, &case.id, split(&smaller, "z")).await, Code::Invalid, "no task of the plan");
-    let decided = decide(&judy, &case.id, split(&smaller, "y")).await.unwrap();
-    let Some(Decided::Split { plan: into, .. }) = decided.decision.map(|decision| decision.what) else {
-        panic!()
-    };
-    let of = show_plan(scene.pia.client(), &into).await.plan.split_of.unwrap();
-    assert_eq!((of.case, of.depth), (case.id.clone(), 1));
-    assert_eq!(show_plan(scene.pia.client(), &found.plan.id).await.plan.state, PlanState::Running);
-    let end = PlanEnd { plan: into.clone(), reason: "a mistake".to_owned() };
-    scene
-        .fabric
-        .operator
-        .clone()
-        .in_mission("demo".parse().unwrap())
-        .call::<call::PlanCancel>(&end)
-        .await
-        .unwrap();
-    let again = becomes(judy.client(), &case.id, CaseState::Open).await;
-    assert_eq!(again.splits, 1);
-    decide(&judy, &case.id, split(&smaller, "y")).await.unwrap();
-    assert_eq!(work(scene.ada.client()).await, ["x", "y", "b"]);
-    let ended = scene.becomes(&found.plan.id, PlanState::Done).await;
-    assert!(ended.tasks.iter().all(|line| line.phase == Phase::Validated));
-    let over = show(judy.client(), &case.id).await;
-    assert_eq!((over.state, over.splits), (CaseState::Decided, 2));
-    assert_eq!((scene.count("case.*.split").await, scene.count("case.*.reopened").await), (2, 1));
-    assert_eq!(letter_state(&scene, &found).await, DeadState::Discarded);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_plan_takes_the_one_in_its_tasks_place_along() {
-    let scene = Scene::start_with(2).await;
-    let judy = judy(&scene).await;
-    let found = submit_plan(scene.pia.client(), &disputed("p", json!({}))).await.unwrap();
-    fails(&scene, json!({ "ok": false })).await;
-    let case = the_case(judy.client()).await;
-    let split = Choice::Split { plan: Box::new(plan("q", &[("x", &[])])), result: "x".parse().unwrap() };
-    let decided = decide(&judy, &case.id, split).await.unwrap();
-    let Some(Decided::Split { plan: into, .. }) = decided.decision.map(|decision| decision.what) else {
-        panic!()
-    };
-    let end = PlanEnd { plan: found.plan.id.clone(), reason: "enough".to_owned() };
-    scene.pia.client().call::<call::PlanCancel>(&end).await.unwrap();
-    becomes(judy.client(), &case.id, CaseState::Closed).await;
-    scene.becomes(&into, PlanState::Cancelled).await;
-    assert_eq!(claim(scene.ada.client()).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,6 +70,16 @@ async fn hand_in(member: &Member, claimed: &Claimed, wanted: Vec<Propose>) -> Ve
     task.effects.into_iter().map(|effect| effect.intent).collect()
 }
 
+/// A record that rests on another one being absent: stale once that is written.
+fn stale(key: &str, absent: &str) -> Propose {
+    let absent = IntentPrecondition {
+        entity: selvedge_contracts::fact::EntityName::Memory,
+        id: selvedge_contracts::id::RecordKey::new(absent).unwrap().entity_id(),
+        revision: 0,
+    };
+    Propose { undo: None, preconditions: vec![absent], ..record(key) }
+}
+
 async fn intents(scene: &Scene, ids: &[IntentId]) -> Vec<Intent> {
     let mut found = Vec::new();
     for id in ids {
@@ -122,17 +132,7 @@ async fn what_was_done_is_undone_when_a_later_one_fails_and_the_next_attempt_doe
     let _services = governed(&scene).await;
     let found = submit_plan(scene.pia.client(), &writing("p", &["x", "y", "z"])).await.unwrap();
     let held = scene.ada.claim().await;
-    // The last one rests on a record that the first one writes: stale by then.
-    let stale = Propose { undo: None, ..record("z/1") };
-    let stale = Propose {
-        preconditions: vec![IntentPrecondition {
-            entity: selvedge_contracts::fact::EntityName::Memory,
-            id: selvedge_contracts::id::RecordKey::new("x/1").unwrap().entity_id(),
-            revision: 0,
-        }],
-        ..stale
-    };
-    let ids = hand_in(&scene.ada, &held, vec![record("x/1"), record("y/1"), stale]).await;
+    let ids = hand_in(&scene.ada, &held, vec![record("x/1"), record("y/1"), stale("z/1", "x/1")]).await;
     let again = scene.ada.claim().await;
     let past = &again.task.past[0];
     assert_eq!((again.task.attempt, past.cause), (2, Cause::Effect), "{past:?}");
@@ -240,6 +240,37 @@ async fn whoever_dies_and_whenever_each_effect_happens_once() {
         governance.drain().await;
         committer.drain().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_dies_while_it_is_undone_the_attempt_ends_once_and_only_then() {
+    let scene = Scene::start_with(0).await;
+    let url = scene.fabric.bus.url();
+    let start =
+        |name: &str| Replica::start_service(Service::Dispatcher, REPLICA, &scene.fabric.bus, &url, name);
+    let replica = start("accepts");
+    submit_plan(scene.pia.client(), &writing("p", &["x", "y", "z"])).await.unwrap();
+    let held = scene.ada.claim().await;
+    let ids = hand_in(&scene.ada, &held, vec![record("x/1"), record("y/1"), stale("z/1", "y/1")]).await;
+    replica.kill9();
+    let _governance = governance::start(&scene.fabric.bus, "g1").await;
+    let replica = start("proposes");
+    intents(&scene, &ids).await;
+    replica.kill9();
+    let _committer = committer::start(&scene.fabric.bus, "c1").await;
+    use IntentState::{Compensated, Rejected};
+    wait::until("it to be undone", async || match states(&scene, &ids).await.as_slice() {
+        [Compensated, Compensated, Rejected] => Ok(()),
+        other => Err(other.to_vec()),
+    })
+    .await;
+    assert_eq!(scene.count("task.*.failed").await, 0, "nobody was there to see it");
+    let (_one, _other) = (start("settles"), start("beside"));
+    let again = scene.ada.claim().await;
+    assert_eq!((again.task.attempt, again.task.past.len()), (2, 1));
+    assert_eq!(again.task.past[0].effects[1].end, EffectEnd::Undone);
+    let counts = [scene.count("task.*.failed").await, scene.count("saga.*.proposed").await];
+    assert_eq!((counts, scene.count("memory.*.written").await), ([1, 1], 4));
 }
 
 #[tokio::test(flavor = "multi_thread")]

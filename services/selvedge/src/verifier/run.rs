@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::{FutureExt as _, future::BoxFuture};
 use selvedge_contracts::{
     call,
     fault::Fault,
@@ -13,7 +14,6 @@ use selvedge_contracts::{
     payload::task::{HandedIn, MAX_EXCEPT, TaskInspect},
 };
 use selvedge_kit::client::Client;
-use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::inspection::Inspection;
@@ -22,13 +22,11 @@ use crate::{
     events::Events,
     exit::{Done, Failure},
     rooms::Rooms,
+    taking::{Pace, Takes, take_all},
 };
 
 /// How long one request waits for a task, in milliseconds.
 const POLL_MS: u64 = 4_000;
-/// First and longest pause after a request that nobody answered.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How often the workspace of one attempt is tried.
 const TRIES: u32 = 3;
 /// Pause before the second try; it doubles.
@@ -66,63 +64,40 @@ pub(crate) struct LeftAlone {
 /// # Errors
 /// Why it is refused.
 pub(crate) async fn verify(setup: Arc<Setup>) -> Done {
-    let room = Arc::new(Semaphore::new(if setup.once { 1 } else { setup.cap }));
-    let mut under_way = JoinSet::new();
-    let taken = take(&setup, &room, &mut under_way).await;
-    while under_way.join_next().await.is_some() {}
-    taken
+    take_all(&setup).await.map(drop)
 }
 
-async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, under_way: &mut JoinSet<()>) -> Done {
-    let (mut idle_since, mut pause) = (Instant::now(), FIRST_PAUSE);
-    while !setup.stop.is_cancelled() {
-        let place = setup.stop.run_until_cancelled(Arc::clone(room).acquire_owned()).await;
-        let Some(Ok(place)) = place else { return Ok(()) };
-        while under_way.try_join_next().is_some() {
-            idle_since = Instant::now();
-        }
-        let Some(asked) = setup.stop.run_until_cancelled(asked(setup, idle_since)).await else {
-            return Ok(());
-        };
-        match asked {
-            Ok(Some(handed_in)) => {
-                (idle_since, pause) = (Instant::now(), FIRST_PAUSE);
-                let setup = Arc::clone(setup);
-                let once = setup.once;
-                under_way.spawn(async move {
-                    look(&setup, handed_in).await;
-                    drop(place);
-                });
-                if once {
-                    return Ok(());
-                }
-            }
-            Ok(None) => {
-                pause = FIRST_PAUSE;
-                let is_long = setup.idle_exit.is_some_and(|longest| idle_since.elapsed() >= longest);
-                if is_long && under_way.is_empty() {
-                    setup.events.tell("idle", "nothing to do");
-                    return Ok(());
-                }
-            }
-            Err(fault) if fault.is_retryable() => {
-                setup.events.tell("away", &fault.to_string());
-                let _ = setup.stop.run_until_cancelled(tokio::time::sleep(pause)).await; // or it is stopped
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(fault) => return Err(Failure::from(fault)),
+impl Takes for Setup {
+    type Taken = HandedIn;
+    type Outcome = ();
+
+    fn pace(&self) -> Pace {
+        Pace { cap: self.cap, once: self.once, idle_exit: self.idle_exit, poll_ms: POLL_MS }
+    }
+
+    fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    fn events(&self) -> Events {
+        self.events
+    }
+
+    async fn ask(&self, wait_ms: u64) -> Result<Option<HandedIn>, Fault> {
+        let (except, again_ms) = self.left_alone();
+        let wait_ms = wait_ms.min(again_ms.unwrap_or(wait_ms));
+        let inspect = TaskInspect { queue: self.queue.clone(), wait_ms: Some(wait_ms), task: None, except };
+        let asking = self.client.call::<call::TaskInspect>(&inspect);
+        match self.stop.run_until_cancelled(asking).await {
+            Some(answered) => Ok(answered?.reply.handed_in),
+            None => Ok(None),
         }
     }
-    Ok(())
-}
 
-async fn asked(setup: &Setup, idle_since: Instant) -> Result<Option<HandedIn>, Fault> {
-    let idle = setup.idle_exit.map(|longest| longest.saturating_sub(idle_since.elapsed()));
-    let idle_ms = idle.map_or(POLL_MS, |left| u64::try_from(left.as_millis()).unwrap_or(POLL_MS).max(1));
-    let (except, again_ms) = setup.left_alone();
-    let wait_ms = POLL_MS.min(idle_ms).min(again_ms.unwrap_or(POLL_MS));
-    let inspect = TaskInspect { queue: setup.queue.clone(), wait_ms: Some(wait_ms), task: None, except };
-    Ok(setup.client.call::<call::TaskInspect>(&inspect).await?.reply.handed_in)
+    async fn begin(self: &Arc<Self>, handed_in: HandedIn) -> Result<BoxFuture<'static, ()>, Failure> {
+        let setup = Arc::clone(self);
+        Ok(async move { look(&setup, handed_in).await }.boxed())
+    }
 }
 
 async fn look(setup: &Arc<Setup>, handed_in: HandedIn) {

@@ -48,7 +48,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It holds, or waits for a verifier.
     HandedIn,
     /// It does not, or it was given back.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::ValueEnum;
+use futures::{FutureExt as _, future::BoxFuture};
 use selvedge_contracts::{
     call,
     fault::Fault,
@@ -15,7 +16,6 @@ use selvedge_contracts::{
     payload::task::{Claimed, TaskClaim},
 };
 use selvedge_kit::{authority::UserKey, client::Client};
-use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -27,14 +27,12 @@ use crate::{
     events::Events,
     exit::{Done, Ending, Failure},
     rooms::Rooms,
+    taking::{Pace, Takes, take_all},
 };
 
 /// How long one request waits for a task, in milliseconds: a worker that is stopped waits for its answer, so that no
 /// task goes to one that is not there.
 const POLL_MS: u64 = 2_000;
-/// First and longest pause after a request that nobody answered.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Which folders of attempts are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -86,15 +84,7 @@ pub(crate) struct Setup {
 /// # Errors
 /// Why it is refused; that its one task came to nothing.
 pub(crate) async fn work(setup: Arc<Setup>) -> Done {
-    let room = Arc::new(Semaphore::new(if setup.once { 1 } else { setup.cap }));
-    let mut attempts = JoinSet::new();
-    let taken = take(&setup, &room, &mut attempts).await;
-    let mut last = None;
-    while let Some(ended) = attempts.join_next().await {
-        last = ended.ok();
-    }
-    taken?;
-    match last {
+    match take_all(&setup).await? {
         Some(Outcome::Nothing) if setup.once => {
             Err(Ending::Failed.failure("the attempt came to nothing", &[]))
         }
@@ -102,71 +92,57 @@ pub(crate) async fn work(setup: Arc<Setup>) -> Done {
     }
 }
 
-async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, attempts: &mut JoinSet<Outcome>) -> Done {
-    let (mut idle_since, mut pause) = (Instant::now(), FIRST_PAUSE);
-    while !setup.stop.is_cancelled() {
-        let place = setup.stop.run_until_cancelled(Arc::clone(room).acquire_owned());
-        let Some(Ok(place)) = place.await else { return Ok(()) };
-        while attempts.try_join_next().is_some() {
-            idle_since = Instant::now();
-        }
-        let (key, since) = (UserKey::generate(), Instant::now());
-        match asked(setup, &key, idle_since).await {
-            Ok(Some(claimed)) => {
-                (idle_since, pause) = (Instant::now(), FIRST_PAUSE);
-                setup.events.tell_of(&claimed.task, "claimed", &claimed.spec.title);
-                let attempt = match Attempt::begin(setup, &claimed, since) {
-                    Ok(attempt) => attempt,
-                    // Somebody else may have room for it.
-                    Err(failure) => {
-                        give_back(setup, &claimed.task, failure.chain(), Again::Wanted).await;
-                        return Err(failure);
-                    }
-                };
-                attempts.spawn(async move {
-                    let outcome = attempt.make(key).await;
-                    drop(place);
-                    outcome
-                });
-                if setup.once {
-                    return Ok(());
-                }
-            }
-            Ok(None) => {
-                pause = FIRST_PAUSE;
-                let is_long = setup.idle_exit.is_some_and(|longest| idle_since.elapsed() >= longest);
-                if is_long && attempts.is_empty() {
-                    setup.events.tell("idle", "nothing to do");
-                    return Ok(());
-                }
-                // Where too many wait already, the answer comes at once.
-                let early = FIRST_PAUSE.saturating_sub(since.elapsed());
-                let _ = setup.stop.run_until_cancelled(tokio::time::sleep(early)).await; // or it is stopped
-            }
-            Err(fault) if fault.is_retryable() => {
-                setup.events.tell("away", &fault.to_string());
-                let _ = setup.stop.run_until_cancelled(tokio::time::sleep(pause)).await; // or it is stopped
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(fault) => return Err(Failure::from(fault)),
-        }
-    }
-    Ok(())
+/// A task, as it was claimed.
+pub(crate) struct Taken {
+    claimed: Claimed,
+    /// For the credential that came with it.
+    key: UserKey,
+    /// When it was asked for.
+    since: Instant,
 }
 
-/// Asks for a task. Not cut off when the worker is stopped: a task that came would wait for its claim to end.
-async fn asked(setup: &Setup, key: &UserKey, idle_since: Instant) -> Result<Option<Claimed>, Fault> {
-    let idle = setup.idle_exit.map(|longest| longest.saturating_sub(idle_since.elapsed()));
-    let idle_ms = idle.map_or(POLL_MS, |left| u64::try_from(left.as_millis()).unwrap_or(POLL_MS).max(1));
-    let claim = TaskClaim {
-        queue: Some(setup.queue.clone()),
-        wait_ms: Some(POLL_MS.min(idle_ms)),
-        ttl_ms: Some(setup.ttl_ms),
-        credential_key: key.public().ok(),
-    };
-    let asking = setup.client.call::<call::TaskClaim>(&claim);
-    match setup.kill.run_until_cancelled(asking).await {
-        Some(answered) => Ok(answered?.reply.claimed),
-        None => Ok(None),
+impl Takes for Setup {
+    type Taken = Taken;
+    type Outcome = Outcome;
+
+    fn pace(&self) -> Pace {
+        Pace { cap: self.cap, once: self.once, idle_exit: self.idle_exit, poll_ms: POLL_MS }
+    }
+
+    fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    fn events(&self) -> Events {
+        self.events
+    }
+
+    /// Not cut off when the worker is stopped: a task that came would wait for its claim to end.
+    async fn ask(&self, wait_ms: u64) -> Result<Option<Taken>, Fault> {
+        let (key, since) = (UserKey::generate(), Instant::now());
+        let claim = TaskClaim {
+            queue: Some(self.queue.clone()),
+            wait_ms: Some(wait_ms),
+            ttl_ms: Some(self.ttl_ms),
+            credential_key: key.public().ok(),
+        };
+        let asking = self.client.call::<call::TaskClaim>(&claim);
+        let Some(answered) = self.kill.run_until_cancelled(asking).await else { return Ok(None) };
+        Ok(answered?.reply.claimed.map(|claimed| Taken { claimed, key, since }))
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        Taken { claimed, key, since }: Taken,
+    ) -> Result<BoxFuture<'static, Outcome>, Failure> {
+        self.events.tell_of(&claimed.task, "claimed", &claimed.spec.title);
+        match Attempt::begin(self, &claimed, since) {
+            Ok(attempt) => Ok(attempt.make(key).boxed()),
+            // Somebody else may have room for it.
+            Err(failure) => {
+                give_back(self, &claimed.task, failure.chain(), Again::Wanted).await;
+                Err(failure)
+            }
+        }
     }
 }

@@ -1,19 +1,22 @@
 use proptest::prelude::*;
 use selvedge_contracts::{
     fault::Code,
-    id::TaskName,
+    id::{Digest, TaskName},
     payload::{
         arbitration::{Arbitration, CaseWhy, OnAbort},
-        dead::Why,
-        task::{Cause, TaskEffect},
+        case::{MAX_SPLIT_DEPTH, MAX_SPLIT_TASKS, MAX_SPLITS},
+        dead::{DeadState, Why},
+        intent::FencingToken,
+        task::{Cause, Finding, Output, TaskEffect},
     },
 };
 use serde_json::{Value, json};
 
-use super::*;
+use super::{follows::overruled_by, *};
 use crate::rule::{
     fixture::{claim, plan as planned, plan_of},
-    task::HandedIn,
+    split::Made,
+    task::{self as task_rule, HandedIn},
 };
 
 const NOW_MS: u64 = 10_000;
@@ -456,7 +459,9 @@ fn the_end_of_a_plan_in_its_place_brings_what_was_found_and_what_was_changed_by_
     case.state = CaseState::Split;
     let output = Output { value: json!(1), digest: Digest::of_json(&json!(1)), at_ms: 1 };
     let found = Finding { check: "x".to_owned(), passed: true, seen: "y".to_owned() };
-    let effects = vec![TaskEffect { receipt: Some(json!("z")), ..failed.effects[0].clone() }];
+    let receipt = json!({ "kind": "http", "status": 200 });
+    let receipt = serde_json::from_value(receipt).unwrap();
+    let effects = vec![TaskEffect { receipt: Some(receipt), ..failed.effects[0].clone() }];
     let made = Made { output, findings: vec![found.clone()], effects: effects.clone() };
     let done = changed(joined(&failed, (&plan, &case), &made, &caller("dispatcher"), NOW_MS).unwrap());
     assert_eq!((done.state, done.effects), (TaskState::Validated, effects));

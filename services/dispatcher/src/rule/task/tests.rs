@@ -1,12 +1,20 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use selvedge_contracts::{
     id::Digest,
-    payload::{plan::Check, task::EffectEnd},
+    payload::{
+        plan::Check,
+        task::{Cause, EffectEnd, Finding, MAX_PAST, Output},
+    },
 };
 use serde_json::{Value, json};
 
 use super::*;
-use crate::rule::fixture::{claim as claim_by, plan, plan_of};
+use crate::rule::{
+    effect::Outcome,
+    fixture::{claim as claim_by, plan, plan_of},
+};
 
 const ADA: &str = "ada-0a1b2c3d";
 const BOB: &str = "bob-0a1b2c3d";

@@ -80,7 +80,7 @@ pub(in crate::commands) fn head(intent: &Intent, revision: u64) -> String {
                 intent.saga.as_ref().map(|at| format!("{}, step {} of {}", at.saga, at.step + 1, at.of)),
             ),
         ),
-        ("accepted by", optional(intent.accepted.as_ref().map(|by| format!("{} in {}", by.by, by.case)))),
+        ("accepted", optional(intent.accepted.as_ref().map(|by| format!("{} in {}", by.by, by.case)))),
         ("proposed", instant(intent.proposed_at_ms)),
         ("expires", instant(intent.expires_at_ms)),
         ("revision", revision.to_string()),
