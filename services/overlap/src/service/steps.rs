@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-/// Before a fact is taken in; between a proposal and its check; between a check and its answer.
-pub const STEPS: &[&str] = &["take", "proposed", "checked"];
+/// Before a fact is taken in; between a proposal and its check; between a check and its answer; before a snapshot is
+/// written beside what is held.
+pub const STEPS: &[&str] = &["take", "proposed", "checked", "snapshot"];
 
 /// What is told of every step that is reached: nothing in a fabric, a test in a test.
 #[derive(Clone, Default)]
