@@ -17,7 +17,7 @@ use selvedge_contracts::{
 use selvedge_kit::service::{Answer, Call, Draft, Recorded, Route, Routes};
 
 use super::{
-    intent::known,
+    intent::{cleared, known},
     proposal::{Asked, Proposer, refuse, resolved, wanted},
 };
 use crate::{
@@ -35,8 +35,14 @@ pub(super) fn routes() -> Routes<Governance> {
 
 async fn propose(state: Arc<Governance>, call: Arc<Call>, request: SagaPropose) -> Answer<SagaReply> {
     refuse(wrong(&request))?;
-    let (saga, steps) = wanted_saga(&state, &call, request).await?;
+    let (saga, mut steps) = wanted_saga(&state, &call, request).await?;
     let of = saga_entity(call.mission(), &saga.id);
+    let is_new = state.sagas.get(call.mission(), &(&saga.id).into()).is_none();
+    if is_new && let Err(fault) = clear_all(&state, &call, &mut steps).await {
+        // Another replica may have recorded this very saga a moment ago: then it is that one.
+        call.writer.refresh(&of).await?;
+        known_saga(&state, &call, &saga.id).map_err(|_| fault)?;
+    }
     call.writer.record_all(&of, || drafts(&state, &of, &saga, &steps)).await?;
     call.writer.refresh(&of).await?;
     let proposed = known_saga(&state, &call, &saga.id)?;
@@ -47,6 +53,16 @@ async fn propose(state: Arc<Governance>, call: Arc<Call>, request: SagaPropose) 
     }
     verify(&state, &call, &proposed.state).await?;
     answer(&state, &call, proposed)
+}
+
+/// Asks what looks like each step, one after the other, before any is there.
+async fn clear_all(state: &Governance, call: &Call, steps: &mut [Wanted]) -> Answer<()> {
+    for (index, step) in steps.iter_mut().enumerate() {
+        let cleared = cleared(state, call, step).await;
+        step.intent.checked = cleared
+            .map_err(|fault| Fault { message: format!("step {index}: {}", fault.message), ..fault })?;
+    }
+    Ok(())
 }
 
 /// The facts of a saga: itself and its steps, all or none.
