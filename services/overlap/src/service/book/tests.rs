@@ -15,6 +15,7 @@ fn creation(what: &str, id: &str) -> Creation {
         description: String::new(),
         paths: Vec::new(),
         artifacts: Vec::new(),
+        parts: Vec::new(),
         on_behalf: None,
     };
     let proposer = Proposer {
@@ -55,6 +56,7 @@ fn thing(creation: &Creation) -> Said {
         owner: None,
         at_ms: 5,
         kept: Kept::of(creation),
+        part_of: None,
     }))
 }
 
