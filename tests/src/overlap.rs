@@ -84,6 +84,7 @@ pub fn note(id: &str, title: &str) -> Propose {
         description: String::new(),
         paths: Vec::new(),
         artifacts: Vec::new(),
+        parts: Vec::new(),
         on_behalf: None,
     }
 }

@@ -50,6 +50,18 @@ impl S3 {
         s3
     }
 
+    /// Keys of the bucket that begin so.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        let list = "import boto3, sys; s3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1', \
+                    aws_access_key_id='k', aws_secret_access_key='s'); \
+                    print('\\n'.join(o['Key'] for o in s3.list_objects_v2(Bucket=sys.argv[2], \
+                    Prefix=sys.argv[3]).get('Contents', [])))";
+        let listed = Command::new(interpreter()).args(["-c", list, &self.endpoint, BUCKET, prefix]).output();
+        let listed = listed.expect("python starts");
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect()
+    }
+
     /// What an object store needs to reach it.
     pub fn options(&self) -> Vec<(String, String)> {
         let option = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -22,6 +22,8 @@ mod life;
 mod merges;
 #[path = "overlap/owners.rs"]
 mod owners;
+#[path = "overlap/parts.rs"]
+mod parts;
 #[path = "overlap/racing.rs"]
 mod racing;
 #[path = "overlap/replicas.rs"]

@@ -71,6 +71,7 @@ impl Seed {
             description,
             paths: Vec::new(),
             artifacts: Vec::new(),
+            part_of: None,
             proposer: Proposer {
                 agent: Caller::new("ada-00000001").expect("a name"),
                 role: Role::Worker,

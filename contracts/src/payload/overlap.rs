@@ -14,6 +14,11 @@
 //! | pending, asked, cleared, expired | existing | the owner's own fact: the thing is there |
 //! | existing | removed | the owner's own fact: the thing has ended |
 //!
+//! The tasks of a plan are creations of their own, parts of it: proposed with it, all or none, each checked against
+//! everything before the plan, and against each other as near-duplicates only. What becomes of a plan becomes of
+//! its parts: once its planner proceeds with it, they are cleared; once it is merged, discarded or expires, they
+//! expire. A plan of which one part is merged or discarded is not created as it is: it expires with the others.
+//!
 //! Things of a kind that no service of the fabric creates exist as soon as they are cleared; their proposer
 //! discards them when they end.
 
@@ -30,9 +35,9 @@ mod found;
 
 pub use call::{
     Answer, Calibrate, Calibration, CalibrationPoint, Check, CheckAll, CheckAllReply, CreationList,
-    CreationReply, CreationShow, Creations, Decide, Explain, Explained, FeatureShare, OnBehalf, Pair,
-    Propose, ProposeReply, Reindex, ReindexReply, Side, SnapshotState, Stats, Text, Tune, TuningReply,
-    Verdict,
+    CreationReply, CreationShow, Creations, Decide, Explain, Explained, FeatureShare, OnBehalf, Pair, Part,
+    PartReply, Propose, ProposeReply, Reindex, ReindexReply, Side, SnapshotState, Stats, Text, Tune,
+    TuningReply, Verdict,
 };
 pub use found::{Candidate, Checked, Level, Reason, Second};
 
@@ -58,6 +63,8 @@ pub const MAX_CANDIDATES: usize = 48;
 pub const DEFAULT_CANDIDATES: usize = 10;
 /// Most texts that are checked at once, and against each other.
 pub const MAX_TEXTS: usize = 200;
+/// Most parts of one creation that are checked by themselves; a plan's further tasks count in its own text alone.
+pub const MAX_PARTS: usize = 200;
 /// Most pairs of texts that one answer names.
 pub const MAX_PAIRS: usize = 500;
 
@@ -83,6 +90,9 @@ pub struct Creation {
     /// Names of artifacts that it makes or changes; the first ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<String>,
+    /// What it is a part of: of a task, its plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<CreationId>,
     /// blake3 over all that was said, also of what is not kept: another digest is an edit.
     pub content: Digest,
     /// Who wants it.

@@ -5,7 +5,7 @@ use selvedge_contracts::{
     call,
     fault::{Code, Detail, Fault},
     id::{CreationId, KindName},
-    payload::overlap::{Candidate, Clearance, OnBehalf, Propose, ProposeReply, Verdict},
+    payload::overlap::{Candidate, Clearance, OnBehalf, Part, PartReply, Propose, ProposeReply, Verdict},
 };
 use serde::Deserialize;
 
@@ -38,12 +38,16 @@ pub struct Wanted {
     pub paths: Vec<String>,
     /// Names of artifacts that it makes or changes.
     pub artifacts: Vec<String>,
+    /// Parts of it that are looked at by themselves: of a plan, its tasks.
+    pub parts: Vec<Part>,
 }
 
 /// Place in a fault's details of the creation that is asked about.
 const AT_CREATION: &str = "/overlap/creation";
 /// Place of each candidate.
 const AT_CANDIDATE: &str = "/overlap/candidates";
+/// Place of each part that is asked about, or over: its name and its creation follow.
+const AT_PART: &str = "/overlap/parts/";
 
 /// Asks as a service, for the caller of `call`; answers with what the thing's own fact carries. Whoever asks
 /// twice for the same thing is answered as it stands.
@@ -84,6 +88,21 @@ pub fn asked_about(fault: &Fault) -> Option<CreationId> {
     CreationId::new(&detail.message).ok()
 }
 
+/// Whether the whole that a refusal is about looks like something itself, and not only parts of it.
+pub fn is_asked_about_itself(fault: &Fault) -> bool {
+    fault.details.iter().any(|detail| detail.at.starts_with(AT_CANDIDATE))
+}
+
+/// The parts that a refusal says are to be decided about, each with its name. Whoever decides about the whole decides
+/// about all of them.
+pub fn parts_asked_about(fault: &Fault) -> Vec<(String, CreationId)> {
+    let part = |detail: &Detail| {
+        let name = detail.at.strip_prefix(AT_PART)?.strip_suffix("/creation")?;
+        Some((name.to_owned(), CreationId::new(&detail.message).ok()?))
+    };
+    fault.details.iter().filter_map(part).collect()
+}
+
 fn propose(what: KindName, wanted: Wanted, on_behalf: OnBehalf) -> Propose {
     use selvedge_contracts::payload::overlap::{
         KEPT_DESCRIPTION_BYTES, KEPT_NAME_BYTES, KEPT_NAMES, KEPT_TITLE_BYTES,
@@ -99,6 +118,7 @@ fn propose(what: KindName, wanted: Wanted, on_behalf: OnBehalf) -> Propose {
         description: cut(&wanted.description, KEPT_DESCRIPTION_BYTES).to_owned(),
         paths: names(wanted.paths),
         artifacts: names(wanted.artifacts),
+        parts: wanted.parts,
         on_behalf: Some(on_behalf),
     }
 }
@@ -122,9 +142,21 @@ fn unanswered(fault: Fault) -> Fault {
 
 /// Why the thing may not be created, if it may not.
 fn refusal(what: &KindName, reply: &ProposeReply) -> Option<Fault> {
+    let asked = || reply.parts.iter().filter(|part| part.verdict == Verdict::Asked);
+    let is_of_parts = reply.verdict == Verdict::Clear && asked().next().is_some();
     let best = reply.checked.candidates.first();
+    let best = if is_of_parts { asked().find_map(|part| part.candidates.first()) } else { best };
     let like = best.map_or_else(String::new, |best| format!(" ({})", in_words(best)));
     let message = match &reply.verdict {
+        Verdict::Clear if is_of_parts => format!(
+            "{} of the tasks of this {what} look like something that is there{like}: say by overlap.decide whether to proceed, to merge or to discard each, or to proceed with the {what} as a whole, then ask again",
+            asked().count()
+        ),
+        Verdict::Clear if reply.parts.iter().any(|part| part.verdict != Verdict::Clear) => {
+            return Some(Fault::unavailable(
+                "nothing was created: what came before its tasks is still being looked at; ask again",
+            ));
+        }
         Verdict::Clear => return None,
         Verdict::Pending => {
             return Some(Fault::unavailable(
@@ -150,16 +182,40 @@ fn refusal(what: &KindName, reply: &ProposeReply) -> Option<Fault> {
     };
     let mut details = Vec::new();
     let mut add = |at: &str, message: String| details.push(Detail { at: at.to_owned(), message });
-    if reply.verdict == Verdict::Asked {
+    if reply.verdict == Verdict::Asked || is_of_parts {
         add(AT_CREATION, reply.creation.to_string());
     }
     if let Verdict::Merged { root, .. } = &reply.verdict {
         add("/overlap/merged_into", root.to_string());
     }
-    for (index, candidate) in reply.checked.candidates.iter().enumerate() {
+    let candidates = if is_of_parts { &[][..] } else { &reply.checked.candidates };
+    for (index, candidate) in candidates.iter().enumerate() {
         add(&format!("{AT_CANDIDATE}/{index}"), in_words(candidate));
     }
+    reply.parts.iter().for_each(|part| tell(part, &reply.creation, &mut add));
     Some(Fault { code: Code::Conflict, message, details })
+}
+
+/// What is to be said of a part: what it looks like where it is asked about, and what became of it where it is over.
+fn tell(part: &PartReply, whole: &CreationId, add: &mut impl FnMut(&str, String)) {
+    let PartReply { name, creation, verdict, candidates } = part;
+    let at = format!("{AT_PART}{name}");
+    match verdict {
+        Verdict::Asked => {
+            add(&format!("{at}/creation"), creation.to_string());
+            for (index, candidate) in candidates.iter().enumerate() {
+                let is_twin = candidate.part_of.as_ref() == Some(whole);
+                let within = if is_twin { "in this very plan: " } else { "" };
+                add(&format!("{at}/candidates/{index}"), format!("{within}{}", in_words(candidate)));
+            }
+        }
+        Verdict::Merged { root, .. } => add(&format!("{at}/merged_into"), root.to_string()),
+        Verdict::Discarded { reason } => {
+            let reason = reason.as_deref().unwrap_or("it was decided against");
+            add(&format!("{at}/discarded"), reason.to_owned());
+        }
+        Verdict::Clear | Verdict::Pending | Verdict::Taken => {}
+    }
 }
 
 fn in_words(candidate: &Candidate) -> String {
@@ -189,6 +245,7 @@ mod tests {
             mission: Mission::new("demo").unwrap(),
             what: KindName::task(),
             id: "t1".into(),
+            part_of: None,
             title: "Fix the login".into(),
             state: CreationState::Existing,
             proposer: Caller::new("bob-1a2b3c4d").unwrap(),
@@ -201,7 +258,7 @@ mod tests {
         };
         let basis = Basis { up_to_sequence: 7, index_hash: digest.clone(), model_hash: digest };
         let checked = Checked { basis, weak_meaning: false, candidates: vec![candidate], second: None };
-        ProposeReply { creation: creation(1), verdict, place: 8, checked, revision: 9 }
+        ProposeReply { creation: creation(1), verdict, place: 8, checked, parts: Vec::new(), revision: 9 }
     }
 
     fn refused(verdict: Verdict) -> Fault {
@@ -234,6 +291,46 @@ mod tests {
     }
 
     #[test]
+    fn of_parts_is_told_which_are_asked_about_and_whoever_decides_of_the_whole_decides_of_them() {
+        let part = |name: &str, number, verdict| PartReply {
+            name: name.to_owned(),
+            creation: creation(number),
+            verdict,
+            candidates: reply(Verdict::Clear).checked.candidates,
+        };
+        let twin = |mut part: PartReply| {
+            part.candidates[0].part_of = Some(creation(1));
+            part
+        };
+        let parts = vec![
+            part("form", 11, Verdict::Asked),
+            part("docs", 12, Verdict::Clear),
+            twin(part("again", 13, Verdict::Asked)),
+        ];
+        let asked = refusal(&KindName::plan(), &ProposeReply { parts, ..reply(Verdict::Clear) }).unwrap();
+        assert_eq!((asked.code, asked_about(&asked)), (Code::Conflict, Some(creation(1))));
+        let expected = [("form".to_owned(), creation(11)), ("again".to_owned(), creation(13))];
+        assert_eq!((parts_asked_about(&asked), is_asked_about_itself(&asked)), (expected.into(), false));
+        assert!(is_asked_about_itself(&refused(Verdict::Asked)));
+        let told = |at: &str| asked.details.iter().find(|detail| detail.at == at).unwrap().message.clone();
+        assert!(told("/overlap/parts/form/candidates/0").starts_with("strong 910"), "{asked:?}");
+        assert!(
+            told("/overlap/parts/again/candidates/0").starts_with("in this very plan: strong"),
+            "{asked:?}"
+        );
+        let late = ProposeReply { parts: vec![part("form", 11, Verdict::Pending)], ..reply(Verdict::Clear) };
+        assert!(refusal(&KindName::plan(), &late).unwrap().is_retryable());
+        let merged = Verdict::Merged { into: creation(2), root: creation(3) };
+        let over = ProposeReply {
+            parts: vec![part("form", 11, merged)],
+            ..reply(Verdict::Discarded { reason: Some("leave it out".to_owned()) })
+        };
+        let over = refusal(&KindName::plan(), &over).unwrap();
+        assert!(over.details.iter().any(|detail| detail.at == "/overlap/parts/form/merged_into"), "{over:?}");
+        assert_eq!(asked_about(&over), None);
+    }
+
+    #[test]
     fn texts_are_cut_where_nobody_looks_any_more() {
         let wanted = Wanted {
             id: "x".into(),
@@ -241,6 +338,7 @@ mod tests {
             description: "d".repeat(5_000),
             paths: vec!["p".repeat(2_000); 50],
             artifacts: vec![String::new()],
+            parts: Vec::new(),
         };
         let behalf = OnBehalf {
             agent: AgentId::new("ada-1a2b3c4d").unwrap(),

@@ -177,6 +177,17 @@ impl Corpus {
         if sequence <= self.sequence {
             return Err(ApplyError::Old { sequence, applied: self.sequence });
         }
+        self.apply_also(sequence, change, ready, upkeep)
+    }
+
+    /// The same for one more change of the last sequence, or of a later one.
+    pub(crate) fn apply_also(
+        &mut self,
+        sequence: u64,
+        change: &Change,
+        ready: Option<Ready>,
+        upkeep: Option<Upkeep>,
+    ) -> Result<(), ApplyError> {
         self.refuse(change)?;
         match (change, ready) {
             (Change::Insert(item), Some(ready)) => self.insert(sequence, item.state, &item.scope, ready),

@@ -132,6 +132,18 @@ impl Index {
         corpus.apply(sequence, change, ready, upkeep)
     }
 
+    /// The same for one more change that happened at the last sequence that was applied, or behind it.
+    pub(crate) fn apply_also(
+        &self,
+        sequence: u64,
+        change: &Change,
+        prepared: Prepared,
+    ) -> Result<(), ApplyError> {
+        let mut corpus = self.corpus.write().unwrap_or_else(PoisonError::into_inner);
+        let upkeep = corpus.prepare(change);
+        corpus.apply_also(sequence, change, prepared.ready, upkeep)
+    }
+
     /// How many changes can be made for certain without an upkeep.
     pub(crate) fn before_upkeep(&self) -> usize {
         self.read(Corpus::before_upkeep)

@@ -13,7 +13,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     client::{Client, Options as Asked},
-    creation::{Asking, asked_about},
+    creation::{Asking, asked_about, parts_asked_about},
 };
 use selvedge_tests::{
     Options,
@@ -44,7 +44,7 @@ fn like(name: &str) -> PlanSpec {
 
 /// The refusal of what looks like something else, and the creation that it asks about.
 fn asked(outcome: Result<PlanReply, Fault>) -> (Fault, CreationId) {
-    let fault = refused(outcome, Code::Conflict, "looks like something that is there");
+    let fault = refused(outcome, Code::Conflict, "like something that is there");
     let creation = asked_about(&fault).unwrap_or_else(|| panic!("it names no creation: {fault:?}"));
     (fault, creation)
 }
@@ -190,4 +190,59 @@ async fn a_plan_in_the_place_of_a_task_is_not_asked_about_and_is_there_for_other
         if told { Ok(()) } else { Err(fault) }
     })
     .await;
+}
+
+/// A plan whose tasks have these titles, called after their place.
+fn of(title: &str, tasks: &[&str]) -> PlanSpec {
+    let check = json!({ "kind": "pointer", "at": "/ok" });
+    let task =
+        |(n, title): (usize, &&str)| json!({ "id": format!("t{n}"), "title": title, "checks": [check] });
+    let tasks: Vec<_> = tasks.iter().enumerate().map(task).collect();
+    serde_json::from_value(json!({ "title": title, "tasks": tasks })).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_task_that_stands_in_another_plan_is_asked_about_by_its_name() {
+    let scene = scene(1).await;
+    let _overlap = replica(&scene.fabric.bus, "o1").await;
+    let pia = scene.pia.client();
+    let first = of("Renew the shop", &["Fix the form of the login page", "Paint the boathouse green"]);
+    let first = submit_plan(pia, &first).await.unwrap();
+    let wanted =
+        of("Print the almanac of the harbour", &["Draw the tides", "Fix the form of the login page"]);
+    let (fault, whole) = asked(submit_plan(pia, &wanted).await);
+    let parts = parts_asked_about(&fault);
+    let [(name, task)] = &parts[..] else { panic!("{fault:?}") };
+    assert_eq!(name, "t1");
+    let told = fault.details.iter().any(|detail| {
+        detail.at == "/overlap/parts/t1/candidates/0"
+            && detail.message.contains(&format!("{}/t0", first.plan.id))
+    });
+    assert!(told, "{fault:?}");
+    assert_eq!(scene.count("plan.*.submitted").await, 1);
+    decide(pia, task, Answer::Proceed).await.unwrap();
+    let second = submit_plan(pia, &wanted).await.unwrap();
+    assert_eq!(creation(&second), whole);
+    comes_to(pia, task, CreationState::Existing).await;
+    cancel(pia, &second).await;
+    comes_to(pia, task, CreationState::Removed).await;
+    cancel(pia, &first).await;
+    let gone = of("Something else", &["Fix the form of the login page"]);
+    until("the task to be forgotten with its plans", async || submit_plan(pia, &gone).await.map(drop)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tasks_of_a_plan_that_nobody_proposed_are_there_for_others() {
+    let before = Scene::start_asking(Options::LAZY, 1, Asking::Off).await;
+    let pia = before.pia.client();
+    let first = submit_plan(pia, &of("Renew the shop", &["Fix the form of the login page"])).await.unwrap();
+    let _overlap = replica(&before.fabric.bus, "o1").await;
+    let check = selvedge_contracts::payload::overlap::Check {
+        title: "fix form of login page".to_owned(),
+        what: Some(selvedge_contracts::id::KindName::task()),
+        ..Default::default()
+    };
+    let found = pia.call::<call::OverlapCheck>(&check).await.unwrap().reply.candidates;
+    assert_eq!(found[0].id, format!("{}/t0", first.plan.id));
+    assert!(found[0].part_of.is_some() && found[0].state == CreationState::Existing, "{found:?}");
 }

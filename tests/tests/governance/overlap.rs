@@ -5,7 +5,7 @@ use selvedge_contracts::{
     fault::{Code, Fault},
     id::CreationId,
     payload::{
-        intent::{IntentCancel, IntentReply, IntentState, Propose},
+        intent::{IntentCancel, IntentReply, IntentState, Propose, SagaPropose, SagaReply, SagaStepWanted},
         overlap::{Answer, CreationState},
     },
     role::Role,
@@ -131,4 +131,43 @@ async fn without_an_answer_nothing_is_there_and_the_same_goes_on_once_there_is_o
     let effect = selvedge_contracts::payload::intent::MemoryEffect { revision: 7, ..record };
     let again = wanting(selvedge_contracts::payload::intent::Effect::Memory(effect));
     propose_shortly(ada, &again).await.unwrap();
+}
+
+fn saga(steps: &[(&str, &str)]) -> SagaPropose {
+    let step = |(title, key): &(&str, &str)| SagaStepWanted {
+        title: (*title).to_owned(),
+        effect: memory(key, json!("to where the user came from")),
+        undo: None,
+        inputs: Vec::new(),
+        preconditions: Vec::new(),
+        tokens: Vec::new(),
+    };
+    let steps = steps.iter().map(step).collect();
+    SagaPropose { title: "After a logout".to_owned(), occurrence: None, steps, expires_after_ms: None }
+}
+
+async fn propose_saga(client: &Client, wanted: &SagaPropose) -> Result<SagaReply, Fault> {
+    client.call::<call::SagaPropose>(wanted).await.map(|answered| answered.reply)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_a_saga_that_looks_like_an_intent_is_asked_about_and_nothing_is_there_before() {
+    let scene = scene().await;
+    let overlap = replica(&scene.fabric.bus, "o1").await;
+    let ada = scene.ada.client();
+    let first = propose(ada, &like("login/redirect")).await.unwrap().intent;
+    let wanted = saga(&[("Print the almanac of the tides", "almanac/tides"), (TITLE, "auth/after-logout")]);
+    let fault = propose_saga(ada, &wanted).await.unwrap_err();
+    assert!(fault.code == Code::Conflict && fault.message.starts_with("step 1: "), "{fault:?}");
+    assert!(fault.details.iter().any(|detail| detail.message.contains(first.id.as_str())), "{fault:?}");
+    assert_eq!(scene.count("proposed").await, 1, "nothing of the saga is there");
+    let creation = asked_about(&fault).unwrap();
+    decide(ada, &creation, Answer::Proceed).await.unwrap();
+    let saga = propose_saga(ada, &wanted).await.unwrap();
+    let checked: Vec<_> = saga.steps.iter().map(|step| step.checked.clone().unwrap().creation).collect();
+    assert_eq!((checked.len(), &checked[1]), (2, &creation));
+    assert_eq!(propose_saga(ada, &wanted).await.unwrap().saga.id, saga.saga.id, "the same again is the same");
+    overlap.drain().await;
+    let again = propose_saga(ada, &wanted).await.unwrap();
+    assert_eq!(again.saga.id, saga.saga.id, "of what is there, nobody is asked");
 }

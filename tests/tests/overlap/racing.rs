@@ -88,7 +88,7 @@ const ORDER: usize = 11;
 pub(crate) const TOPICS: usize = ORDER * ORDER;
 
 /// A topic that looks like no other one's.
-fn topic(seed: u64) -> String {
+pub(crate) fn topic(seed: u64) -> String {
     let (slope, start) = (seed as usize / ORDER % ORDER, seed as usize % ORDER);
     let word = |at: usize| WORDS[at * ORDER + (slope * at + start) % ORDER];
     (0..TOPIC).map(word).collect::<Vec<_>>().join(" ")

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use selvedge_contracts::payload::overlap::Verdict;
 use selvedge_tests::{
     overlap::{note, propose, replica, replica_with, stats},
+    python::{BUCKET, S3},
     wait::until,
 };
 
@@ -73,6 +74,39 @@ async fn a_replica_starts_from_a_snapshot_and_the_facts_behind_it() {
     assert!(started_from.sequence >= written.sequence, "{started_from:?} {written:?}");
     assert_eq!((stats_again.basis, check(&ada, "paint the boathouse").await), before);
     assert_eq!(stats_again.items, 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn snapshots_lie_in_s3_as_well_and_only_the_newest_stay() {
+    let s3 = S3::start().await;
+    let at_s3 = |config| selvedge_overlap::service::Config {
+        snapshot_facts: 3,
+        snapshots: format!("s3://{BUCKET}/fabric/overlap"),
+        options: s3.options(),
+        ..config
+    };
+    let mut scene = Scene::start_with(1, at_s3).await;
+    let ada = scene.ada.client().clone();
+    let mut last = 0;
+    for round in 0..4 {
+        for at in 0..3 {
+            let title = format!("Write down lesson {at} of winter {round} about herons");
+            propose(&ada, &note(&format!("n{round}-{at}"), &title)).await.unwrap();
+        }
+        last = until("the next snapshot", async || {
+            let kept = stats(&ada).await.unwrap().snapshot.map_or(0, |kept| kept.sequence);
+            if kept > last { Ok(kept) } else { Err(kept) }
+        })
+        .await;
+    }
+    let before = (stats(&ada).await.unwrap().basis, check(&ada, "lesson 2 of winter 3 about herons").await);
+    scene.replicas.pop().unwrap().drain().await;
+    let bus = &scene.fabric.bus;
+    scene.replicas.push(replica_with(bus, &bus.url(), "again", at_s3).await);
+    let again = stats(&ada).await.unwrap();
+    assert_eq!(again.snapshot.map(|kept| kept.sequence), Some(last), "it started from the newest");
+    assert_eq!((again.basis, check(&ada, "lesson 2 of winter 3 about herons").await), before);
+    assert_eq!(s3.keys("fabric/overlap/main/").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,10 +203,67 @@ async fn what_is_told_of_every_step_is_told() {
         let steps = selvedge_kit::steps::Steps::new(move |step| {
             told.lock().unwrap().insert(step);
         });
-        selvedge_overlap::service::Config { steps, ..config }
+        selvedge_overlap::service::Config { steps, snapshot_facts: 1, ..config }
     })
     .await;
     scene.task("ada-00000001", "t1", "Sweep the yard").await;
+    until("a snapshot", async || stats(scene.ada.client()).await.unwrap().snapshot.ok_or("none")).await;
+    scene.task("ada-00000001", "t2", "Wind the clock").await;
     let expected: BTreeSet<_> = selvedge_overlap::service::STEPS.iter().copied().collect();
-    assert_eq!(*seen.lock().unwrap(), expected);
+    until("every step to be told", async || {
+        let seen = seen.lock().unwrap().clone();
+        if seen == expected { Ok(()) } else { Err(seen) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proposals_and_checks_go_on_while_a_snapshot_is_written() {
+    let held = std::sync::Arc::new(std::sync::Mutex::new(()));
+    let reached = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut scene = Scene::start_with(0, |config| config).await;
+    let (gate, told, bus) =
+        (std::sync::Arc::clone(&held), std::sync::Arc::clone(&reached), &scene.fabric.bus);
+    let replica_of = replica_with(bus, &bus.url(), "o1", |config| {
+        let steps = selvedge_overlap::service::Steps::new(move |step| {
+            if step == "snapshot" {
+                told.store(true, std::sync::atomic::Ordering::SeqCst);
+                drop(gate.lock());
+            }
+        });
+        selvedge_overlap::service::Config { steps, snapshot_facts: 3, ..config }
+    })
+    .await;
+    let ada = scene.ada.client().clone();
+    let take = async |name: &str| {
+        propose(&ada, &note(name, &format!("Catalogue the {name} of the loft"))).await.unwrap()
+    };
+    for name in ["anvils", "bellows", "cellos", "dories"] {
+        take(name).await;
+    }
+    let first = until("a snapshot", async || stats(&ada).await.unwrap().snapshot.ok_or("none")).await;
+    let writing = held.lock().unwrap();
+    for name in ["easels", "flutes", "gongs", "herons"] {
+        take(name).await;
+    }
+    until("the next one to be written", async || {
+        if reached.load(std::sync::atomic::Ordering::SeqCst) { Ok(()) } else { Err("not yet") }
+    })
+    .await;
+    // It is held up as long as this test likes: what is taken in now is checked, found, and no part of it.
+    let late = take("ladders").await;
+    assert_eq!(late.verdict, Verdict::Clear, "{late:#?}");
+    assert_eq!(check(&ada, "catalogue of ladders in the loft").await.candidates[0].id, "ladders");
+    assert_eq!(stats(&ada).await.unwrap().snapshot, Some(first.clone()));
+    drop(writing);
+    let next = until("the next snapshot", async || {
+        stats(&ada).await.unwrap().snapshot.filter(|next| next.sequence > first.sequence).ok_or("none")
+    })
+    .await;
+    assert!(next.sequence < late.revision, "{next:?} {late:?}");
+    let before = (stats(&ada).await.unwrap().basis, check(&ada, "Catalogue the gongs of the loft").await);
+    replica_of.drain().await;
+    scene.replicas.push(replica(&scene.fabric.bus, "again").await);
+    let after = (stats(&ada).await.unwrap().basis, check(&ada, "Catalogue the gongs of the loft").await);
+    assert_eq!(after, before, "what is made beside is the same");
 }

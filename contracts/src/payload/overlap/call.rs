@@ -155,9 +155,24 @@ pub struct Propose {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1_000), inner(length(min = 1, max = 1_024)))]
     pub artifacts: Vec<String>,
+    /// Parts of it that are creations of their own: of a plan, its tasks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub parts: Vec<Part>,
     /// Who wants it, where a service asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_behalf: Option<OnBehalf>,
+}
+
+/// A part of what is created, and checked by itself: a task of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// What it is called within the whole.
+    #[schemars(length(min = 1, max = 100))]
+    pub name: String,
+    /// What it says.
+    pub text: Text,
 }
 
 /// Reply of `overlap.propose`.
@@ -171,8 +186,24 @@ pub struct ProposeReply {
     pub place: u64,
     /// What was found; with `pending`, up to where it was checked so far.
     pub checked: Checked,
+    /// What was found for each part, in their order. The thing may be created once all of it may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartReply>,
     /// Ledger revision of the creation's last fact.
     pub revision: u64,
+}
+
+/// What was found for a part of what is to be created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartReply {
+    /// What it is called within the whole.
+    pub name: String,
+    /// Its creation.
+    pub creation: CreationId,
+    /// Whether it may be created.
+    pub verdict: Verdict,
+    /// The best of what was found; `overlap.show` has all of what is asked about.
+    pub candidates: Vec<Candidate>,
 }
 
 impl ProposeReply {

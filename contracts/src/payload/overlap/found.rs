@@ -45,6 +45,9 @@ pub struct Candidate {
     pub what: KindName,
     /// What the thing is called among those of its kind.
     pub id: String,
+    /// What it is a part of: of a task, its plan. The same as that of what was checked: both stand in one plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<CreationId>,
     /// In a line.
     pub title: String,
     /// Where it stands.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{PlanSpec, TaskSpec};
 use crate::payload::{
     claim::Claim,
-    overlap::{KEPT_DESCRIPTION_BYTES, KEPT_NAMES, Text},
+    overlap::{KEPT_DESCRIPTION_BYTES, KEPT_NAMES, KEPT_TITLE_BYTES, MAX_PARTS, Part, Text},
 };
 
 /// Most bytes of a plan's own description that count, so that there is room for its tasks.
@@ -26,6 +26,24 @@ impl PlanSpec {
             title: self.title.clone(),
             description: lines(own.chain(titles).chain(descriptions)),
             paths: paths(&self.tasks),
+            artifacts: Vec::new(),
+        }
+    }
+
+    /// Its first [`MAX_PARTS`] tasks, each for itself, as far as overlap looks: title, the front of its description,
+    /// and the first [`KEPT_NAMES`] paths that it reserves.
+    pub fn parts(&self) -> Vec<Part> {
+        let part = |task: &TaskSpec| Part { name: task.id.to_string(), text: task.text() };
+        self.tasks.iter().take(MAX_PARTS).map(part).collect()
+    }
+}
+
+impl TaskSpec {
+    fn text(&self) -> Text {
+        Text {
+            title: front(&self.title, KEPT_TITLE_BYTES).to_owned(),
+            description: front(&self.description, KEPT_DESCRIPTION_BYTES).to_owned(),
+            paths: paths(std::slice::from_ref(self)),
             artifacts: Vec::new(),
         }
     }
@@ -101,5 +119,23 @@ mod tests {
         let tasks = json!([{ "id": "a", "title": "\n ", "reserve": [{ "space": "s", "claims": reserve }] }]);
         let found = text(json!({ "title": "t", "tasks": tasks }));
         assert_eq!((found.description.as_str(), found.paths.len()), ("", KEPT_NAMES));
+    }
+
+    #[test]
+    fn each_task_is_also_a_text_of_its_own_and_there_are_only_so_many() {
+        let task = |n: usize| {
+            json!({ "id": format!("t{n}"), "title": format!("task {n}"),
+            "description": "ä".repeat(1_500), "reserve": [{ "space": "s", "claims": [{ "path": format!("p{n}") }] }] })
+        };
+        let tasks: Vec<_> = (0..MAX_PARTS + 1).map(task).collect();
+        let plan: PlanSpec = serde_json::from_value(json!({ "title": "t", "tasks": tasks })).unwrap();
+        let parts = plan.parts();
+        assert_eq!(parts.len(), MAX_PARTS);
+        let Part { name, text } = &parts[7];
+        assert_eq!(
+            (name.as_str(), text.title.as_str(), text.paths.as_slice()),
+            ("t7", "task 7", &["p7".to_owned()][..])
+        );
+        assert_eq!(text.description.len(), KEPT_DESCRIPTION_BYTES);
     }
 }

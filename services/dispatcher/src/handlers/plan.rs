@@ -64,14 +64,15 @@ async fn submit(state: Arc<Dispatcher>, call: Arc<Call>, request: PlanSubmit) ->
     Ok(state.reply(&recorded))
 }
 
-/// Asks what looks like a plan, unless it is there already or nobody is to be asked.
+/// Asks what looks like a plan or one of its tasks, all at once, unless it is there already or nobody is to be asked.
 async fn cleared(state: &Dispatcher, call: &Call, wanted: &Plan) -> Answer<Option<Clearance>> {
     let is_there = || state.views.plans.get(call.mission(), &(&wanted.id).into()).is_some();
     if state.overlap == Asking::Off || is_there() {
         return Ok(None);
     }
     let Text { title, description, paths, artifacts } = wanted.spec.text();
-    let texts = Wanted { id: wanted.id.to_string(), title, description, paths, artifacts };
+    let parts = wanted.spec.parts();
+    let texts = Wanted { id: wanted.id.to_string(), title, description, paths, artifacts, parts };
     match clear(&state.client, call, KindName::plan(), texts).await {
         Ok(clearance) => Ok(Some(clearance)),
         Err(fault) => {

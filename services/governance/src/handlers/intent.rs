@@ -72,7 +72,7 @@ async fn put(state: &Arc<Governance>, call: &Call, wanted: &Wanted) -> Answer<In
 
 /// Asks what looks like an intent that would begin with this proposal; nothing where none would, or none has to
 /// be asked about.
-async fn cleared(state: &Governance, call: &Call, wanted: &Wanted) -> Answer<Option<Clearance>> {
+pub(super) async fn cleared(state: &Governance, call: &Call, wanted: &Wanted) -> Answer<Option<Clearance>> {
     if state.overlap == Asking::Off {
         return Ok(None);
     }

@@ -17,7 +17,7 @@ use selvedge_contracts::{
 use selvedge_kit::service::{Answer, Call, Draft, Recorded, Route, Routes};
 
 use super::{
-    intent::known,
+    intent::{cleared, known},
     proposal::{Asked, Proposer, refuse, resolved, wanted},
 };
 use crate::{
@@ -38,24 +38,42 @@ pub(super) fn routes() -> Routes<Governance> {
 }
 
 async fn propose(state: Arc<Governance>, call: Arc<Call>, request: SagaPropose) -> Answer<SagaReply> {
-    put(&state, &call, &Proposer::caller(&call)?, request).await
+    put(&state, &call, &Proposer::caller(&call)?, Looks::First, request).await
 }
 
 /// The several things that a task changes outside, in the name of whoever did it.
 async fn propose_for(state: Arc<Governance>, call: Arc<Call>, request: SagaProposeFor) -> Answer<SagaReply> {
     let SagaProposeFor { propose, on_behalf, accepted } = request;
-    put(&state, &call, &Proposer::behalf(on_behalf, accepted)?, propose).await
+    put(&state, &call, &Proposer::behalf(on_behalf, accepted)?, Looks::Not, propose).await
+}
+
+/// Whether it is held first against what is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Looks {
+    First,
+    /// The task was, when it was planned.
+    Not,
 }
 
 async fn put(
     state: &Arc<Governance>,
     call: &Call,
     proposer: &Proposer,
+    looks: Looks,
     request: SagaPropose,
 ) -> Answer<SagaReply> {
     refuse(wrong(&request))?;
-    let (saga, steps) = wanted_saga(state, call, proposer, request).await?;
+    let (saga, mut steps) = wanted_saga(state, call, proposer, request).await?;
     let of = saga_entity(call.mission(), &saga.id);
+    let is_new = state.sagas.get(call.mission(), &(&saga.id).into()).is_none();
+    if is_new
+        && looks == Looks::First
+        && let Err(fault) = clear_all(state, call, &mut steps).await
+    {
+        // Another replica may have recorded this very saga a moment ago: then it is that one.
+        call.writer.refresh(&of).await?;
+        known_saga(state, call, &saga.id).map_err(|_| fault)?;
+    }
     call.writer.record_all(&of, || drafts(state, &of, &saga, &steps)).await?;
     call.writer.refresh(&of).await?;
     let proposed = known_saga(state, call, &saga.id)?;
@@ -66,6 +84,16 @@ async fn put(
     }
     verify(state, call, &proposed.state).await?;
     answer(state, call, proposed)
+}
+
+/// Asks what looks like each step, one after the other, before any is there.
+async fn clear_all(state: &Governance, call: &Call, steps: &mut [Wanted]) -> Answer<()> {
+    for (index, step) in steps.iter_mut().enumerate() {
+        let cleared = cleared(state, call, step).await;
+        step.intent.checked = cleared
+            .map_err(|fault| Fault { message: format!("step {index}: {}", fault.message), ..fault })?;
+    }
+    Ok(())
 }
 
 /// The facts of a saga: itself and its steps, all or none.

@@ -14,7 +14,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use crate::{
     ledger::RequestDigest,
     rule::{Change, Verdict},
-    view::View,
+    view::{Apply, View},
 };
 
 /// One fact of several that are recorded together, under its own entity's guard.
@@ -24,6 +24,8 @@ pub struct Draft {
     pub(super) payload: Vec<u8>,
     pub(super) expected: u64,
     pub(super) put: Box<dyn Fn(u64, Option<RequestDigest>) + Send + Sync>,
+    /// The view that it was decided from: it may be one that no feed keeps up.
+    pub(super) view: Arc<dyn Apply>,
 }
 
 impl Draft {
@@ -57,9 +59,10 @@ impl Draft {
             return Ok(None);
         };
         let (payload, state) = (payload_of(&change)?, Arc::new(change.state));
+        let kept = Arc::clone(view) as Arc<dyn Apply>;
         let (view, about) = (Arc::clone(view), entity.clone());
         let put = Box::new(move |revision, request| view.put(&about, revision, Arc::clone(&state), request));
-        Ok(Some(Self { entity, fact: change.fact, payload, expected, put }))
+        Ok(Some(Self { entity, fact: change.fact, payload, expected, put, view: kept }))
     }
 }
 

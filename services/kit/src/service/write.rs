@@ -177,6 +177,7 @@ impl Writer {
                         self.deadline.back_off(attempt).await;
                         for draft in &drafts {
                             self.refresh(&draft.entity).await?;
+                            self.renew(draft).await?;
                         }
                     }
                 },
@@ -193,6 +194,24 @@ impl Writer {
             }
         }
         Err(self.gave_up(first))
+    }
+
+    /// Takes what the ledger's leader knows of a draft's entity into the view that it was decided from, if no feed
+    /// has done so.
+    async fn renew(&self, draft: &Draft) -> Result<(), Fault> {
+        let mut known = draft.view.revision_of(&draft.entity);
+        if known > draft.expected {
+            return Ok(());
+        }
+        while let Some(fact) =
+            self.ledger.next(&draft.entity, known, self.deadline).await.map_err(unreadable)?
+        {
+            known = fact.revision;
+            if let Err(error) = draft.view.apply(&fact) {
+                warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload");
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the views hold all that the ledger's leader holds now: a rule may rest on more

@@ -17,6 +17,7 @@ use super::{
 use crate::{Change, Decision, State};
 
 mod chain;
+mod family;
 mod kept;
 
 pub(crate) use chain::Root;
@@ -46,7 +47,26 @@ pub(crate) struct Record {
     pub(crate) revision: u64,
     pub(crate) expires_at_ms: u64,
     /// What it was merged into.
-    pub(crate) into: Option<u128>,
+    pub(crate) into: Link,
+    /// What it is a part of.
+    pub(crate) part_of: Link,
+}
+
+/// Another creation, if there is one: most records have none, and there may be millions of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Link(Option<Box<u128>>);
+
+impl Link {
+    /// Its number.
+    pub(crate) fn get(&self) -> Option<u128> {
+        self.0.as_deref().copied()
+    }
+}
+
+impl From<Option<u128>> for Link {
+    fn from(number: Option<u128>) -> Self {
+        Self(number.map(Box::new))
+    }
 }
 
 /// What every creation is.
@@ -64,6 +84,7 @@ pub(crate) struct Book {
     open: BTreeSet<(u64, u128)>,
     pending: BTreeSet<(u64, u128)>,
     children: BTreeMap<u128, Vec<u128>>,
+    parts: BTreeMap<u128, Vec<u128>>,
 }
 
 /// An id as the index has it: of fixed width, so that ties are broken as ids sort.
@@ -138,7 +159,8 @@ impl Book {
             placed_at_ms,
             revision: sequence,
             expires_at_ms: after.expires_at_ms,
-            into,
+            into: into.into(),
+            part_of: after.part_of.as_ref().map(CreationId::number).into(),
         };
         self.put_in(number, record);
         let item = || item(after, state);
@@ -176,7 +198,7 @@ impl Book {
             Some(before) if before.state.is_alive() => Record { state, there: sequence, ..before },
             Some(before) => {
                 let (place, placed_at_ms) = (sequence, at_ms);
-                Record { state, there: sequence, place, placed_at_ms, into: None, ..before }
+                Record { state, there: sequence, place, placed_at_ms, into: Link::default(), ..before }
             }
             None => Record {
                 mission: self.names.number(&thing.mission),
@@ -190,7 +212,8 @@ impl Book {
                 placed_at_ms: thing.at_ms,
                 revision: 0,
                 expires_at_ms: 0,
-                into: None,
+                into: Link::default(),
+                part_of: thing.part_of.into(),
             },
         };
         self.put_in(number, record);
@@ -236,7 +259,7 @@ impl Book {
         }
         self.open.remove(&(record.expires_at_ms, number));
         self.pending.remove(&(record.placed_at_ms, number));
-        if let Some(children) = record.into.and_then(|into| self.children.get_mut(&into)) {
+        if let Some(children) = record.into.get().and_then(|into| self.children.get_mut(&into)) {
             children.retain(|child| *child != number);
         }
         Some(record)
@@ -247,11 +270,18 @@ impl Book {
         if record.state.is_open() {
             self.open.insert((record.expires_at_ms, number));
         }
-        if record.state == CreationState::Pending {
+        // A part's check is completed by whoever asks about its whole once more.
+        if record.state == CreationState::Pending && record.part_of.get().is_none() {
             self.pending.insert((record.placed_at_ms, number));
         }
-        if let Some(into) = record.into {
+        if let Some(into) = record.into.get() {
             self.children.entry(into).or_default().push(number);
+        }
+        if let Some(whole) = record.part_of.get() {
+            let parts = self.parts.entry(whole).or_default();
+            if !parts.contains(&number) {
+                parts.push(number);
+            }
         }
         self.records.insert(number, record);
     }

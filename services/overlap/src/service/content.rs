@@ -1,11 +1,13 @@
 //! What a creation says of its thing: what is kept of it, and what it is known by.
 
+use std::collections::BTreeSet;
+
 use selvedge_contracts::{
     fault::Fault,
-    id::{CreationId, Digest, Mission},
+    id::{CreationId, Digest, KindName, Mission},
     payload::overlap::{
-        Creation, CreationState, KEPT_DESCRIPTION_BYTES, KEPT_NAME_BYTES, KEPT_NAMES, KEPT_TITLE_BYTES,
-        Propose, Proposer,
+        Creation, CreationState, KEPT_DESCRIPTION_BYTES, KEPT_NAME_BYTES, KEPT_NAMES, KEPT_TITLE_BYTES, Part,
+        Propose, Proposer, Text,
     },
 };
 
@@ -85,7 +87,7 @@ pub(crate) fn wanted(
 ) -> Result<Creation, Fault> {
     says_something(&request.title, "/title")?;
     says_something(&request.id, "/id")?;
-    let Propose { what, id, title, description, paths, artifacts, on_behalf: _ } = request;
+    let Propose { what, id, title, description, paths, artifacts, parts: _, on_behalf: _ } = request;
     let kept = Kept::new(title, description, paths, artifacts);
     Ok(Creation {
         creation: CreationId::of(mission, what, id),
@@ -97,6 +99,7 @@ pub(crate) fn wanted(
         description: kept.description,
         paths: kept.paths,
         artifacts: kept.artifacts,
+        part_of: None,
         proposer,
         place: 0,
         state: CreationState::Pending,
@@ -105,6 +108,53 @@ pub(crate) fn wanted(
         proposed_at_ms: now_ms,
         expires_at_ms: now_ms.saturating_add(ttl_ms),
     })
+}
+
+/// How much longer a part may stay open than its whole, in milliseconds: so that it is the whole that expires, and
+/// each part with it.
+const PART_GRACE_MS: u64 = 60_000;
+
+/// The parts of what is asked for, each as a creation of its own: tasks, called by the whole's id and their name.
+///
+/// # Errors
+/// `invalid` if the whole has no parts, or one says nothing or is there twice.
+pub(crate) fn parts(whole: &Creation, parts: &[Part]) -> Result<Vec<Creation>, Fault> {
+    if !parts.is_empty() && whole.what != KindName::plan() {
+        let message = "leave it out: what has parts is a plan";
+        return Err(Fault::invalid(format!("{}s have no parts", whole.what)).at("/parts", message));
+    }
+    let mut names = BTreeSet::new();
+    parts
+        .iter()
+        .enumerate()
+        .map(|(at, part)| {
+            says_something(&part.text.title, &format!("/parts/{at}/text/title"))?;
+            if !names.insert(&part.name) {
+                return Err(Fault::invalid(format!("two parts are called {:?}", part.name))
+                    .at(format!("/parts/{at}/name"), "expected a name of its own"));
+            }
+            Ok(part_of(whole, part))
+        })
+        .collect()
+}
+
+fn part_of(whole: &Creation, part: &Part) -> Creation {
+    let Text { title, description, paths, artifacts } = &part.text;
+    let (what, id) = (KindName::task(), format!("{}/{}", whole.id, part.name));
+    let kept = Kept::new(title, description, paths, artifacts);
+    Creation {
+        creation: CreationId::of(&whole.mission, &what, &id),
+        what,
+        id,
+        content: digest(title, description, paths, artifacts),
+        title: kept.title,
+        description: kept.description,
+        paths: kept.paths,
+        artifacts: kept.artifacts,
+        part_of: Some(whole.creation.clone()),
+        expires_at_ms: whole.expires_at_ms.saturating_add(PART_GRACE_MS),
+        ..whole.clone()
+    }
 }
 
 #[cfg(test)]

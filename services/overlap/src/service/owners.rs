@@ -11,7 +11,7 @@ use selvedge_contracts::{
     payload::{
         artifact::Artifact,
         intent::{Effect, Intent},
-        overlap::Text,
+        overlap::{MAX_PARTS, Part, Text},
         plan::Plan,
     },
 };
@@ -29,6 +29,16 @@ pub(crate) enum Said {
     Ended(u128),
 }
 
+impl Said {
+    /// What has ended.
+    pub(crate) const fn ended(&self) -> Option<u128> {
+        match self {
+            Self::Ended(number) => Some(*number),
+            Self::There(_) => None,
+        }
+    }
+}
+
 /// A thing as its owner has it: what is needed if nobody proposed it here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Thing {
@@ -40,6 +50,8 @@ pub(crate) struct Thing {
     pub(crate) owner: Option<String>,
     pub(crate) at_ms: u64,
     pub(crate) kept: Kept,
+    /// What it is a part of.
+    pub(crate) part_of: Option<u128>,
 }
 
 /// Sorts of entities whose facts say something about creations.
@@ -63,19 +75,19 @@ fn is_one_of(fact: &FactRecord, kinds: &[FactKind]) -> bool {
     kinds.iter().any(|kind| kind.entity == fact.fact.entity.name && kind.name == fact.fact.kind)
 }
 
-/// What a fact of another service says; nothing if it says nothing about a creation.
+/// What a fact of another service says, of a whole before its parts; nothing if it says nothing about a creation.
 ///
 /// # Errors
 /// The payload is not what the fact's kind says.
-pub(crate) fn said(fact: &FactRecord) -> Result<Option<Said>, serde_json::Error> {
+pub(crate) fn said(fact: &FactRecord) -> Result<Vec<Said>, serde_json::Error> {
     match fact.fact.entity.name {
         EntityName::Intent | EntityName::Plan if !is_one_of(fact, &BEGINS) && !is_one_of(fact, &ENDS) => {
-            Ok(None)
+            Ok(Vec::new())
         }
-        EntityName::Intent => intent(fact).map(Some),
-        EntityName::Artifact => artifact(fact).map(Some),
-        EntityName::Plan => plan(fact).map(Some),
-        _ => Ok(None),
+        EntityName::Intent => intent(fact).map(|said| vec![said]),
+        EntityName::Artifact => artifact(fact).map(|said| vec![said]),
+        EntityName::Plan => plan(fact),
+        _ => Ok(Vec::new()),
     }
 }
 
@@ -108,28 +120,40 @@ fn intent(fact: &FactRecord) -> Result<Said, serde_json::Error> {
         owner: Some(intent.owner.to_string()),
         at_ms: intent.proposed_at_ms,
         kept: Kept::new(&intent.title, "", &paths, &[]),
+        part_of: None,
     })))
 }
 
-/// A plan stands for all its tasks.
-fn plan(fact: &FactRecord) -> Result<Said, serde_json::Error> {
+/// A plan, and its tasks as far as they are looked at: they come and go with it.
+fn plan(fact: &FactRecord) -> Result<Vec<Said>, serde_json::Error> {
     let plan: Plan = after(fact)?;
-    let what = KindName::plan();
-    let number = CreationId::of(&plan.mission, &what, plan.id.as_str()).number();
+    let whole = CreationId::of(&plan.mission, &KindName::plan(), plan.id.as_str()).number();
+    let of_task = |name: &str| format!("{}/{name}", plan.id);
+    let number = |id: &str| CreationId::of(&plan.mission, &KindName::task(), id).number();
     if is_one_of(fact, &ENDS) {
-        return Ok(Said::Ended(number));
+        let tasks = plan.spec.tasks.iter().take(MAX_PARTS);
+        let tasks = tasks.map(|task| Said::Ended(number(&of_task(task.id.as_str()))));
+        return Ok(std::iter::once(Said::Ended(whole)).chain(tasks).collect());
     }
-    let Text { title, description, paths, artifacts } = plan.spec.text();
-    Ok(Said::There(Box::new(Thing {
-        number,
-        mission: plan.mission.to_string(),
-        what,
-        id: plan.id.to_string(),
-        agent: plan.planner.to_string(),
-        owner: Some(plan.owner.to_string()),
-        at_ms: plan.submitted_at_ms,
-        kept: Kept::new(&title, &description, &paths, &artifacts),
-    })))
+    let thing = |number, what, id, text: &Text, part_of| {
+        Said::There(Box::new(Thing {
+            number,
+            mission: plan.mission.to_string(),
+            what,
+            id,
+            agent: plan.planner.to_string(),
+            owner: Some(plan.owner.to_string()),
+            at_ms: plan.submitted_at_ms,
+            kept: Kept::new(&text.title, &text.description, &text.paths, &text.artifacts),
+            part_of,
+        }))
+    };
+    let task = |Part { name, text }: Part| {
+        let id = of_task(&name);
+        thing(number(&id), KindName::task(), id, &text, Some(whole))
+    };
+    let own = thing(whole, KindName::plan(), plan.id.to_string(), &plan.spec.text(), None);
+    Ok(std::iter::once(own).chain(plan.spec.parts().into_iter().map(task)).collect())
 }
 
 /// A name has no end: its versions stay.
@@ -144,6 +168,7 @@ fn artifact(fact: &FactRecord) -> Result<Said, serde_json::Error> {
         owner: None,
         at_ms: artifact.latest.published_at_ms,
         kept: Kept::new(&name, "", &[], std::slice::from_ref(&name)),
+        part_of: None,
         id: name,
     })))
 }

@@ -83,7 +83,8 @@ async fn make_anew(state: &Overlap, generation: u32) -> Result<(), ReadError> {
         let held_up = if is_last { Some(state.order.hold().await) } else { None };
         // While it is held up nothing more is taken in: what is there now is all.
         let to = if is_last { state.order.watermark() } else { to };
-        at = replay(state, &mut held, at, to).await?;
+        at =
+            replay_told(state, &mut held, at, to, |at| state.reindex.at.store(at, Ordering::Relaxed)).await?;
         if held_up.is_some() {
             info!(
                 generation,
@@ -98,7 +99,19 @@ async fn make_anew(state: &Overlap, generation: u32) -> Result<(), ReadError> {
     }
 }
 
-async fn replay(state: &Overlap, held: &mut Held, from: u64, to: u64) -> Result<u64, ReadError> {
+/// Takes what was recorded up to a sequence into something that is not in use.
+pub(crate) async fn replay(state: &Overlap, held: &mut Held, to: u64) -> Result<(), ReadError> {
+    let from = held.book.sequence;
+    replay_told(state, held, from, to, |_| ()).await.map(drop)
+}
+
+async fn replay_told(
+    state: &Overlap,
+    held: &mut Held,
+    from: u64,
+    to: u64,
+    tell: impl Fn(u64),
+) -> Result<u64, ReadError> {
     let mut at = from;
     while at < to {
         let next = to.min(at.saturating_add(LAST_FACTS));
@@ -108,7 +121,7 @@ async fn replay(state: &Overlap, held: &mut Held, from: u64, to: u64) -> Result<
             }
         });
         at = read.await?.min(to);
-        state.reindex.at.store(at, Ordering::Relaxed);
+        tell(at);
     }
     Ok(at)
 }

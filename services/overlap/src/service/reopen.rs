@@ -38,10 +38,10 @@ async fn follow(state: &Arc<Overlap>, delivery: &Delivery) -> Result<(), Fault> 
     let fact = delivery.fact().map_err(|error| Fault::invalid(error.to_string()))?;
     let number = match fact.fact.entity.name {
         EntityName::Creation => CreationId::new(fact.fact.entity.id.as_str()).ok().map(|id| id.number()),
-        _ => match owners::said(&fact).map_err(|error| Fault::invalid(error.to_string()))? {
-            Some(Said::Ended(number)) => Some(number),
-            _ => None,
-        },
+        _ => {
+            let said = owners::said(&fact).map_err(|error| Fault::invalid(error.to_string()))?;
+            said.iter().find_map(Said::ended) // a whole stands before its parts
+        }
     };
     let Some(number) = number else { return Ok(()) };
     if !state.order.reaches(delivery.sequence, Deadline::in_ms(SEEN_MS)).await {
@@ -51,7 +51,8 @@ async fn follow(state: &Arc<Overlap>, delivery: &Delivery) -> Result<(), Fault> 
     reopen_stranded(state, number, writer).await.map(drop)
 }
 
-/// Opens again what something that became of a creation has stranded; answers with what it opened.
+/// Opens again what something that became of a creation, or of its family with it, has stranded; answers with what
+/// it opened.
 ///
 /// # Errors
 /// As the ledger answers.
@@ -65,9 +66,9 @@ pub(crate) async fn reopen_stranded(
             let record = held.book.get(*child)?;
             Mission::new(held.book.names.name(record.mission)).ok()
         };
-        let stranded = held.book.stranded(number);
-        stranded
-            .into_iter()
+        let family = std::iter::once(number).chain(held.book.family(number));
+        family
+            .flat_map(|number| held.book.stranded(number))
             .filter_map(|(child, into, became)| named(&child).map(|mission| (mission, child, into, became)))
             .collect::<Vec<_>>()
     });

@@ -1,12 +1,15 @@
 //! What one replica holds: the book and the index, one after the other made from every fact in its order. What is
 //! answered is read from both at once, so that it is of one instant.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use selvedge_contracts::{
     fact::{EntityName, TUNING_REINDEXED},
     id::{KindName, Mission},
-    payload::overlap::{self, Checked, Creation, CreationState, Thresholds, Tuning},
+    payload::overlap::{self, Checked, Creation, CreationState, Level, Thresholds, Tuning},
 };
 use selvedge_kit::{ledger::FactRecord, metrics::OverlapMetrics, order::Take, steps::Steps};
 use serde::Deserialize;
@@ -23,6 +26,9 @@ use crate::{ApplyError, Embedder, Index, Query, Readable, Settings, index::Prepa
 
 /// Candidates that a creation is shown.
 const MOST: usize = overlap::DEFAULT_CANDIDATES;
+
+/// Candidates of a part that are looked at: many may be parts of the same whole.
+const OF_PARTS: usize = overlap::MAX_CANDIDATES;
 
 /// Facts that are taken in at once: checks wait for as many.
 const AT_ONCE: usize = 32;
@@ -71,52 +77,93 @@ impl Held {
     fn hear<'a>(&self, fact: &'a FactRecord) -> Heard<'a> {
         let says = read(fact);
         let foreseen = match &says {
-            Ok(Says::Creation(after)) => self.book.foresee(fact.revision, &fact.fact.kind, after),
-            Ok(Says::Owner(said)) => self.book.foresee_owner(said),
-            _ => None,
+            _ if fact.revision <= self.book.sequence => Vec::new(),
+            Ok(Says::Creation(after)) => {
+                self.book.foresee(fact.revision, &fact.fact.kind, after).into_iter().collect()
+            }
+            Ok(Says::Owner(said)) => said.iter().filter_map(|said| self.book.foresee_owner(said)).collect(),
+            _ => Vec::new(),
         };
-        let is_new = fact.revision > self.book.sequence;
-        let foreseen = foreseen.filter(|_| is_new);
-        Heard { fact, says, prepared: foreseen.map(|change| self.index.prepare(&change)) }
+        let prepare = |change: crate::Change| (change.id().to_owned(), self.index.prepare(&change));
+        Heard { fact, says, prepared: foreseen.into_iter().map(prepare).collect() }
     }
 
     fn take_in(&mut self, heard: Heard<'_>) {
-        let Heard { fact, says, prepared } = heard;
+        let Heard { fact, says, mut prepared } = heard;
         if fact.revision <= self.book.sequence {
             return;
         }
         self.book.sequence = fact.revision;
-        let change = match says.map(|says| self.change(fact, says)) {
-            Ok(Some(change)) => change,
-            Ok(None) => return,
+        let changes = match says.map(|says| self.changes(fact, says)) {
+            Ok(changes) => changes,
             Err(error) => {
                 return warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload");
             }
         };
-        let prepared = prepared.unwrap_or_else(|| self.index.prepare(&change));
-        match self.index.apply_prepared(fact.revision, &change, prepared) {
-            Ok(()) => {}
-            Err(full @ ApplyError::Full(_)) => warn!(revision = fact.revision, %full, "not compared"),
-            Err(error) => error!(revision = fact.revision, %error, "the index does not follow the book"),
+        for (at, change) in changes.iter().enumerate() {
+            let prepared = prepared.remove(change.id()).unwrap_or_else(|| self.index.prepare(change));
+            self.apply(fact.revision, at, change, prepared);
         }
     }
 
-    fn change(&mut self, fact: &FactRecord, says: Says) -> Option<crate::Change> {
-        let (revision, at_ms) = (fact.revision, fact.envelope.sent_at_ms);
+    fn apply(&self, revision: u64, at: usize, change: &crate::Change, prepared: Prepared) {
+        let applied = match at {
+            0 => self.index.apply_prepared(revision, change, prepared),
+            _ => self.index.apply_also(revision, change, prepared),
+        };
+        match applied {
+            Ok(()) => {}
+            Err(full @ ApplyError::Full(_)) => warn!(revision, %full, "not compared"),
+            Err(error) => error!(revision, %error, "the index does not follow the book"),
+        }
+    }
+
+    fn changes(&mut self, fact: &FactRecord, says: Says) -> Vec<crate::Change> {
+        let (revision, at_ms, kind) = (fact.revision, fact.envelope.sent_at_ms, &fact.fact.kind);
         match says {
-            Says::Creation(after) => self.book.own(revision, &fact.fact.kind, at_ms, &after),
+            Says::Creation(after) => {
+                let own = self.book.own(revision, kind, at_ms, &after);
+                own.into_iter().chain(self.book.own_family(kind, &after)).collect()
+            }
             Says::Tuning(tuning) => {
                 self.book.tuned(fact.fact.entity.mission.as_str(), *tuning);
-                None
+                Vec::new()
             }
-            Says::Owner(said) => self.book.owner(revision, at_ms, said),
-            Says::Nothing => None,
+            Says::Owner(said) => {
+                said.into_iter().filter_map(|said| self.book.owner(revision, at_ms, said)).collect()
+            }
+            Says::Nothing => Vec::new(),
         }
     }
 
     /// What the kluster's own tuning asks for.
     pub(crate) fn asked_generation(&self) -> u32 {
         self.book.tuning(Mission::kluster().as_str()).generation
+    }
+
+    /// What is found for a part: of its own whole only what is as good as surely the same. Where most of the best
+    /// are of its whole, what was there before that is looked at by itself.
+    fn search_part(&self, query: Query, readable: &Readable, whole: u128) -> Checked {
+        let is_relative = |found: &overlap::Candidate| {
+            found.part_of.as_ref().is_some_and(|id| id.number() == whole) || found.creation.number() == whole
+        };
+        let relatives = std::cell::Cell::new(0);
+        let keep = |found: &overlap::Candidate| {
+            let is_relative = is_relative(found);
+            relatives.set(relatives.get() + usize::from(is_relative));
+            let is_twin = found.level == Some(Level::Strong) && found.creation.number() != whole;
+            found.level.is_some() && (!is_relative || is_twin)
+        };
+        let found = self.search(&query, readable, (MOST, OF_PARTS), keep);
+        let place = self.book.get(whole).map(|record| record.place);
+        let Some(place) = place.filter(|_| relatives.get() > OF_PARTS / 2) else { return found };
+        let query = Query { before: query.before.map(|before| before.min(place)), ..query };
+        let earlier = self.search(&query, readable, (MOST, MOST), |found| found.level.is_some());
+        let mut candidates = earlier.candidates;
+        candidates.extend(found.candidates.into_iter().filter(is_relative));
+        candidates.sort_by(|one, other| (other.score, &one.creation).cmp(&(one.score, &other.creation)));
+        candidates.truncate(MOST);
+        Checked { candidates, ..earlier }
     }
 
     /// What is found for a text: at most `limit` candidates that `keep` wants, of the best `of`.
@@ -137,8 +184,8 @@ enum Says {
     Creation(Box<Creation>),
     /// What counts as alike.
     Tuning(Box<Tuning>),
-    /// What the owner of a thing says.
-    Owner(Said),
+    /// What the owner of a thing says, of its parts too.
+    Owner(Vec<Said>),
     /// Nothing about a creation.
     Nothing,
 }
@@ -147,7 +194,8 @@ enum Says {
 struct Heard<'a> {
     fact: &'a FactRecord,
     says: Result<Says, serde_json::Error>,
-    prepared: Option<Prepared>,
+    /// By the index's id of what changes.
+    prepared: HashMap<String, Prepared>,
 }
 
 fn read(fact: &FactRecord) -> Result<Says, serde_json::Error> {
@@ -159,7 +207,10 @@ fn read(fact: &FactRecord) -> Result<Says, serde_json::Error> {
     Ok(match fact.fact.entity.name {
         EntityName::Creation => Says::Creation(serde_json::from_slice::<After<_>>(payload)?.state),
         EntityName::Tuning => Says::Tuning(serde_json::from_slice::<After<_>>(payload)?.state),
-        _ => owners::said(fact)?.map_or(Says::Nothing, Says::Owner),
+        _ => match owners::said(fact)? {
+            said if said.is_empty() => Says::Nothing,
+            said => Says::Owner(said),
+        },
     })
 }
 
@@ -230,7 +281,10 @@ impl Replica {
                 except: Some(index_id(number)),
                 thresholds: thresholds(&tuning.thresholds),
             };
-            let found = held.search(&query, readable, (MOST, MOST), |found| found.level.is_some());
+            let found = match record.part_of.get() {
+                None => held.search(&query, readable, (MOST, MOST), |found| found.level.is_some()),
+                Some(whole) => held.search_part(query, readable, whole),
+            };
             let alarms = |found: &overlap::Candidate| {
                 found.level.is_some_and(|level| tuning.alert.is_raised_by(level))
             };

@@ -31,10 +31,11 @@ impl Standing<'_> {
         if self.creation.place == 0 { self.revision } else { self.creation.place }
     }
 
-    /// Where it stands. What its own facts say holds where the owner of its thing has said nothing else.
+    /// Where it stands. What its own facts say holds where the owner of its thing has said nothing else, and where it
+    /// has not gone with what it is a part of, or with a part of it.
     pub(crate) fn state(&self) -> CreationState {
         match self.known {
-            Some(known @ (CreationState::Existing | CreationState::Removed))
+            Some(known @ (CreationState::Existing | CreationState::Removed | CreationState::Expired))
                 if !matches!(self.creation.state, CreationState::Merged | CreationState::Discarded) =>
             {
                 known
@@ -50,9 +51,9 @@ impl Standing<'_> {
 }
 
 /// Whether two agents that name the same thing mean the same: the id of an intent is the digest of what it does,
-/// that of a plan the digest of what it says.
+/// that of a plan the digest of what it says, and a plan's task is called by its plan.
 fn names_its_content(creation: &Creation) -> bool {
-    matches!(creation.what.as_str(), "intent" | "plan")
+    matches!(creation.what.as_str(), "intent" | "plan") || creation.part_of.is_some()
 }
 
 /// Whether what stands there is another agent's, so that this one cannot have it.
@@ -168,7 +169,7 @@ pub(crate) fn decide(
         return if is_same { Ok(Verdict::Same) } else { Err(decided(decision)) };
     }
     let may_be = creation.state.is_open() && standing.state().is_open()
-        || creation.state == CreationState::Asked
+        || creation.state == CreationState::Asked && standing.state() != CreationState::Expired
         || is_own_to_end;
     if !may_be {
         return Err(Fault::conflict(format!(

@@ -52,6 +52,7 @@ pub(crate) fn record(book: &Book, number: u128, record: &Record, title: String) 
         mission: Mission::new(book.names.name(record.mission)).ok()?,
         what: KindName::new(book.names.name(record.what)).ok()?,
         id: record.id.to_string(),
+        part_of: record.part_of.get().map(Book::id),
         title,
         state: record.state,
         proposer: Caller::new(book.names.name(record.agent)).ok()?,

@@ -9,10 +9,12 @@ use std::{
 
 use selvedge_contracts::payload::overlap::SnapshotState;
 use selvedge_kit::{bus::error_chain, clock::now_ms};
+use tempfile::NamedTempFile;
 use tracing::{info, warn};
 
 use super::{
     book::Book,
+    reindex,
     replica::Held,
     state::Overlap,
     store::{Store, StoreError},
@@ -20,7 +22,7 @@ use super::{
 use crate::{Embedder, Index, Settings, SnapshotError};
 
 /// First line: another format, another number.
-const HEAD: &[u8; 20] = b"selvedge overlap 1\n\n";
+const HEAD: &[u8; 20] = b"selvedge overlap 2\n\n";
 /// Largest book that is read: more than the largest index can fill.
 const MAX_BOOK_BYTES: u64 = 8 << 30;
 /// How often it is looked whether a snapshot is due.
@@ -121,6 +123,13 @@ pub(crate) async fn restore(store: &Store, embedder: &Arc<dyn Embedder>) -> Opti
     None
 }
 
+/// Whether enough was taken in since the last one.
+pub(crate) fn is_due(state: &Overlap) -> bool {
+    let at = state.replica.read(|held| held.book.sequence);
+    let last = state.last_snapshot().map_or(0, |snapshot| snapshot.sequence);
+    at.saturating_sub(last) >= state.config.snapshot_facts
+}
+
 /// Writes a snapshot whenever enough facts were taken in, until the service stops.
 pub(crate) async fn keep(state: Arc<Overlap>) {
     let mut look = tokio::time::interval(LOOK);
@@ -129,9 +138,7 @@ pub(crate) async fn keep(state: Arc<Overlap>) {
         if state.stop.run_until_cancelled(look.tick()).await.is_none() {
             return;
         }
-        let at = state.replica.read(|held| held.book.sequence);
-        let last = state.last_snapshot().map_or(0, |snapshot| snapshot.sequence);
-        if at.saturating_sub(last) < state.config.snapshot_facts {
+        if !is_due(&state) {
             continue;
         }
         if let Err(error) = save(&state).await {
@@ -140,21 +147,63 @@ pub(crate) async fn keep(state: Arc<Overlap>) {
     }
 }
 
-/// Writes a snapshot now. Nothing is taken in while it is written to a file of this machine; it is sent from there.
-/// Checks go on: whoever takes in waits here, and not for the readers, behind whom further readers would wait.
+/// Writes a snapshot. What is held goes on taking in and answering: what the last snapshot held is read into memory
+/// once more, brought up to date from the ledger, and written from there. That takes the memory twice for as long.
+/// Where there is no last one that fits, what is held is written itself.
 pub(crate) async fn save(state: &Overlap) -> Result<(), Unusable> {
+    match beside(state).await {
+        Some(held) => {
+            let written = tokio::task::spawn_blocking({
+                let steps = state.config.steps.clone();
+                move || {
+                    steps.reached("snapshot");
+                    to_file(&held)
+                }
+            });
+            keep_file(state, written.await.unwrap_or(Err(BROKEN))).await
+        }
+        None => save_held(state).await,
+    }
+}
+
+const BROKEN: Unusable = Unusable::Book("writing it broke off");
+
+/// The last snapshot, brought up to what has been taken in by now; nothing if there is none of the index in use.
+async fn beside(state: &Overlap) -> Option<Held> {
+    state.last_snapshot()?;
+    let generation = state.replica.read(|held| held.generation);
+    let (mut held, _) = restore(&state.store, &state.embedder).await?;
+    if held.generation != generation {
+        return None;
+    }
+    let to = state.order.watermark();
+    match reindex::replay(state, &mut held, to).await {
+        Ok(()) => Some(held),
+        Err(error) => {
+            warn!(error = error_chain(&error), "a snapshot cannot be brought up to date");
+            None
+        }
+    }
+}
+
+/// Writes what is held now, and nothing is taken in meanwhile. Checks go on: whoever takes in waits here, and not for
+/// the readers, behind whom further readers would wait.
+pub(crate) async fn save_held(state: &Overlap) -> Result<(), Unusable> {
     let held_up = state.order.hold().await;
     let replica = Arc::clone(&state.replica);
-    let written = tokio::task::spawn_blocking(move || {
-        let mut file = tempfile::NamedTempFile::new()?;
-        let sequence = replica.read(|held| {
-            write(held, &mut BufWriter::with_capacity(1 << 20, file.as_file_mut()))?;
-            Ok::<_, Unusable>(held.book.sequence)
-        })?;
-        Ok::<_, Unusable>((sequence, file))
-    });
-    let written = written.await.unwrap_or(Err(Unusable::Book("writing it broke off")));
+    let written = tokio::task::spawn_blocking(move || replica.read(to_file));
+    let written = written.await.unwrap_or(Err(BROKEN));
     drop(held_up);
+    keep_file(state, written).await
+}
+
+fn to_file(held: &Held) -> Result<(u64, NamedTempFile), Unusable> {
+    let mut file = NamedTempFile::new()?;
+    write(held, &mut BufWriter::with_capacity(1 << 20, file.as_file_mut()))?;
+    Ok((held.book.sequence, file))
+}
+
+async fn keep_file(state: &Overlap, written: Result<(u64, NamedTempFile), Unusable>) -> Result<(), Unusable> {
     let (sequence, mut file) = written?;
     let size_bytes = state.store.put(sequence, &mut file).await?;
     let saved = SnapshotState { sequence, size_bytes, at_ms: now_ms() };

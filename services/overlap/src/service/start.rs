@@ -7,7 +7,7 @@ use std::{
 
 use selvedge_contracts::role::Service;
 use selvedge_kit::{
-    bus::Bus,
+    bus::{Bus, error_chain},
     identity::Directory,
     ledger::Ledger,
     metrics::Metrics,
@@ -17,6 +17,7 @@ use selvedge_kit::{
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::warn;
 
 use super::{
     error::OverlapError,
@@ -48,6 +49,12 @@ pub async fn start(
     state.order.start(&tasks, stop.clone()).await?;
     if state.last_snapshot().is_none() {
         state.replica.is_new();
+    }
+    // Nobody waits for this replica yet, and later ones are made from this one.
+    if snapshot::is_due(&state)
+        && let Err(error) = snapshot::save_held(&state).await
+    {
+        warn!(error = error_chain(&error), "no snapshot was written");
     }
     let ledger = Ledger::new(bus);
     let setup = Setup {

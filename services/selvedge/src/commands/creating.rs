@@ -10,7 +10,10 @@ use selvedge_contracts::{
     id::CreationId,
     payload::overlap::{Answer, Candidate, CreationShow, Decide},
 };
-use selvedge_kit::{client::Client, creation::asked_about};
+use selvedge_kit::{
+    client::Client,
+    creation::{asked_about, is_asked_about_itself, parts_asked_about},
+};
 
 use crate::{
     exit::{ALIKE, Failure},
@@ -51,15 +54,18 @@ impl Creating {
             Err(fault) => fault,
         };
         let Some(creation) = asked_about(&fault) else { return Err(fault.into()) };
-        let show = CreationShow { creation: creation.clone() };
-        let found = client.call::<call::OverlapShow>(&show).await?.reply.creation;
-        let candidates = found.checked.map(|checked| checked.candidates).unwrap_or_default();
+        let parts = parts_asked_about(&fault);
+        if self.answer.is_none() && !parts.is_empty() {
+            return match of_parts(client, &creation, parts, is_asked_about_itself(&fault)).await? {
+                Answer::Proceed => Ok(Some(create().await?)),
+                Answer::Merge(_) | Answer::Discard => Ok(None),
+            };
+        }
         let answer = match &self.answer {
             Some(answer) => answer.clone(),
-            None => ask(&creation, &candidates)?,
+            None => ask(&creation, &candidates_of(client, &creation).await?)?,
         };
-        let decide = Decide { creation, answer: answer.clone(), reason: None };
-        client.call::<call::OverlapDecide>(&decide).await?;
+        decide(client, creation, answer.clone()).await?;
         match answer {
             Answer::Proceed => Ok(Some(create().await?)),
             Answer::Discard => {
@@ -72,6 +78,83 @@ impl Creating {
             }
         }
     }
+}
+
+async fn decide(client: &Client, creation: CreationId, answer: Answer) -> Result<(), Failure> {
+    client.call::<call::OverlapDecide>(&Decide { creation, answer, reason: None }).await?;
+    Ok(())
+}
+
+async fn candidates_of(client: &Client, creation: &CreationId) -> Result<Vec<Candidate>, Failure> {
+    let show = CreationShow { creation: creation.clone() };
+    let found = client.call::<call::OverlapShow>(&show).await?.reply.creation;
+    Ok(found.checked.map(|checked| checked.candidates).unwrap_or_default())
+}
+
+/// Shows what each part looks like, and the whole if it looks like something itself, has each decided, and answers
+/// with what becomes of the whole.
+async fn of_parts(
+    client: &Client,
+    whole: &CreationId,
+    parts: Vec<(String, CreationId)>,
+    is_asked_itself: bool,
+) -> Result<Answer, Failure> {
+    let itself = is_asked_itself.then(|| ("the plan itself".to_owned(), whole.clone()));
+    let parts = parts.into_iter().map(|(name, part)| (format!("task {name}"), part));
+    let mut asked = Vec::new();
+    for (name, creation) in itself.into_iter().chain(parts) {
+        let candidates = candidates_of(client, &creation).await?;
+        hint(&format!("{name} looks like something that is there ({creation}):\n{}", shown(&candidates)));
+        asked.push((name, creation, candidates));
+    }
+    if !io::stdin().is_terminal() {
+        hint(
+            "nothing was created: say --overlap proceed or --overlap discard for the whole plan, or decide for each by \
+             `selvedge overlap decide CREATION --proceed|--merge ID|--discard`",
+        );
+        return Err(Failure::Ended(ALIKE));
+    }
+    let answers = answers(io::stdin().lock(), &mut io::stderr().lock(), &asked)?;
+    let dropped: Vec<_> =
+        asked.into_iter().zip(answers).filter(|(_, answer)| *answer != Answer::Proceed).collect();
+    let Some((first, _)) = dropped.first() else {
+        decide(client, whole.clone(), Answer::Proceed).await?;
+        return Ok(Answer::Proceed);
+    };
+    let is_whole = first.1 == *whole;
+    let names: Vec<_> = dropped.iter().map(|((name, ..), _)| name.clone()).collect();
+    for ((_, creation, _), answer) in dropped {
+        decide(client, creation, answer).await?;
+        if is_whole {
+            hint("nothing was created");
+            return Ok(Answer::Discard); // its tasks go with it
+        }
+    }
+    hint(&format!(
+        "nothing was created: leave {} out of the plan, and what needs them, and submit the rest",
+        names.join(", ")
+    ));
+    Ok(Answer::Discard)
+}
+
+/// Asks about each; `a` goes on with it and all that are left.
+fn answers(
+    mut input: impl io::BufRead,
+    output: &mut impl io::Write,
+    asked_about: &[(String, CreationId, Vec<Candidate>)],
+) -> Result<Vec<Answer>, Failure> {
+    let mut answers = Vec::new();
+    for (name, _, candidates) in asked_about {
+        let question = format!(
+            "{name}: [p]roceed, [a]ll others too, [d]iscard, or the number of what to merge it into? "
+        );
+        match one_of(&mut input, output, &question, candidates)? {
+            Typed::All => break,
+            Typed::Answer(answer) => answers.push(answer),
+        }
+    }
+    answers.resize(asked_about.len(), Answer::Proceed);
+    Ok(answers)
 }
 
 /// Shows what it looks like, and asks where there is a terminal.
@@ -94,20 +177,41 @@ fn asked(
     output: &mut impl io::Write,
     candidates: &[Candidate],
 ) -> Result<Answer, Failure> {
+    let question = "[p]roceed, [d]iscard, or the number of what to merge it into? ";
+    match one_of(&mut input, output, question, candidates)? {
+        Typed::All => Ok(Answer::Proceed),
+        Typed::Answer(answer) => Ok(answer),
+    }
+}
+
+/// What was typed.
+enum Typed {
+    /// It goes on, and all others.
+    All,
+    Answer(Answer),
+}
+
+fn one_of(
+    input: &mut impl io::BufRead,
+    output: &mut impl io::Write,
+    question: &str,
+    candidates: &[Candidate],
+) -> Result<Typed, Failure> {
     loop {
-        write!(output, "[p]roceed, [d]iscard, or the number of what to merge it into? ")?;
+        write!(output, "{question}")?;
         output.flush()?;
         let mut line = String::new();
         if input.read_line(&mut line)? == 0 {
             return Err(Failure::Ended(ALIKE));
         }
         match line.trim() {
-            "p" | "proceed" => return Ok(Answer::Proceed),
-            "d" | "discard" => return Ok(Answer::Discard),
+            "p" | "proceed" => return Ok(Typed::Answer(Answer::Proceed)),
+            "a" | "all" => return Ok(Typed::All),
+            "d" | "discard" => return Ok(Typed::Answer(Answer::Discard)),
             number => {
                 let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
                 if let Some(candidate) = place.and_then(|place| candidates.get(place)) {
-                    return Ok(Answer::Merge(candidate.creation.clone()));
+                    return Ok(Typed::Answer(Answer::Merge(candidate.creation.clone())));
                 }
             }
         }
@@ -149,6 +253,7 @@ mod tests {
             mission: Mission::new("demo").unwrap(),
             what: KindName::intent(),
             id: "x".into(),
+            part_of: None,
             title: "Fix\u{1b}[2K the login".into(),
             state: CreationState::Existing,
             proposer: Caller::new("bob-1a2b3c4d").unwrap(),
@@ -180,6 +285,17 @@ mod tests {
         assert_eq!(answered("p\n").unwrap(), Answer::Proceed);
         assert_eq!(answered("discard\n").unwrap(), Answer::Discard);
         assert!(matches!(answered("what\n"), Err(Failure::Ended(ALIKE))), "no answer is none");
+    }
+
+    #[test]
+    fn of_a_plan_each_task_is_asked_about_until_all_are_let_go_on() {
+        let asked_about =
+            ["a", "b", "c"].map(|name| (name.to_owned(), CreationId::from_number(9), vec![candidate(1)]));
+        let answered = |typed: &str| answers(typed.as_bytes(), &mut Vec::new(), &asked_about);
+        let merge = Answer::Merge(CreationId::from_number(1));
+        assert_eq!(answered("1\nd\np\n").unwrap(), [merge.clone(), Answer::Discard, Answer::Proceed]);
+        assert_eq!(answered("1\na\n").unwrap(), [merge, Answer::Proceed, Answer::Proceed]);
+        assert!(matches!(answered("p\nd\n"), Err(Failure::Ended(ALIKE))), "each is answered, or all");
     }
 
     #[test]

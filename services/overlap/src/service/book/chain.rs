@@ -25,7 +25,7 @@ impl Book {
         for _ in 0..LONGEST {
             match self.get(at) {
                 Some(record) if record.state.is_alive() => return Root::Alive(at),
-                Some(record) => match record.into {
+                Some(record) => match record.into.get() {
                     Some(into) if into == number => return Root::Ring,
                     Some(into) => at = into,
                     None => return Root::Gone(at, record.state),
@@ -44,7 +44,7 @@ impl Book {
             return Vec::new();
         };
         let mut found = Vec::new();
-        if let (CreationState::Merged, Some(into)) = (record.state, record.into) {
+        if let (CreationState::Merged, Some(into)) = (record.state, record.into.get()) {
             let became = self.get(into).map_or(CreationState::Removed, |record| record.state);
             let is_gone = !became.is_alive() && became != CreationState::Merged;
             if is_gone || self.closes_a_ring(number) {
@@ -63,7 +63,7 @@ impl Book {
         let Some(own) = self.get(number) else {
             return false;
         };
-        let mut at = own.into;
+        let mut at = own.into.get();
         for _ in 0..LONGEST {
             match at {
                 Some(number_at) if number_at == number => return true,
@@ -71,7 +71,7 @@ impl Book {
                     Some(record) if record.state.is_alive() || record.revision > own.revision => {
                         return false;
                     }
-                    Some(record) => at = record.into,
+                    Some(record) => at = record.into.get(),
                     None => return false,
                 },
                 None => return false,

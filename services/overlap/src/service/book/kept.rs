@@ -10,7 +10,7 @@ use crate::{Decision, service::names::Names};
 
 /// A record, its numbers in a row.
 #[derive(Serialize, Deserialize)]
-struct Row(String, [u32; 3], Option<u32>, Box<str>, CreationState, [u64; 5], Option<String>);
+struct Row(String, [u32; 3], Option<u32>, Box<str>, CreationState, [u64; 5], [Option<String>; 2]);
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -31,7 +31,7 @@ impl Serialize for Book {
                 record.id.clone(),
                 record.state,
                 [record.there, record.place, record.placed_at_ms, record.revision, record.expires_at_ms],
-                record.into.map(index_id),
+                [&record.into, &record.part_of].map(|link| link.get().map(index_id)),
             )
         };
         let kept = Kept {
@@ -49,9 +49,9 @@ impl<'de> Deserialize<'de> for Book {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Kept { sequence, names, tunings, decisions, records } = Kept::deserialize(deserializer)?;
         let mut book = Self { sequence, names, tunings, decisions, ..Self::default() };
-        for Row(number, [mission, what, agent], owner, id, state, numbers, into) in records {
+        for Row(number, [mission, what, agent], owner, id, state, numbers, links) in records {
             let [there, place, placed_at_ms, revision, expires_at_ms] = numbers;
-            let into = into.as_deref().map(number_of);
+            let [into, part_of] = links.map(|id| id.as_deref().map(number_of).into());
             let record = Record {
                 mission,
                 what,
@@ -65,6 +65,7 @@ impl<'de> Deserialize<'de> for Book {
                 revision,
                 expires_at_ms,
                 into,
+                part_of,
             };
             book.put_in(number_of(&number), record);
         }

@@ -15,6 +15,7 @@ fn creation(what: &str, id: &str) -> Creation {
         description: String::new(),
         paths: Vec::new(),
         artifacts: Vec::new(),
+        parts: Vec::new(),
         on_behalf: None,
     };
     let proposer = Proposer {
@@ -55,6 +56,7 @@ fn thing(creation: &Creation) -> Said {
         owner: None,
         at_ms: 5,
         kept: Kept::of(creation),
+        part_of: None,
     }))
 }
 
@@ -191,6 +193,83 @@ fn a_book_reads_back_as_it_was_written() {
     assert_eq!((read.sequence, &read.records, &read.names), (3, &book.records, &book.names));
     assert_eq!((read.counts(), read.due(9_999)), (book.counts(), book.due(9_999)));
     assert_eq!(read.root(b.creation.number()), book.root(b.creation.number()));
+}
+
+/// A plan with two tasks, all proposed.
+fn family(book: &mut Book) -> [Creation; 3] {
+    let whole = creation("plan", "p");
+    let part = |name: &str| selvedge_contracts::payload::overlap::Part {
+        name: name.to_owned(),
+        text: selvedge_contracts::payload::overlap::Text { title: name.to_owned(), ..Default::default() },
+    };
+    let parts = content::parts(&whole, &[part("x"), part("y")]).unwrap();
+    let all = [whole, parts[0].clone(), parts[1].clone()];
+    for (sequence, one) in (1..).zip(&all) {
+        book.own(sequence, "proposed", 0, one);
+    }
+    all
+}
+
+fn decided(of: &Creation, answer: Answer, state: CreationState) -> Creation {
+    let merged = merged(of, of);
+    let decision =
+        merged.decision.map(|decision| selvedge_contracts::payload::overlap::Decision { answer, ..decision });
+    Creation { state, decision, ..merged }
+}
+
+fn remove(of: &Creation) -> Change {
+    Change::Remove { id: index_id(of.creation.number()) }
+}
+
+#[test]
+fn whoever_proceeds_with_a_plan_proceeds_with_its_tasks() {
+    let mut book = Book::default();
+    let [whole, x, y] = family(&mut book);
+    assert_eq!(x.part_of.as_ref(), Some(&whole.creation));
+    assert_eq!((x.id.as_str(), x.what.as_str()), ("p/x", "task"));
+    book.own(4, "checked", 0, &in_state(&x, CreationState::Asked));
+    let proceed = decided(&whole, Answer::Proceed, CreationState::Cleared);
+    book.own(5, "decided", 0, &proceed);
+    assert_eq!(book.own_family("decided", &proceed), vec![], "the index holds them as before");
+    assert_eq!([&x, &y].map(|part| state_of(&book, part)), [CreationState::Cleared; 2]);
+}
+
+#[test]
+fn tasks_go_with_their_plan_and_the_plan_with_a_task_that_is_given_up() {
+    let mut book = Book::default();
+    let [whole, x, y] = family(&mut book);
+    let gone = in_state(&whole, CreationState::Expired);
+    book.own(4, "expired", 0, &gone);
+    let mut changes = vec![remove(&x), remove(&y)];
+    changes.sort_by(|one, other| one.id().cmp(other.id()));
+    assert_eq!(book.own_family("expired", &gone), changes);
+
+    let mut book = Book::default();
+    let [whole, x, y] = family(&mut book);
+    let given_up = decided(&x, Answer::Discard, CreationState::Discarded);
+    assert_eq!(book.own(4, "decided", 0, &given_up), Some(remove(&x)));
+    let mut changes = vec![remove(&whole), remove(&y)];
+    changes.sort_by(|one, other| one.id().cmp(other.id()));
+    assert_eq!(book.own_family("decided", &given_up), changes);
+    let states = [&whole, &x, &y].map(|one| state_of(&book, one));
+    assert_eq!(states, [CreationState::Expired, CreationState::Discarded, CreationState::Expired]);
+    assert_eq!(book.due(u64::MAX), Vec::<u128>::new(), "nothing of it is left open");
+}
+
+#[test]
+fn a_task_that_is_there_stays_whatever_becomes_of_its_plans_proposal() {
+    let mut book = Book::default();
+    let [whole, x, _] = family(&mut book);
+    book.owner(4, 0, thing(&x));
+    let gone = in_state(&whole, CreationState::Expired);
+    book.own(5, "expired", 0, &gone);
+    book.own_family("expired", &gone);
+    assert_eq!(state_of(&book, &x), CreationState::Existing);
+    let read: Book = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
+    assert_eq!(
+        (&read.records, read.family(x.creation.number())),
+        (&book.records, book.family(x.creation.number()))
+    );
 }
 
 proptest::proptest! {

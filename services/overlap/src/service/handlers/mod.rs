@@ -4,6 +4,7 @@ mod check;
 pub(super) mod creation;
 mod decide;
 mod explain;
+mod parts;
 mod propose;
 mod tuning;
 

@@ -13,7 +13,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::service::{Answer, Call, Recorded, Route, Routes};
 
-use super::mission;
+use super::{mission, parts};
 use crate::{
     Readable,
     service::{
@@ -36,9 +36,14 @@ async fn propose(state: Arc<Overlap>, call: Arc<Call>, request: Propose) -> Answ
     let proposer = proposer(&call, &request)?;
     let readable = state.readable_by(proposer.agent.as_str(), proposer.role, mission);
     let wanted = content::wanted(mission, &request, proposer, call.now_ms, state.config.pending_ttl_ms)?;
+    let parts = content::parts(&wanted, &request.parts)?;
     let reply = match there_unproposed(&state, &wanted) {
         Some(reply) => reply,
-        None => place(&state, &call, &wanted, readable).await?,
+        None if parts.is_empty() => place(&state, &call, &wanted, readable).await?,
+        None => {
+            let family = std::iter::once(wanted).chain(parts).collect();
+            parts::place(&state, &call, family, &request.parts, readable).await?
+        }
     };
     call.writer.saw(reply.revision);
     state.metrics.answered(word(&reply.verdict));
@@ -115,6 +120,7 @@ fn there_unproposed(state: &Overlap, wanted: &Creation) -> Option<ProposeReply> 
         verdict: Verdict::Clear,
         place,
         checked,
+        parts: Vec::new(),
         revision: place,
     })
 }
@@ -137,7 +143,7 @@ async fn place(
 }
 
 /// What is known so far; the rest is looked for meanwhile.
-async fn pending(
+pub(super) async fn pending(
     state: &Arc<Overlap>,
     recorded: &Recorded<Creation>,
     wanted: &Creation,
@@ -147,10 +153,11 @@ async fn pending(
     let (wanted, readable, place) = (wanted.clone(), readable.clone(), place_of(recorded));
     let id = wanted.creation.clone();
     let checked = state.compute(move |replica| replica.look(&wanted, place, &readable)).await?;
-    Ok(ProposeReply { creation: id, verdict: Verdict::Pending, place, checked, revision: recorded.revision })
+    let revision = recorded.revision;
+    Ok(ProposeReply { creation: id, verdict: Verdict::Pending, place, checked, parts: Vec::new(), revision })
 }
 
-fn place_of(recorded: &Recorded<Creation>) -> u64 {
+pub(super) fn place_of(recorded: &Recorded<Creation>) -> u64 {
     if recorded.state.place == 0 { recorded.revision } else { recorded.state.place }
 }
 
@@ -170,7 +177,8 @@ impl Known {
     }
 }
 
-async fn answer(
+/// The answer about one of which everything before its place has been taken in.
+pub(super) async fn answer(
     state: &Arc<Overlap>,
     call: &Call,
     recorded: Recorded<Creation>,
@@ -192,8 +200,8 @@ async fn answer(
     let standing =
         Standing { creation: &recorded.state, revision: recorded.revision, known: Some(known.state) };
     let reply = |verdict, checked: Checked, revision| {
-        let creation = id.clone();
-        Ok(ProposeReply { creation, verdict, place: known.place, checked, revision })
+        let (creation, place) = (id.clone(), known.place);
+        Ok(ProposeReply { creation, verdict, place, checked, parts: Vec::new(), revision })
     };
     if rule::is_taken(standing, wanted) {
         return reply(Verdict::Taken, its_owner(state, &recorded), recorded.revision);
@@ -250,7 +258,7 @@ async fn newest(
 fn merged(state: &Overlap, number: u128) -> Verdict {
     use crate::service::book::Book;
     state.replica.read(|held| {
-        let into = held.book.get(number).and_then(|record| record.into).unwrap_or(number);
+        let into = held.book.get(number).and_then(|record| record.into.get()).unwrap_or(number);
         let root = match held.book.root(number) {
             Root::Alive(root) | Root::Gone(root, _) => root,
             Root::Ring => into,

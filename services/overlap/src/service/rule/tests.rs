@@ -26,6 +26,7 @@ fn wanted(what: &str, agent: &str, title: &str) -> Creation {
         description: String::new(),
         paths: Vec::new(),
         artifacts: Vec::new(),
+        parts: Vec::new(),
         on_behalf: None,
     };
     content::wanted(&Mission::new("demo").unwrap(), &request, proposer(agent), 1_000, 500).unwrap()

@@ -6,7 +6,10 @@ use clap::Args;
 use selvedge_contracts::{
     call,
     id::KindName,
-    payload::overlap::{Alert, Check as Wanted, CheckAll, CheckAllReply, Checked, Level, MAX_TEXTS, Text},
+    payload::{
+        overlap::{Alert, Check as Wanted, CheckAll, CheckAllReply, Checked, Level, MAX_TEXTS, Text},
+        plan::PlanSpec,
+    },
 };
 use serde_json::Value;
 
@@ -27,7 +30,8 @@ use crate::{
   selvedge overlap check --file plan.json --fail-at likely
   jq .tasks plan.json | selvedge overlap check --file - -o json
 
-A file holds a JSON list of items, or an object with one under `tasks`: each a text, or an object with a `title`
+A file holds a plan (contract plan/1, as for `plan submit`), a JSON list of items, or an object with one under
+`tasks`: each a text, or an object with a `title`
 and, if wanted, `description`, `paths` and `artifacts`; what else stands there is not looked at. Its items are
 compared with each other too. With --fail-at the exit code is 17 if something that much alike was found.")]
 pub(crate) struct Check {
@@ -72,8 +76,8 @@ impl Check {
     pub(super) async fn run(self, context: &Context) -> Done {
         match &self.file {
             Some(file) => {
-                let texts = texts(input::json(file)?, &file.display().to_string())?;
-                self.all(context, texts).await
+                let (names, texts) = named(input::json(file)?, &file.display().to_string())?;
+                self.all(context, &names, texts).await
             }
             None => self.one(context).await,
         }
@@ -95,11 +99,11 @@ impl Check {
         settle(self.fail_at, levels(std::slice::from_ref(&found)))
     }
 
-    async fn all(self, context: &Context, texts: Vec<Text>) -> Done {
+    async fn all(self, context: &Context, names: &[String], texts: Vec<Text>) -> Done {
         let asking = self.who.anybody(context).await?;
         let wanted = CheckAll { texts, limit: self.limit, at_least: self.at_least };
         let found = asking.client.call::<call::OverlapCheckAll>(&wanted).await?.reply;
-        context.output.print(&found, |found| human(found, &wanted.texts))?;
+        context.output.print(&found, |found| human(found, names, &wanted.texts))?;
         let among = found.pairs.iter().filter_map(|pair| pair.level);
         settle(self.fail_at, levels(&found.checked).chain(among))
     }
@@ -114,6 +118,15 @@ fn settle(fail_at: Option<Alert>, mut found: impl Iterator<Item = Level>) -> Don
         Some(alert) if found.any(|level| alert.is_raised_by(level)) => Err(Failure::Ended(ALIKE)),
         _ => Ok(()),
     }
+}
+
+/// The items of a file, each with its name: of a plan, its tasks as they are proposed, by their ids; else their places.
+fn named(json: Value, name: &str) -> Result<(Vec<String>, Vec<Text>), Failure> {
+    if let Ok(plan) = serde_json::from_value::<PlanSpec>(json.clone()) {
+        return Ok(plan.parts().into_iter().map(|part| (part.name, part.text)).unzip());
+    }
+    let texts = texts(json, name)?;
+    Ok(((0..texts.len()).map(|at| at.to_string()).collect(), texts))
 }
 
 /// The items of a file.
@@ -155,11 +168,14 @@ fn text(item: Value, at: usize, name: &str) -> Result<Text, Failure> {
     Ok(Text { title, description: text("description")?.unwrap_or_default(), paths, artifacts })
 }
 
-fn human(found: &CheckAllReply, texts: &[Text]) -> String {
-    let title = |at: usize| texts.get(at).map_or_else(String::new, |text| visible_line(&text.title));
+fn human(found: &CheckAllReply, names: &[String], texts: &[Text]) -> String {
+    let title = |at: usize| {
+        let text = names.get(at).zip(texts.get(at));
+        text.map_or_else(String::new, |(name, text)| format!("{name}: {}", visible_line(&text.title)))
+    };
     let mut shown = String::new();
     for (at, checked) in found.checked.iter().enumerate() {
-        shown += &format!("{at}: {}\n{}\n\n", title(at), shown::candidates(&checked.candidates).trim_end());
+        shown += &format!("{}\n{}\n\n", title(at), shown::candidates(&checked.candidates).trim_end());
     }
     let rows: Vec<_> = found
         .pairs
@@ -168,8 +184,8 @@ fn human(found: &CheckAllReply, texts: &[Text]) -> String {
             [
                 shown::share(pair.score),
                 shown::level(pair.level),
-                format!("{}: {}", pair.one, shown::line(&title(pair.one as usize))),
-                format!("{}: {}", pair.other, shown::line(&title(pair.other as usize))),
+                shown::line(&title(pair.one as usize)),
+                shown::line(&title(pair.other as usize)),
                 shown::reasons(&pair.reasons),
             ]
         })
@@ -204,6 +220,22 @@ mod tests {
             let failure = texts(bad, "plan.json").unwrap_err().to_string();
             assert!(failure.contains(says) && failure.contains("plan.json"), "{failure}");
         }
+    }
+
+    #[test]
+    fn of_a_plan_each_task_is_looked_at_as_it_will_be_proposed() {
+        let plan = json!({ "title": "p", "tasks": [
+            { "id": "form", "title": "Fix it", "queue": "default",
+                "reserve": [{ "space": "shop", "claims": [{ "path": "src/login" }] }] },
+            { "id": "docs", "title": "Write it down", "description": "all" },
+        ] });
+        let (names, texts) = named(plan, "plan.json").unwrap();
+        assert_eq!(names, ["form", "docs"]);
+        assert_eq!(
+            (texts[0].paths.as_slice(), texts[1].description.as_str()),
+            (&["src/login".to_owned()][..], "all")
+        );
+        assert_eq!(named(json!(["a", "b"]), "f").unwrap().0, ["0", "1"]);
     }
 
     #[test]
