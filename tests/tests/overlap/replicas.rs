@@ -225,7 +225,7 @@ async fn proposals_and_checks_go_on_while_a_snapshot_is_written() {
     let (gate, told, bus) =
         (std::sync::Arc::clone(&held), std::sync::Arc::clone(&reached), &scene.fabric.bus);
     let replica_of = replica_with(bus, &bus.url(), "o1", |config| {
-        let steps = selvedge_overlap::service::Steps::new(move |step| {
+        let steps = selvedge_kit::steps::Steps::new(move |step| {
             if step == "snapshot" {
                 told.store(true, std::sync::atomic::Ordering::SeqCst);
                 drop(gate.lock());

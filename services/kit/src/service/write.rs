@@ -207,9 +207,7 @@ impl Writer {
             self.ledger.next(&draft.entity, known, self.deadline).await.map_err(unreadable)?
         {
             known = fact.revision;
-            if let Err(error) = draft.view.apply(&fact) {
-                warn!(revision = fact.revision, %error, "skipped a fact with a foreign payload");
-            }
+            self.feed.apply(draft.view.as_ref(), &fact);
         }
         Ok(())
     }
