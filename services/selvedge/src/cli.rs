@@ -103,6 +103,9 @@ enum Command {
 }
 
 async fn dispatch(command: Command, context: Context) -> Done {
+    if command.needs_a_fabric() {
+        context.until_started().await;
+    }
     match command {
         Command::Up(verb) => verb.run(context).await,
         Command::Serve(verb) => verb.run(context).await,
@@ -143,6 +146,11 @@ async fn dispatch(command: Command, context: Context) -> Done {
 }
 
 impl Command {
+    /// Whether it is of no use before an `up` that is starting is ready.
+    const fn needs_a_fabric(&self) -> bool {
+        !matches!(self, Self::Up(_) | Self::Init(_) | Self::Completion(_))
+    }
+
     /// What is logged if the settings do not say: a service tells more than a command.
     const fn default_log(&self) -> &'static str {
         match self {

@@ -1,5 +1,7 @@
 //! How a command reaches the fabric: which server, which kluster, as whom.
 
+mod starting;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -96,6 +98,13 @@ impl Context {
         Ok(UpState::read(&self.home).map(|up| up.url).or(known).unwrap_or(target.url))
     }
 
+    /// Whether settings or environment name a server.
+    fn is_told_where(&self) -> Result<bool, Failure> {
+        let target =
+            self.config.nats.target(&self.environment).context("cannot tell which server is meant")?;
+        Ok(matches!(target.origin, Origin::Setting | Origin::Variable))
+    }
+
     /// Connects with a credential.
     ///
     /// # Errors
@@ -109,6 +118,16 @@ impl Context {
     /// # Errors
     /// `denied` if the server refuses the credential, `unavailable` if it cannot be reached.
     pub async fn connect_at(&self, known: Option<&str>, login: Login) -> Result<Client, Failure> {
+        let is_of_up = !self.is_told_where()? && self.home.operator_creds(&self.kluster).exists();
+        match self.connect_once(known, login.clone()).await {
+            Err(failure) if failure.is_retryable() && is_of_up && self.until_up().await => {
+                self.connect_once(known, login).await
+            }
+            connected => connected,
+        }
+    }
+
+    async fn connect_once(&self, known: Option<&str>, login: Login) -> Result<Client, Failure> {
         let url = self.url_or(known)?;
         let options = Options {
             url: url.clone(),
@@ -154,6 +173,9 @@ impl Context {
     /// # Errors
     /// [`Failure`] if there is no operator credential here, or as [`Context::connect`].
     pub async fn operator(&self) -> Result<Client, Failure> {
+        if !self.home.operator_creds(&self.kluster).exists() {
+            self.until_up().await;
+        }
         let login = Login::File(self.operator_creds()?);
         let credential = login.credential()?;
         let account = credential.claims()?.account().to_owned();

@@ -39,6 +39,8 @@ mod leases;
 mod machine;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/newcomer.rs"]
+mod newcomer;
 #[path = "cli/overlaps.rs"]
 mod overlaps;
 #[path = "cli/plans.rs"]

@@ -21,6 +21,9 @@ use report::{Finding, Report};
 /// # Errors
 /// A check failed.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    if context.home.klusters().is_empty() {
+        context.until_up().await;
+    }
     let place = Place::new(context.url()?, context, Metrics::default());
     let mut found = vec![credentials::modes(&context.home)];
     found.extend(credentials::expiry(&context.home));

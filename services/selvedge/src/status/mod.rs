@@ -30,6 +30,9 @@ const ANSWER_MS: u64 = 2_000;
 /// # Errors
 /// There is nothing here to ask with, or nobody can be reached.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    if context.home.klusters().is_empty() {
+        context.until_up().await;
+    }
     let up = context.running_up();
     let place = Place::new(context.url()?, context, Metrics::default());
     let names = context.home.klusters();

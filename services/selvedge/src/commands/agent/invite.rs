@@ -98,6 +98,9 @@ impl Invite {
 
 /// Records an invite and mints the credential that redeems it.
 pub(super) async fn create(context: &Context, offer: &Offer, ttl_ms: u64) -> Result<JoinToken, Failure> {
+    if !context.home.authority().exists() {
+        context.until_up().await;
+    }
     let (_, kluster) = context.keys()?;
     let operator = context.operator().await?;
     let owner = match &offer.owner {

@@ -1,0 +1,56 @@
+//! What somebody does in the first minutes, as the README says it.
+
+use std::path::Path;
+
+use selvedge_tests::{nats_server_binary, wait::PATIENCE};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+const README: &str = include_str!("../../../../README.md");
+
+/// The commands of the README that stand first under a heading that starts so.
+fn block(heading: &str) -> &'static str {
+    let section = README.split(&format!("## {heading}")).nth(1).unwrap();
+    section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
+/// What is pasted, on this folder instead of a fixed one, and with the binary that is tested.
+fn pasted(folder: &Path) -> String {
+    let lines = block("The first five minutes").lines();
+    let (built, rest): (Vec<&str>, Vec<&str>) =
+        lines.partition(|line| line.starts_with("cargo ") || line.starts_with("export "));
+    assert_eq!(built.len(), 2, "what makes the binary and names it: {built:?}");
+    let missions = built[1].split("SELVEDGE_MISSION=").nth(1).unwrap();
+    assert_eq!(missions, "demo");
+    rest.join("\n").replace("/tmp/fabric", folder.to_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_block_of_the_readme_works_when_it_is_pasted_whole() {
+    let folder = TempDir::with_prefix("selvedge-paste-").unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_selvedge"));
+    // What is started in the background ends with the shell that was pasted into.
+    let script = format!(
+        "set -e
+        trap 'kill $(jobs -p); wait' EXIT
+        git init -q -b main seed && cd seed && git commit -q --allow-empty -m first
+        {}
+        selvedge agent list",
+        pasted(&folder.path().join("fabric"))
+    );
+    let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &script]).current_dir(folder.path()).env_clear().kill_on_drop(true);
+    shell.envs([("PATH", path.as_str()), ("SELVEDGE_MISSION", "demo"), ("SELVEDGE_SERVER__PORT", "0")]);
+    shell.envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("USER", "you")]);
+    for role in ["AUTHOR", "COMMITTER"] {
+        shell.env(format!("GIT_{role}_NAME"), "x").env(format!("GIT_{role}_EMAIL"), "x@example.org");
+    }
+    shell.env("SELVEDGE_NATS_SERVER", nats_server_binary());
+    let ran = tokio::time::timeout(PATIENCE, shell.output()).await.unwrap().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{out}\n{err}");
+    for agent in ["pia-", "ada-", "vic-", "ann-"] {
+        assert!(out.contains(agent), "{agent}: {out}\n{err}");
+    }
+}
