@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use selvedge_tests::{nats_server_binary, wait::PATIENCE};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;
+
+use crate::{machine::Machine, working::submit};
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -53,4 +56,19 @@ async fn the_first_block_of_the_readme_works_when_it_is_pasted_whole() {
     for agent in ["pia-", "ada-", "vic-", "ann-"] {
         assert!(out.contains(agent), "{agent}: {out}\n{err}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ledger_is_asked_by_the_names_that_every_other_verb_takes() {
+    let machine = Machine::of_up().await;
+    machine.agent("pia", "planner").await;
+    let plan = submit(&machine, json!([{ "id": "hello", "title": "say hello" }])).await;
+    let of_plan = machine.run(&["log", "plan", &plan]).await.ok();
+    assert!(of_plan.contains("plan.submitted/1"), "{of_plan}");
+    let of_task = machine.run(&["log", "task", &format!("{plan}/hello")]).await.ok();
+    assert!(of_task.contains("task."), "{of_task}");
+    let none = machine.run(&["log", "task", &format!("{plan}/hallo")]).await;
+    assert!(none.code == 3 && none.err.contains(&format!("no task {plan}/hallo")), "{none:?}");
+    let none = machine.run(&["log", "intent", "0a1b2c3d", "--mission", "demo"]).await;
+    assert!(none.code == 3 && none.err.contains("no intent 0a1b2c3d in demo"), "{none:?}");
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// A task as it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TaskNamed {
+pub(in crate::commands) enum TaskNamed {
     Id(TaskId),
     Of(PlanNamed, TaskName),
 }
@@ -43,7 +43,7 @@ impl TaskNamed {
     ///
     /// # Errors
     /// As for the plan.
-    pub(super) async fn find(&self, client: &Client) -> Result<TaskId, Failure> {
+    pub(in crate::commands) async fn find(&self, client: &Client) -> Result<TaskId, Failure> {
         match self {
             Self::Id(id) => Ok(id.clone()),
             Self::Of(plan, name) => Ok(plan.find(client).await?.task(name)),
