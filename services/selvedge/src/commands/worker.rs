@@ -131,7 +131,10 @@ impl Worker {
             held,
         };
         attending.events.tell("started", &setup.held.isolation.told());
-        attending.until_stopped(work(Arc::new(setup))).await
+        let grace = humantime::format_duration(Duration::from_millis(self.grace));
+        let stopped =
+            format!("what is under way is told to end, and killed after {grace}; once more kills it at once");
+        attending.until_stopped(stopped, work(Arc::new(setup))).await
     }
 
     fn asked_for(&self) -> Result<(Vec<OsString>, Prompt), Failure> {

@@ -12,7 +12,7 @@ use selvedge_contracts::{
     id::CommitHash,
     payload::{
         contract::ContractShow,
-        task::{Claimed, MAX_SAID_BYTES, Task, TaskFail, TaskReply, TaskState, TaskSubmit},
+        task::{Claim, Claimed, MAX_SAID_BYTES, Task, TaskFail, TaskReply, TaskState, TaskSubmit},
     },
 };
 use selvedge_kit::{authority::UserKey, client::Options, clock::now_ms};
@@ -373,10 +373,15 @@ fn cut(text: &str, most_bytes: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Gives an attempt back.
+/// Gives an attempt back, and tells so.
 pub(super) async fn give_back(setup: &Setup, task: &Task, reason: String, again: Again) {
     setup.events.tell_of(task, "failed", &reason);
     let Some(claim) = &task.claim else { return };
+    release(setup, task, claim, reason, again).await;
+}
+
+/// Ends a claim under which nothing is handed in.
+pub(super) async fn release(setup: &Setup, task: &Task, claim: &Claim, reason: String, again: Again) {
     let reason = cut(&reason, MAX_SAID_BYTES).to_owned();
     let is_final = again == Again::Useless;
     let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final };

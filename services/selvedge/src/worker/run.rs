@@ -12,7 +12,7 @@ use selvedge_contracts::{
     call,
     fault::Fault,
     id::{Caller, KlusterName, Mission, QueueName},
-    payload::task::{Claimed, TaskClaim},
+    payload::task::{Claimed, Task, TaskClaim},
 };
 use selvedge_kit::{authority::UserKey, client::Client};
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Collect, Prompt,
-    attempt::{Again, Attempt, Outcome, give_back},
+    attempt::{Again, Attempt, Outcome, give_back, release},
 };
 use crate::{
     bounds::Held,
@@ -35,6 +35,9 @@ const POLL_MS: u64 = 2_000;
 /// First and longest pause after a request that nobody answered.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why a task that came to a stopped worker goes back.
+const UNBEGUN: &str = "the worker was stopped before it began";
 
 /// Which folders of attempts are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -112,6 +115,9 @@ async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, attempts: &mut JoinSet<
         }
         let (key, since) = (UserKey::generate(), Instant::now());
         match asked(setup, &key, idle_since).await {
+            Ok(Some(claimed)) if setup.stop.is_cancelled() => {
+                return_unbegun(setup, &claimed.task).await;
+            }
             Ok(Some(claimed)) => {
                 (idle_since, pause) = (Instant::now(), FIRST_PAUSE);
                 setup.events.tell_of(&claimed.task, "claimed", &claimed.spec.title);
@@ -149,6 +155,13 @@ async fn take(setup: &Arc<Setup>, room: &Arc<Semaphore>, attempts: &mut JoinSet<
         }
     }
     Ok(())
+}
+
+/// Gives back what was asked for before the worker was stopped: nothing of it has begun, and others may have it at once.
+async fn return_unbegun(setup: &Setup, task: &Task) {
+    setup.events.tell_of(task, "returned", UNBEGUN);
+    let Some(claim) = &task.claim else { return };
+    release(setup, task, claim, UNBEGUN.to_owned(), Again::Wanted).await;
 }
 
 /// Asks for a task. Not cut off when the worker is stopped: a task that came would wait for its claim to end.

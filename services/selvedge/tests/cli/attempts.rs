@@ -193,3 +193,37 @@ async fn so_many_are_worked_on_at_once_and_a_cancelled_plan_stops_them() {
     .await;
     stop(working).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_a_worker_that_was_stopped_goes_back_unbegun() {
+    let machine = shop().await;
+    // What it has asked for by then may be answered for two seconds more: one of a few plans comes in between.
+    for _ in 0..6 {
+        let mut working = start(&machine, "ada.log", &worker("true", &[]));
+        told(&machine, "started").await;
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(working.id().unwrap()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        told(&machine, "stopping").await;
+        let plan = submit(&machine, json!([simple("late", 1)])).await;
+        assert_eq!(working.wait().await.unwrap().code(), Some(0), "{}", said(&machine, "ada.log"));
+        let log = said(&machine, "ada.log");
+        assert!(!log.contains("running"), "{log}");
+        if log.contains("returned") {
+            let shown = task(&machine, &plan, "late").await;
+            let past = &shown["task"]["past"][0]["reason"];
+            assert_eq!(past, "the worker was stopped before it began", "{shown}");
+            return;
+        }
+        assert!(!log.contains("claimed"), "{log}");
+        machine.run(&["plan", "cancel", &plan, "--reason", "again", "--as", "pia"]).await.ok();
+    }
+    panic!("no task came to a stopped worker: {}", said(&machine, "ada.log"));
+}
+
+async fn told(machine: &Machine, event: &str) {
+    until(event, async || {
+        let log = said(machine, "ada.log");
+        if log.contains(event) { Ok(()) } else { Err(log) }
+    })
+    .await;
+}

@@ -66,7 +66,11 @@ async fn the_ledger_is_asked_by_the_names_that_every_other_verb_takes() {
     let of_plan = machine.run(&["log", "plan", &plan]).await.ok();
     assert!(of_plan.contains("plan.submitted/1"), "{of_plan}");
     let of_task = machine.run(&["log", "task", &format!("{plan}/hello")]).await.ok();
-    assert!(of_task.contains("task."), "{of_task}");
+    assert!(of_task.contains("nothing"), "{of_task}");
+    machine.agent("ada", "worker").await;
+    machine.run(&["task", "claim", "--as", "ada"]).await.ok();
+    let of_task = machine.run(&["log", "task", &format!("{plan}/hello")]).await.ok();
+    assert!(of_task.contains("task.claimed/1"), "{of_task}");
     let none = machine.run(&["log", "task", &format!("{plan}/hallo")]).await;
     assert!(none.code == 3 && none.err.contains(&format!("no task {plan}/hallo")), "{none:?}");
     let none = machine.run(&["log", "intent", "0a1b2c3d", "--mission", "demo"]).await;

@@ -88,7 +88,7 @@ impl Named {
                 Err(Failure::Fault(fault)) if fault.code == Code::NotFound => continue,
                 Err(failure) => return Err(failure),
             };
-            if !found.is_empty() {
+            if !found.is_empty() || matches!(self, Self::Task(_)) {
                 return Ok(found);
             }
         }
@@ -100,7 +100,8 @@ impl Named {
         Ok(match self {
             Self::Whole(id) => id.clone(),
             Self::Plan(named) => EntityId::from(&named.find(client).await?),
-            Self::Task(named) => EntityId::from(&named.find(client).await?),
+            // The id of a task says nothing of whether there is one.
+            Self::Task(named) => EntityId::from(&named.look(client).await?.line.id),
             Self::Intent(named) => EntityId::from(&named.find(client).await?),
             Self::Saga(named) => EntityId::from(&named.find(client).await?),
             Self::Case(named) => EntityId::from(&named.find(client).await?),

@@ -54,7 +54,7 @@ impl TaskNamed {
     ///
     /// # Errors
     /// As for the plan; `not_found`.
-    pub(super) async fn look(&self, client: &Client) -> Result<TaskShown, Failure> {
+    pub(in crate::commands) async fn look(&self, client: &Client) -> Result<TaskShown, Failure> {
         let task = self.find(client).await?;
         Ok(client.call::<call::TaskShow>(&TaskShow { task }).await?.reply)
     }
