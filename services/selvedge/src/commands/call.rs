@@ -20,6 +20,7 @@ use crate::{
     connect::Context,
     exit::{Done, Failure},
     input,
+    sessions::connect_as,
 };
 
 /// Make any call, by name, with a JSON payload.
@@ -122,17 +123,10 @@ pub(crate) async fn as_agent(
 ) -> Result<Client, Failure> {
     let agent = context.agent(agent)?;
     let mission = agent.mission(mission)?;
-    let path = agent.creds_path(&mission);
-    let login = if through == Through::Door {
-        Login::held(agent.door(&mission)?)
-    } else if path.exists() {
-        Login::File(path)
-    } else {
-        return Err(Failure::usage(format!(
-            "{} has no session here; `selvedge agent creds` starts one",
-            agent.record.id
-        )));
-    };
+    if through == Through::Session {
+        return connect_as(context, &agent, &mission).await;
+    }
+    let login = Login::held(agent.door(&mission)?);
     context.connect_signing(&agent.record.url, login, &agent.identity()?).await
 }
 

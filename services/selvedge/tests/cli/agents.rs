@@ -2,6 +2,17 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
+use selvedge_contracts::{
+    id::{Caller, KlusterName, Mission, ScopeId},
+    role::Role,
+};
+use selvedge_kit::{
+    authority::{
+        Keyring,
+        jwt::{Life, Tags},
+    },
+    clock::now_ms,
+};
 use selvedge_tests::{Credential, fabric::Fabric, wait};
 use serde_json::Value;
 
@@ -83,6 +94,43 @@ async fn a_retired_agent_is_cut_off_and_denied() {
         .run(&["agent", "register", "ada", "--role", "worker", "--mission", "demo", "-o", "json"])
         .await;
     assert_eq!((ran.code, text(&serde_json::from_str(&ran.err).unwrap(), "/code")), (5, "denied"), "{ran:?}");
+}
+
+/// Puts a credential of the same session in the place of an agent's own, one that ended a second ago.
+fn expire(machine: &Machine, made: &Value) {
+    let keys = Keyring::open(&machine.home().join("authority")).unwrap();
+    let kluster = keys.kluster(&KlusterName::new("main").unwrap()).unwrap();
+    let tags = Tags {
+        mission: Mission::new("demo").unwrap(),
+        agent: Caller::new(text(made, "/agent/id")).unwrap(),
+        scope: ScopeId::new(text(made, "/session/id")).unwrap(),
+    };
+    let life = Life { now_ms: now_ms() - 61_000, expires_at_ms: now_ms() - 1_000 };
+    let over = kluster.signer(Role::Worker).unwrap().credential(&tags, life).unwrap();
+    over.write(Path::new(text(made, "/creds"))).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_over_is_followed_by_another() {
+    let machine = Machine::of_up().await;
+    let made = machine.worker("ada").await;
+    for asked in [["call", "registry.whoami", "--as", "ada"].as_slice(), &["lease", "list", "--as", "ada"]] {
+        expire(&machine, &made);
+        let ran = machine.run(asked).await;
+        assert!(ran.code == 0 && ran.err.contains("was over"), "{ran:?}");
+        let again = machine.run(asked).await;
+        assert!(again.code == 0 && again.err.is_empty(), "{again:?}");
+    }
+    fs::write(text(&made, "/creds"), "junk").unwrap();
+    let ran = machine.run(&["lease", "list", "--as", "ada"]).await;
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for said in [text(&made, "/creds"), "`selvedge agent creds ada --mission demo`"] {
+        assert!(ran.err.contains(said), "{ran:?}");
+    }
+    expire(&machine, &made);
+    machine.run(&["agent", "retire", "ada", "--reason", "done"]).await.ok();
+    let ran = machine.run(&["call", "registry.whoami", "--as", "ada"]).await;
+    assert!(ran.code != 0, "{ran:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
