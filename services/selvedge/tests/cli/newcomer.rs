@@ -2,12 +2,18 @@
 
 use std::path::Path;
 
-use selvedge_tests::{nats_server_binary, wait::PATIENCE};
+use selvedge_tests::{
+    nats_server_binary,
+    wait::{PATIENCE, until},
+};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{machine::Machine, working::submit};
+use crate::{
+    machine::Machine,
+    working::{said, shop, start, submit, worker},
+};
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -75,4 +81,31 @@ async fn the_ledger_is_asked_by_the_names_that_every_other_verb_takes() {
     assert!(none.code == 3 && none.err.contains(&format!("no task {plan}/hallo")), "{none:?}");
     let none = machine.run(&["log", "intent", "0a1b2c3d", "--mission", "demo"]).await;
     assert!(none.code == 3 && none.err.contains("no intent 0a1b2c3d in demo"), "{none:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_a_plan_is_told_whose_consent_it_waits_for() {
+    let machine = shop().await;
+    machine.agent("ann", "approver").await;
+    let on = json!({ "kind": "git", "repository": "record", "branch": "main" });
+    let hello = json!({ "id": "hello", "title": "say hello",
+        "workspace": { "repository": "record", "branch": "main" },
+        "effects": [{ "name": "land", "on": on }] });
+    let plan = submit(&machine, json!([hello])).await;
+    let watching = start(&machine, "watch.log", &["plan", "watch", &plan]);
+    let working = worker("echo hello > hello.txt", &["--once"]);
+    machine.run(&working).await.ok();
+    let heard = until("the watcher to be told", async || {
+        let log = said(&machine, "watch.log");
+        if log.contains("waits for 1 approval") { Ok(log) } else { Err(log) }
+    })
+    .await;
+    let grant = heard.split("selvedge approval grant ").nth(1).unwrap();
+    let intent = grant.split(' ').next().unwrap().to_owned();
+    assert!(grant.contains("--as APPROVER"), "{heard}");
+    let shown = machine.run(&["plan", "show", &plan]).await.ok();
+    assert!(shown.contains("→ committing hello") && shown.contains(&intent), "{shown}");
+    machine.run(&["approval", "grant", &intent, "--yes", "--as", "ann"]).await.ok();
+    let ended = watching.wait_with_output().await.unwrap();
+    assert!(ended.status.success(), "{}", said(&machine, "watch.log"));
 }
