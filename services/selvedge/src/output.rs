@@ -69,6 +69,41 @@ pub fn hint(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// How many columns and lines the terminal has that standard output is; nothing if it is none.
+pub(crate) fn terminal() -> Option<(usize, usize)> {
+    let (lines, columns) = console::Term::stdout().size_checked()?;
+    Some((usize::from(columns), usize::from(lines)))
+}
+
+/// A text of which no line is wider than `columns`, and that has no more than `lines`: what is left out shows.
+pub(crate) fn fitted(text: &str, columns: usize, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    let room = if all.len() > lines { lines.saturating_sub(1) } else { lines };
+    let mut shown: Vec<String> = all.iter().take(room).map(|line| cut(line, columns)).collect();
+    if all.len() > room {
+        shown.push(cut(&format!("… {} more", all.len() - room), columns));
+    }
+    shown.join("\n")
+}
+
+/// A line that is no wider than `columns`.
+fn cut(line: &str, columns: usize) -> String {
+    if console::measure_text_width(line) <= columns {
+        return line.to_owned();
+    }
+    let mut shown = String::new();
+    let (mut width, mut buffer) = (0, [0; 4]);
+    for c in line.chars() {
+        width += console::measure_text_width(c.encode_utf8(&mut buffer));
+        if width >= columns {
+            break;
+        }
+        shown.push(c);
+    }
+    shown.push('…');
+    shown
+}
+
 /// Whether standard output may be coloured.
 pub fn is_coloured(no_color: Option<&str>) -> bool {
     no_color.is_none() && io::stdout().is_terminal()
@@ -145,6 +180,13 @@ mod tests {
         let rows = [["ada".to_owned(), "worker".to_owned()], ["b".to_owned(), String::new()]];
         assert_eq!(table(["id", "role"], &rows, "none"), "ID   ROLE\nada  worker\nb\n");
         assert_eq!(table::<1>(["id"], &[], "none"), "none");
+    }
+
+    #[test]
+    fn what_does_not_fit_a_terminal_is_cut_and_shows_it() {
+        assert_eq!(fitted("abc\nabcdef\n✓ über", 4, 3), "abc\nabc…\n✓ ü…");
+        assert_eq!(fitted("a\nb\nc\nd", 9, 3), "a\nb\n… 2 more");
+        assert_eq!(fitted("全角の幅", 5, 1), "全角…", "wide ones count twice");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
     commands::lease::{Asking, Who},
     connect::Context,
     exit::{Done, Ending, Failure, INTERRUPTED},
-    output::{Format, say, visible_line},
+    output::{Format, fitted, say, terminal, visible_line},
     stop,
 };
 
@@ -142,6 +142,9 @@ impl Shown {
     /// Draws the tree in place of the one before.
     fn redraw(&mut self, tree: &str) -> std::io::Result<()> {
         let before = self.lines;
+        // A line that wraps, or scrolls away, would not be gone over: one more holds the cursor.
+        let (columns, lines) = terminal().unwrap_or((usize::MAX, usize::MAX));
+        let tree = &fitted(tree, columns, lines.saturating_sub(1));
         self.lines = tree.lines().count();
         match before {
             0 => say(tree),
