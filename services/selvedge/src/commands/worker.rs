@@ -7,7 +7,7 @@ use selvedge_contracts::{id::QueueName, role::Role};
 
 use super::{attending::Attending, lease::Who};
 use crate::{
-    bounds::{Bounds, on_path, port},
+    bounds::{Bounds, port},
     connect::Context,
     exit::{Done, Failure},
     input::milliseconds,
@@ -25,7 +25,8 @@ use crate::{
   selvedge worker --templates
 
 Each attempt has a folder of its own: a checkout of the branch that its plan names (or an empty folder), a
-HOME, a TMPDIR. The environment is cleared but for PATH, LANG, TERM and what --pass-env names. The command finds
+HOME, a TMPDIR. A program that is named by a path is the one that this means here, at the start; it may be read, and what
+else it needs beside the system is to be named with --read. The environment is cleared but for PATH, LANG, TERM and what --pass-env names. The command finds
   SELVEDGE_TASK, SELVEDGE_ATTEMPT, SELVEDGE_AGENT, SELVEDGE_MISSION
   SELVEDGE_WORKSPACE, SELVEDGE_BASE   where it runs, and the commit that was checked out
   SELVEDGE_INPUTS, SELVEDGE_TASK_FILE what the tasks before it handed in, the task (JSON files)
@@ -100,9 +101,12 @@ impl Worker {
         if self.templates {
             return Ok(output::say(&table())?);
         }
-        let (command, prompt) = self.asked_for()?;
+        let (mut command, prompt) = self.asked_for()?;
         let (passes, network) = self.template.map_or((&[][..], false), |template| (template.passes, true));
-        let held = self.bounds.held(context, passes, network)?;
+        let mut held = self.bounds.held(context, passes, network)?;
+        if let Some(program) = command.first_mut() {
+            *program = held.program(context, program)?;
+        }
         let attending =
             Attending::begin(context, &self.who, self.role, self.bounds.work_folder.as_deref()).await?;
         let url = attending.url.clone();
@@ -142,9 +146,9 @@ impl Worker {
             Some(template) => (template.command.iter().map(OsString::from).collect(), template.prompt),
             None => (self.command.clone(), Prompt::default()),
         };
-        let Some(program) = command.first() else {
+        if command.is_empty() {
             return Err(Failure::usage("say what does the tasks: -- COMMAND, or --template NAME"));
-        };
+        }
         let prompt = self.prompt.unwrap_or(otherwise);
         let names = |place: &str| command.iter().any(|word| word.to_string_lossy().contains(place));
         if prompt == Prompt::Arg && !names("{prompt}") {
@@ -152,10 +156,6 @@ impl Worker {
         }
         if self.collect == Collect::Files && self.files.is_empty() {
             return Err(Failure::usage("--collect files needs the files: --file PATH"));
-        }
-        let text = program.to_string_lossy();
-        if !text.contains('/') && !on_path(&text) {
-            return Err(Failure::usage(format!("there is no program {text} on PATH")));
         }
         Ok((command, prompt))
     }

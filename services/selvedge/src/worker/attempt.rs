@@ -43,6 +43,8 @@ const REASON_BYTES: usize = 500;
 const AGAIN: i32 = 75;
 /// Status by which a command says that it is no use to try again: EX_DATAERR of sysexits(3).
 const NEVER: i32 = 65;
+/// Status of shells, and of what is to become a command, where something could not be run.
+const CLOSED: i32 = 126;
 /// Pause before what nobody answered is handed in again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -255,6 +257,9 @@ impl Attempt {
             (Why::Told, _) => "the worker was stopped",
             (_, Some(How::Status(AGAIN))) => "the command asks to be tried again",
             (_, Some(How::Status(NEVER))) => "the command says that it cannot be done",
+            (_, Some(How::Status(CLOSED))) => {
+                "the command could not run something; what the sandbox does not open, --read DIR does"
+            }
             _ => "the command failed",
         };
         let is_useless = ended.how == Some(How::Status(NEVER)) && ended.why == Why::Itself;

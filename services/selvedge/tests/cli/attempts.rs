@@ -1,6 +1,9 @@
 //! How attempts end: by their own doing, by the end of their time, with their worker.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use nix::{sys::signal::kill, unistd::Pid};
 use selvedge_tests::wait::until;
@@ -85,11 +88,12 @@ async fn what_a_command_ends_with_decides_what_becomes_of_its_attempt() {
     let more = submit(&machine, json!([simple("missing", 1)])).await;
     let none = machine.run(&["worker", "--as", "ada", "--", "no-such-agent"]).await;
     assert!(none.code == 2 && none.err.contains("no-such-agent"), "{none:?}");
-    let missing = ["worker", "--as", "ada", "--once", "--keep", "never", "--", "/nowhere/agent"];
-    assert_eq!(machine.run(&missing).await.code, 13);
+    for missing in ["/nowhere/agent", "./doesnotexist"] {
+        let none = machine.run(&["worker", "--as", "ada", "--once", "--", missing]).await;
+        assert!(none.code == 2 && none.err.contains(missing), "{none:?}");
+    }
     let shown = task(&machine, &more, "missing").await;
-    let reason = shown["task"]["past"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("cannot run /nowhere/agent") && !reason.contains("kept in"), "{reason}");
+    assert_eq!(shown["line"]["phase"], "ready", "nothing was tried: {shown}");
     let templates = machine.run(&["worker", "--templates"]).await.ok();
     assert!(templates.contains("claude-code") && templates.contains("codex exec"), "{templates}");
 }
@@ -226,4 +230,35 @@ async fn told(machine: &Machine, event: &str) {
         if log.contains(event) { Ok(()) } else { Err(log) }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_of_ones_own_is_run_from_where_the_worker_was_started() {
+    let machine = shop().await;
+    let tools = machine.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let script = |name: &str, text: &str| {
+        std::fs::write(tools.join(name), text).unwrap();
+        std::fs::set_permissions(tools.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    script("agent.sh", "#!/bin/sh\necho '{\"ok\": 1}'\n");
+    let plan = submit(&machine, json!([simple("own", 1)])).await;
+    let own = ["worker", "--as", "ada", "--once", "--", "./agent.sh"];
+    let ran = machine.run_in("tools", &own).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(task(&machine, &plan, "own").await["line"]["phase"], "validated");
+    // What it runs in turn is opened by --read alone.
+    script("other.sh", "#!/bin/sh\n\"$1/agent.sh\"\n");
+    let place = tools.display().to_string();
+    let plan = submit(&machine, json!([simple("closed", 1), simple("open", 1)])).await;
+    let first = ["worker", "--as", "ada", "--once", "--keep", "never", "--", "tools/other.sh", &place];
+    let ran = machine.run(&first).await;
+    let shown = task(&machine, &plan, "closed").await;
+    if !ran.out.contains("cooperative") {
+        let reason = shown["task"]["past"][0]["reason"].as_str().unwrap();
+        assert!(ran.code == 13 && reason.contains("--read DIR"), "{ran:?}: {reason}");
+    }
+    let opened = ["worker", "--as", "ada", "--once", "--read", &place, "--", "tools/other.sh", &place];
+    let ran = machine.run(&opened).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
