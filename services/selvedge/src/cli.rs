@@ -1,9 +1,9 @@
 //! The command line: its grammar, and the way from it to a command.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{
     config::{Config, Environment},
@@ -17,7 +17,7 @@ use crate::{
         saga, scratch, serve, session, status, tap, task, up, verifier, worker,
     },
     connect::Context,
-    exit::{self, Done},
+    exit::{self, Done, Failure},
     home::Home,
     output::Format,
 };
@@ -165,12 +165,44 @@ impl Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let output = cli.output;
     match perform(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(output),
     }
+}
+
+/// Tells what is wrong with the command line, in the form asked for; or the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    match format_asked_for(std::env::args_os()) {
+        Format::Json | Format::Jsonl if error.use_stderr() => {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text).trim();
+            Failure::usage(text).report(Format::Json)
+        }
+        _ => error.exit(),
+    }
+}
+
+/// The form of results that a command line asks for, also one that is wrong.
+fn format_asked_for(words: impl IntoIterator<Item = OsString>) -> Format {
+    let mut words = words.into_iter().map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = words.next() {
+        let value = match word.as_str() {
+            "--" => break,
+            "-o" | "--output" => words.next(),
+            word => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")).map(str::to_owned),
+        };
+        let value = value.map(|value| Format::from_str(value.trim_start_matches('='), true));
+        if let Some(Ok(format)) = value {
+            return format;
+        }
+    }
+    Format::default()
 }
 
 fn perform(cli: Cli) -> Done {
@@ -211,6 +243,21 @@ mod tests {
     fn the_default_log_is_that_of_the_settings() {
         let config = Config::load(None, std::path::Path::new("/nowhere"), &Environment::default()).unwrap();
         assert_eq!(config.telemetry.log, DEFAULT_LOG);
+    }
+
+    #[test]
+    fn the_form_asked_for_is_known_though_the_rest_is_wrong() {
+        for (line, wanted) in [
+            ("selvedge plan show zzzz -o json", Format::Json),
+            ("selvedge -ojsonl plan", Format::Jsonl),
+            ("selvedge plan --output=json --nonsense", Format::Json),
+            ("selvedge --output jsonl", Format::Jsonl),
+            ("selvedge lease hold x -- cat -o json", Format::Human),
+            ("selvedge plan show --out json", Format::Human),
+            ("selvedge -o nonsense", Format::Human),
+        ] {
+            assert_eq!(format_asked_for(line.split(' ').map(OsString::from)), wanted, "{line}");
+        }
     }
 
     #[test]

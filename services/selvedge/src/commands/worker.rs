@@ -11,8 +11,7 @@ use crate::{
     connect::Context,
     exit::{Done, Failure},
     input::milliseconds,
-    output,
-    worker::{Collect, Keep, Prompt, Setup, Template, named, table, work},
+    worker::{Collect, Keep, Prompt, Setup, Template, named, table, templates, work},
 };
 
 /// Have a command do the tasks of a queue: any command-line agent becomes a worker.
@@ -99,7 +98,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) async fn run(self, context: &Context) -> Done {
         if self.templates {
-            return Ok(output::say(&table())?);
+            return Ok(context.output.print_all(templates(), |_| table())?);
         }
         let (mut command, prompt) = self.asked_for()?;
         let (passes, network) = self.template.map_or((&[][..], false), |template| (template.passes, true));

@@ -64,11 +64,15 @@ async fn the_first_block_of_the_readme_works_when_it_is_pasted_whole() {
     }
 }
 
+fn hello() -> serde_json::Value {
+    json!({ "id": "hello", "title": "say hello", "checks": [{ "kind": "pointer", "at": "/ok" }] })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ledger_is_asked_by_the_names_that_every_other_verb_takes() {
     let machine = Machine::of_up().await;
     machine.agent("pia", "planner").await;
-    let plan = submit(&machine, json!([{ "id": "hello", "title": "say hello" }])).await;
+    let plan = submit(&machine, json!([hello()])).await;
     let of_plan = machine.run(&["log", "plan", &plan]).await.ok();
     assert!(of_plan.contains("plan.submitted/1"), "{of_plan}");
     let of_task = machine.run(&["log", "task", &format!("{plan}/hello")]).await.ok();
@@ -90,6 +94,7 @@ async fn whoever_watches_a_plan_is_told_whose_consent_it_waits_for() {
     let on = json!({ "kind": "git", "repository": "record", "branch": "main" });
     let hello = json!({ "id": "hello", "title": "say hello",
         "workspace": { "repository": "record", "branch": "main" },
+        "checks": [{ "kind": "artifact", "at": "/change" }],
         "effects": [{ "name": "land", "on": on }] });
     let plan = submit(&machine, json!([hello])).await;
     let watching = start(&machine, "watch.log", &["plan", "watch", &plan]);
@@ -108,4 +113,25 @@ async fn whoever_watches_a_plan_is_told_whose_consent_it_waits_for() {
     machine.run(&["approval", "grant", &intent, "--yes", "--as", "ann"]).await.ok();
     let ended = watching.wait_with_output().await.unwrap();
     assert!(ended.status.success(), "{}", said(&machine, "watch.log"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_json_gets_one_document_also_of_what_is_wrong() {
+    let machine = Machine::of_up().await;
+    machine.agent("pia", "planner").await;
+    for wrong in [["plan", "show", "zzzz", "-o", "json"].as_slice(), &["plan", "show", "-o", "jsonl"]] {
+        let ran = machine.run(wrong).await;
+        let told: serde_json::Value = serde_json::from_str(&ran.err).expect(&ran.err);
+        assert_eq!((ran.code, &told["code"]), (2, &json!("invalid")), "{ran:?}");
+        assert!(ran.out.is_empty(), "{ran:?}");
+    }
+    let help = machine.run(&["plan", "--help", "-o", "json"]).await.ok();
+    assert!(help.contains("Usage"), "{help}");
+    let templates = machine.run(&["worker", "--templates", "-o", "json"]).await.json();
+    assert!(templates.as_array().unwrap().iter().any(|it| it["name"] == "claude-code"), "{templates}");
+    let plan = submit(&machine, json!([hello()])).await;
+    machine.run(&["plan", "cancel", &plan, "--reason", "enough", "--as", "pia"]).await.ok();
+    let watched = machine.run(&["plan", "watch", &plan, "-o", "json"]).await;
+    let ended: serde_json::Value = serde_json::from_str(&watched.out).expect(&watched.out);
+    assert_eq!((watched.code, &ended["plan"]["state"]), (12, &json!("cancelled")), "{watched:?}");
 }

@@ -33,6 +33,7 @@ use crate::{
   selvedge plan watch 0a1b2c3d4e5f --as ada -o jsonl
   selvedge plan watch 0a1b2c3d4e5f && ./release.sh
 
+With -o jsonl it prints a line a change, with -o json the plan as it ended.
 It ends with 0 if the plan is done, 12 if it was cancelled, 13 if it failed, 130 if Ctrl-C ended it.")]
 pub(crate) struct Watch {
     /// The plan: its id, or the first 8 or more hex digits of it.
@@ -74,6 +75,9 @@ async fn watch(asking: &Asking, plan: &PlanId, output: Format) -> Done {
         let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan: plan.clone() }).await?.reply;
         shown.show(&reply, &Consents::of(&asking.client, &reply.tasks).await?)?;
         if let Some(ended) = end(&reply) {
+            if output == Format::Json {
+                output.print(&reply, |_| String::new())?;
+            }
             return ended;
         }
         // Whatever happens in the mission may be about it. What comes close together is looked at once.
@@ -128,7 +132,9 @@ impl Shown {
         if self.is_terminal {
             return self.redraw(&tree::of(reply, consents));
         }
-        for line in &reply.tasks {
+        // One document is asked for: that of the end.
+        let lines = if self.output == Format::Json { &[] } else { reply.tasks.as_slice() };
+        for line in lines {
             let approvals = consents.intents(&line.id);
             let now = (line.phase, line.attempt, approvals.len());
             if self.phases.insert(line.id.clone(), now) != Some(now) {
