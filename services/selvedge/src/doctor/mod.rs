@@ -9,6 +9,7 @@ mod report;
 mod revocations;
 mod rights;
 mod server;
+mod services;
 
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{client::Client, credential::Login, metrics::Metrics};
@@ -54,6 +55,7 @@ async fn of_kluster(context: &Context, place: &Place, kluster: &KlusterName) -> 
         }
     };
     let mut found = server::checks(context, place, kluster, client.bus()).await;
+    found.push(services::answering(client.bus()).await);
     found.push(followers::left_behind(client.bus()).await);
     found.extend(revocations::room(context, kluster));
     found.push(rights::operator(&client, kluster).await);
