@@ -42,7 +42,7 @@ pub(crate) struct Call {
     #[arg(long = "as", value_name = "AGENT")]
     agent: Option<String>,
     /// The mission to ask in.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Makes repeated calls the same call; with another payload it is refused.
     #[arg(long, value_name = "KEY")]

@@ -40,7 +40,7 @@ pub(crate) struct Log {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
     limit: u32,
     /// Its mission; looked for in all unless said.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct Open {
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     text: String,
     /// Its mission.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Mission,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct Close {
     #[arg(long)]
     reason: String,
     /// Its mission; looked for in all unless said.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
 }
 
@@ -97,7 +97,7 @@ impl Close {
   selvedge request list --mission demo --status open")]
 pub(crate) struct List {
     /// Only requests of this mission.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Only requests in this state: open or closed.
     #[arg(long, value_parser = status)]

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::{
-    machine::Machine,
+    machine::{Machine, ran},
     working::{said, shop, start, submit, worker},
 };
 
@@ -134,4 +134,22 @@ async fn whoever_asks_for_json_gets_one_document_also_of_what_is_wrong() {
     let watched = machine.run(&["plan", "watch", &plan, "-o", "json"]).await;
     let ended: serde_json::Value = serde_json::from_str(&watched.out).expect(&watched.out);
     assert_eq!((watched.code, &ended["plan"]["state"]), (12, &json!("cancelled")), "{watched:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_mission_is_known_from_the_environment_and_those_of_eval_do_not_count() {
+    let machine = Machine::of_up().await;
+    machine.run(&["mission", "create", "eval-0a1b2c3d"]).await.ok();
+    machine.run(&["artifact", "list"]).await.ok();
+    machine.run(&["mission", "create", "auth"]).await.ok();
+    let unsaid = machine.run(&["artifact", "list"]).await;
+    assert!(unsaid.code == 2 && unsaid.err.contains("SELVEDGE_MISSION: auth, demo"), "{unsaid:?}");
+    for asked in [
+        ["artifact", "list"].as_slice(),
+        &["agent", "register", "ada", "--role", "worker"],
+        &["request", "open", "mend it"],
+    ] {
+        let mut command = machine.command(asked);
+        ran(command.env("SELVEDGE_MISSION", "demo").output().await.unwrap()).ok();
+    }
 }

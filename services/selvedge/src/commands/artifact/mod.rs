@@ -12,7 +12,6 @@ use std::os::fd::AsFd;
 
 use clap::{Args, Subcommand};
 use selvedge_contracts::{
-    fault::Fault,
     id::{ArtifactRef, Mission},
     payload::artifact::{Version, VersionReply},
 };
@@ -60,7 +59,7 @@ pub(crate) struct Asker {
     #[arg(long = "as", value_name = "AGENT")]
     agent: Option<String>,
     /// The mission; need not be said if there is only one.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
 }
 
@@ -75,18 +74,9 @@ impl Asker {
         let operator = as_operator(context, None).await?;
         let mission = match &self.mission {
             Some(mission) => mission.clone(),
-            None => only_mission(&operator).await?,
+            None => paging::only_mission(&operator).await?,
         };
         Ok(operator.in_mission(mission))
-    }
-}
-
-async fn only_mission(operator: &Client) -> Result<Mission, Failure> {
-    let mut missions = paging::missions(operator).await?;
-    match (missions.pop(), missions.is_empty()) {
-        (Some(only), true) => Ok(only.id),
-        (None, _) => Err(Fault::not_found("there is no mission; `selvedge mission create` makes one").into()),
-        _ => Err(Failure::usage("there are several missions: name one with --mission")),
     }
 }
 

@@ -64,7 +64,7 @@ impl Who {
         let client = context.operator().await?;
         let mission = match &self.mission {
             Some(mission) => mission.clone(),
-            None => only_mission(&client).await?,
+            None => paging::only_mission(&client).await?,
         };
         let me = client.bus().me().agent.clone();
         Ok(Asking { client: client.in_mission(mission.clone()), me, mission })
@@ -92,14 +92,5 @@ impl Who {
         let mission = agent.mission(self.mission.as_ref())?;
         let client = connect_as(context, agent, &mission).await?;
         Ok(Asking { me: client.bus().me().agent.clone(), client, mission })
-    }
-}
-
-async fn only_mission(client: &Client) -> Result<Mission, Failure> {
-    let mut missions = paging::missions(client).await?;
-    match (missions.pop(), missions.is_empty()) {
-        (Some(only), true) => Ok(only.id),
-        (Some(_), false) => Err(Failure::usage("there are several missions: say --mission")),
-        (None, _) => Err(Failure::usage("there is no mission; `selvedge mission create` makes one")),
     }
 }
