@@ -143,6 +143,19 @@ class Demo:
             return
         self.fabric.run("approval", "grant", intent, "--yes", me="ann")
 
+    def ways_on(self):
+        """What there is to look at in what is kept, and what ends it: the processes that were started, the fabric last."""
+        with self.lock:
+            running = [process for process in reversed(self.processes.values()) if process.poll() is None]
+        pids = " ".join(str(process.pid) for process in running)
+        known = " ".join(f"{name}={self.fabric.env[name]}" for name in ("SELVEDGE_HOME", "SELVEDGE_MISSION"))
+        return (
+            f"export {known} PATH={pathlib.Path(self.fabric.binary).parent}:$PATH\n"
+            "look around:   selvedge plan list;  selvedge intent list;  selvedge log --limit 20\n"
+            "who did what:  selvedge blame README.md --repository record --branch main\n"
+            f"stop it:       kill {pids}"
+        )
+
     def stop(self):
         with self.lock:
             processes = list(self.processes.values())
@@ -177,7 +190,7 @@ def main():
     finally:
         if kept:
             say(f"\nkept: {folder} (SELVEDGE_HOME={demo.fabric.env['SELVEDGE_HOME']})")
-            say("      stop it with: pkill -f " + str(folder))
+            say(indented(demo.ways_on()))
         else:
             demo.stop()
             shutil.rmtree(folder, ignore_errors=True)
