@@ -143,6 +143,19 @@ class Demo:
             return
         self.fabric.run("approval", "grant", intent, "--yes", me="ann")
 
+    def ways_on(self):
+        """What there is to look at in what is kept, and what ends it: the processes that were started, the fabric last."""
+        with self.lock:
+            running = [process for process in reversed(self.processes.values()) if process.poll() is None]
+        pids = " ".join(str(process.pid) for process in running)
+        known = " ".join(f"{name}={self.fabric.env[name]}" for name in ("SELVEDGE_HOME", "SELVEDGE_MISSION"))
+        return (
+            f"export {known} PATH={pathlib.Path(self.fabric.binary).parent}:$PATH\n"
+            "look around:   selvedge plan list;  selvedge intent list;  selvedge log --limit 20\n"
+            "who did what:  selvedge blame README.md --repository record --branch main\n"
+            f"stop it:       kill {pids}"
+        )
+
     def stop(self):
         with self.lock:
             processes = list(self.processes.values())
@@ -177,7 +190,7 @@ def main():
     finally:
         if kept:
             say(f"\nkept: {folder} (SELVEDGE_HOME={demo.fabric.env['SELVEDGE_HOME']})")
-            say("      stop it with: pkill -f " + str(folder))
+            say(indented(demo.ways_on()))
         else:
             demo.stop()
             shutil.rmtree(folder, ignore_errors=True)
@@ -196,7 +209,12 @@ def story(demo):
 
     heading("5. The plan is submitted twice at once; somebody else plans nearly the same")
     trouble = Trouble(demo)
-    tap = Tap(demo.fabric, trouble.hears)
+
+    def hears(fact):
+        progress(fact)
+        trouble.hears(fact)
+
+    tap = Tap(demo.fabric, hears)
     tap.start()
     plans = planner_twice(demo, HERE / "plan.yaml")
     plan = plans[0]
@@ -239,6 +257,21 @@ def story(demo):
         f" one after the other the attempts would have taken {spent_s:.1f} s"
         f" ({spent_s / wall_s:.1f} times as long). Everything: {took_s:.1f} s of work."
     )
+
+
+TOLD = {
+    "task.claimed": "begun", "task.submitted": "handed in, waits for a verdict", "task.accepted": "holds, is committed",
+    "task.validated": "done", "task.failed": "came to nothing, is tried again", "task.exhausted": "failed for good",
+}
+
+
+def progress(fact):
+    """A line for whoever watches, as tasks go on."""
+    if fact.kind in TOLD:
+        worker = ((fact.state.get("claim") or {}).get("worker") or "").split("-")[0]
+        by = f" by {worker}" if fact.kind == "task.claimed" and worker else ""
+        attempt = fact.state.get("attempt", 1)
+        say(f"    {fact.state.get('name', '')}: {TOLD[fact.kind]}{by}{f', attempt {attempt}' if attempt > 1 else ''}")
 
 
 def met(demo, plans, merged, tasks, facts):

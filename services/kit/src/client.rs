@@ -10,6 +10,7 @@ use selvedge_contracts::{
     fault::{CODE_HEADER, Fault},
     id::Mission,
     payload::history::FactLine,
+    role::Role,
     sender,
     subject::Request,
 };
@@ -21,6 +22,7 @@ mod wire;
 pub use wire::Wire;
 
 use crate::{
+    authority::Identity,
     bus::{Bus, BusError, error_chain},
     clock::{Deadline, now_ms},
     ledger::Ledger,
@@ -208,9 +210,7 @@ impl Client {
                     }
                     settled => return settled,
                 },
-                Err(BusError::Denied { subject }) => {
-                    return Err(Fault::denied(format!("this credential may not publish {subject}")));
-                }
+                Err(BusError::Denied { subject }) => return Err(not_for(call, self.bus.me(), &subject)),
                 Err(BusError::TooLarge { .. }) => {
                     return Err(Fault::invalid("the request is larger than a message may be"));
                 }
@@ -283,9 +283,46 @@ fn read(message: &Message) -> Result<Envelope, Fault> {
     }
 }
 
+/// The server refused the subject: whom the call is for, and who asked, if that is why.
+fn not_for(call: &Call, me: &Identity, subject: &str) -> Fault {
+    let refused = format!("this credential may not publish {subject}");
+    let role = me.scope.role;
+    if call.is_allowed_to(role) {
+        return Fault::denied(refused);
+    }
+    let members = call.roles.iter().filter(|role| Role::MEMBERS.contains(role));
+    let roles: Vec<&str> = members.map(|role| role.name()).collect();
+    let roles = if roles.is_empty() { "services".to_owned() } else { roles.join(" or ") };
+    Fault::denied(format!("{call} is for {roles}; {} is a {role}: {refused}", me.agent))
+}
+
 #[cfg(test)]
 mod tests {
+    use selvedge_contracts::{
+        call,
+        id::{Caller, ScopeId},
+        role::{Scope, Service},
+    };
+
     use super::*;
+
+    #[test]
+    fn whoever_may_not_ask_is_told_who_may() {
+        let row = |service, name| call::find(service, name).unwrap();
+        let me = Identity {
+            mission: Mission::new("demo").unwrap(),
+            agent: Caller::new("ada-0a1b2c3d").unwrap(),
+            scope: Scope { role: Role::Worker, id: ScopeId::new("session_1").unwrap() },
+        };
+        let told = |call| not_for(call, &me, "sv.req").message;
+        assert_eq!(
+            told(row(Service::Dispatcher, "plan_submit")),
+            "dispatcher.plan_submit is for planner or operator; ada-0a1b2c3d is a worker: this credential may not publish sv.req"
+        );
+        // Its session may be narrower than its role.
+        let claim = row(Service::Dispatcher, "task_claim");
+        assert_eq!(told(claim), "this credential may not publish sv.req");
+    }
 
     #[test]
     fn what_an_earlier_sending_was_told_is_not_lost_nor_said_twice() {

@@ -2,7 +2,7 @@
 //! what they find in their environment, and where their folders are.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
 };
 
@@ -92,6 +92,33 @@ fn granted_place(place: &Path, hidden: &Path) -> Result<PathBuf, Failure> {
 }
 
 impl Held {
+    /// The program that is named, by its whole path if it is named by one: as seen from where this process runs, since
+    /// commands run elsewhere. It may be read, if it is no part of the fabric's folder.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] if there is none, or it lies among the fabric's keys.
+    pub(crate) fn program(&mut self, context: &Context, named: &OsStr) -> Result<OsString, Failure> {
+        let text = named.to_string_lossy();
+        if text.contains('{') {
+            return Ok(named.to_owned()); // what stands there is known when there is a task
+        }
+        if !text.contains('/') {
+            return match on_path(&text) {
+                true => Ok(named.to_owned()),
+                false => Err(Failure::usage(format!("there is no program {text} on PATH"))),
+            };
+        }
+        let found = Path::new(named).canonicalize().ok().filter(|found| found.is_file());
+        let Some(found) = found else {
+            return Err(Failure::usage(format!(
+                "there is no program {text} here; for one of the checkout say: sh -c {text}"
+            )));
+        };
+        let program = granted_place(&found, &hidden(context))?;
+        self.common.read.push(program.clone());
+        Ok(program.into())
+    }
+
     /// The rules for one command: `read` and `write` are its own, `network` says that its task declares it, and
     /// `reach` what it may reach otherwise.
     pub(crate) fn rules(

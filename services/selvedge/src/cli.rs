@@ -1,9 +1,9 @@
 //! The command line: its grammar, and the way from it to a command.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _, value_parser};
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{
     config::{Config, Environment},
@@ -17,26 +17,29 @@ use crate::{
         saga, scratch, serve, session, status, tap, task, up, verifier, worker,
     },
     connect::Context,
-    exit::{self, Done},
+    exit::{self, Done, Failure},
     home::Home,
     output::Format,
 };
+
+/// Heading of the options that every verb has, apart from its own.
+pub(crate) const COMMON: &str = "Common options";
 
 /// A coordination fabric for fleets of AI agents, on NATS JetStream.
 #[derive(Debug, Parser)]
 #[command(name = "selvedge", version, propagate_version = true, after_help = exit::HELP)]
 pub struct Cli {
     /// Folder of the fabric; else the nearest .selvedge at or above the current folder.
-    #[arg(long, global = true, env = "SELVEDGE_HOME", value_name = "FOLDER")]
-    home: Option<PathBuf>,
+    #[arg(long, global = true, help_heading = COMMON, env = "SELVEDGE_HOME", value_name = "FOLDER", value_parser = value_parser!(OsString))]
+    home: Option<OsString>,
     /// Settings file; else selvedge.toml in the fabric's folder.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Kluster meant.
-    #[arg(long, global = true, default_value = "main", env = "SELVEDGE_KLUSTER")]
-    kluster: KlusterName,
+    /// Kluster meant: main unless said; status and doctor look at all of the folder then.
+    #[arg(long, global = true, help_heading = COMMON, env = "SELVEDGE_KLUSTER")]
+    kluster: Option<KlusterName>,
     /// How results are shown.
-    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, short, global = true, help_heading = COMMON, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
     #[command(subcommand)]
     command: Command,
@@ -103,6 +106,9 @@ enum Command {
 }
 
 async fn dispatch(command: Command, context: Context) -> Done {
+    if command.needs_a_fabric() {
+        context.until_started().await;
+    }
     match command {
         Command::Up(verb) => verb.run(context).await,
         Command::Serve(verb) => verb.run(context).await,
@@ -143,6 +149,11 @@ async fn dispatch(command: Command, context: Context) -> Done {
 }
 
 impl Command {
+    /// Whether it is of no use before an `up` that is starting is ready.
+    const fn needs_a_fabric(&self) -> bool {
+        !matches!(self, Self::Up(_) | Self::Init(_) | Self::Completion(_))
+    }
+
     /// What is logged if the settings do not say: a service tells more than a command.
     const fn default_log(&self) -> &'static str {
         match self {
@@ -157,7 +168,10 @@ impl Command {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     let output = cli.output;
     match perform(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -165,10 +179,41 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Tells what is wrong with the command line, in the form asked for; or the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    match format_asked_for(std::env::args_os()) {
+        Format::Json | Format::Jsonl if error.use_stderr() => {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text).trim();
+            Failure::usage(text).report(Format::Json)
+        }
+        _ => error.exit(),
+    }
+}
+
+/// The form of results that a command line asks for, also one that is wrong.
+fn format_asked_for(words: impl IntoIterator<Item = OsString>) -> Format {
+    let mut words = words.into_iter().map(|word| word.to_string_lossy().into_owned());
+    while let Some(word) = words.next() {
+        let value = match word.as_str() {
+            "--" => break,
+            "-o" | "--output" => words.next(),
+            word => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")).map(str::to_owned),
+        };
+        let value = value.map(|value| Format::from_str(value.trim_start_matches('='), true));
+        if let Some(Ok(format)) = value {
+            return format;
+        }
+    }
+    Format::default()
+}
+
 fn perform(cli: Cli) -> Done {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
-    let named = cli.home.map(std::path::absolute).transpose().context("cannot tell the folder")?;
+    // An empty variable is none, as everywhere else.
+    let named = cli.home.filter(|home| !home.is_empty());
+    let named = named.map(std::path::absolute).transpose().context("cannot tell the folder")?;
     let home = Home::find(named.as_deref(), &directory);
     let file = cli.config.or_else(|| home.settings_below(&directory));
     let mut config =
@@ -180,10 +225,15 @@ fn perform(cli: Cli) -> Done {
     // Dropped after the runtime's work is done, and outside of it: it waits for the last spans.
     let _telemetry = telemetry::init(&config.telemetry, "selvedge", &environment)
         .context("cannot set up logs and traces")?;
-    let context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
+    let named_kluster = cli.kluster;
+    let main = || KlusterName::new(MAIN).map_err(anyhow::Error::from);
+    let kluster = named_kluster.clone().map_or_else(main, Ok)?;
+    let context = Context { home, config, environment, kluster, named_kluster, output: cli.output };
     runtime.block_on(dispatch(cli.command, context))
 }
 
+/// The kluster that is meant where none is named.
+const MAIN: &str = "main";
 const LOG_VARIABLE: &str = "SELVEDGE_TELEMETRY__LOG";
 /// What `deploy/selvedge.toml` says of `telemetry.log`.
 const DEFAULT_LOG: &str = "info,async_nats=warn";
@@ -203,6 +253,34 @@ mod tests {
     fn the_default_log_is_that_of_the_settings() {
         let config = Config::load(None, std::path::Path::new("/nowhere"), &Environment::default()).unwrap();
         assert_eq!(config.telemetry.log, DEFAULT_LOG);
+    }
+
+    #[test]
+    fn what_every_verb_has_stands_apart_from_its_own_options() {
+        let mut command = Cli::command();
+        command.build();
+        let submit = command.find_subcommand_mut("plan").unwrap().find_subcommand_mut("submit").unwrap();
+        let help = submit.render_long_help().to_string();
+        let (own, common) = help.split_once(COMMON).unwrap();
+        for option in ["--home", "--config", "--kluster", "--output"] {
+            assert!(common.contains(option) && !own.contains(option), "{option}: {help}");
+        }
+        assert!(own.contains("--check"), "{help}");
+    }
+
+    #[test]
+    fn the_form_asked_for_is_known_though_the_rest_is_wrong() {
+        for (line, wanted) in [
+            ("selvedge plan show zzzz -o json", Format::Json),
+            ("selvedge -ojsonl plan", Format::Jsonl),
+            ("selvedge plan --output=json --nonsense", Format::Json),
+            ("selvedge --output jsonl", Format::Jsonl),
+            ("selvedge lease hold x -- cat -o json", Format::Human),
+            ("selvedge plan show --out json", Format::Human),
+            ("selvedge -o nonsense", Format::Human),
+        ] {
+            assert_eq!(format_asked_for(line.split(' ').map(OsString::from)), wanted, "{line}");
+        }
     }
 
     #[test]

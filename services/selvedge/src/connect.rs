@@ -1,5 +1,7 @@
 //! How a command reaches the fabric: which server, which kluster, as whom.
 
+mod starting;
+
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -30,6 +32,8 @@ pub struct Context {
     pub environment: Environment,
     /// The kluster meant.
     pub kluster: KlusterName,
+    /// The same, if it was named.
+    pub named_kluster: Option<KlusterName>,
     /// How results are shown.
     pub output: crate::output::Format,
 }
@@ -96,6 +100,13 @@ impl Context {
         Ok(UpState::read(&self.home).map(|up| up.url).or(known).unwrap_or(target.url))
     }
 
+    /// Whether settings or environment name a server.
+    fn is_told_where(&self) -> Result<bool, Failure> {
+        let target =
+            self.config.nats.target(&self.environment).context("cannot tell which server is meant")?;
+        Ok(matches!(target.origin, Origin::Setting | Origin::Variable))
+    }
+
     /// Connects with a credential.
     ///
     /// # Errors
@@ -109,6 +120,16 @@ impl Context {
     /// # Errors
     /// `denied` if the server refuses the credential, `unavailable` if it cannot be reached.
     pub async fn connect_at(&self, known: Option<&str>, login: Login) -> Result<Client, Failure> {
+        let is_of_up = !self.is_told_where()? && self.home.operator_creds(&self.kluster).exists();
+        match self.connect_once(known, login.clone()).await {
+            Err(failure) if failure.is_retryable() && is_of_up && self.until_up().await => {
+                self.connect_once(known, login).await
+            }
+            connected => connected,
+        }
+    }
+
+    async fn connect_once(&self, known: Option<&str>, login: Login) -> Result<Client, Failure> {
         let url = self.url_or(known)?;
         let options = Options {
             url: url.clone(),
@@ -154,6 +175,9 @@ impl Context {
     /// # Errors
     /// [`Failure`] if there is no operator credential here, or as [`Context::connect`].
     pub async fn operator(&self) -> Result<Client, Failure> {
+        if !self.home.operator_creds(&self.kluster).exists() {
+            self.until_up().await;
+        }
         let login = Login::File(self.operator_creds()?);
         let credential = login.credential()?;
         let account = credential.claims()?.account().to_owned();
@@ -199,12 +223,34 @@ impl Context {
         Ok((keyring, kluster))
     }
 
+    /// Whether any agent was registered from here.
+    pub(crate) fn has_agents(&self) -> Result<bool, Failure> {
+        Ok(!AgentFolder::all(&self.home, &self.kluster)?.is_empty())
+    }
+
     /// The agent registered from here that `text` means: its id or its name.
     ///
     /// # Errors
     /// [`Failure::Usage`] if there is none or more than one.
     pub(crate) fn agent(&self, text: &str) -> Result<AgentFolder, Failure> {
         AgentFolder::find(&self.home, &self.kluster, text)
+    }
+
+    /// The klusters to look at: the one named, else all of this folder.
+    ///
+    /// # Errors
+    /// `not_found` if the one named is not one of this folder.
+    pub(crate) fn klusters(&self) -> Result<Vec<KlusterName>, Failure> {
+        let known = self.home.klusters();
+        match &self.named_kluster {
+            Some(named) if known.contains(named) => Ok(vec![named.clone()]),
+            Some(named) if !known.is_empty() => {
+                let names: Vec<&str> = known.iter().map(KlusterName::as_str).collect();
+                let message = format!("there is no kluster {named} here; there are: {}", names.join(", "));
+                Err(Fault::not_found(message).into())
+            }
+            _ => Ok(known),
+        }
     }
 
     /// The same in another kluster.

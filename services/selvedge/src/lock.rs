@@ -60,10 +60,18 @@ impl Lock {
 
     /// Whether an `up` runs on this folder.
     pub(crate) fn is_held(home: &Home) -> bool {
-        let Ok(file) = File::open(home.lock()) else {
-            return false;
-        };
-        flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+        Self::holder(home).is_some()
+    }
+
+    /// The process of the `up` that runs on this folder; 0 if it has not signed yet.
+    pub(crate) fn holder(home: &Home) -> Option<u32> {
+        let mut file = File::open(home.lock()).ok()?;
+        let is_held = flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK);
+        let mut pid = String::new();
+        is_held.then(|| match file.read_to_string(&mut pid) {
+            Ok(_) => pid.trim().parse().unwrap_or_default(),
+            Err(_) => 0,
+        })
     }
 }
 

@@ -17,6 +17,8 @@ use crate::exit::Failure;
 
 /// Most items of a list that a command holds at once.
 const MOST_ITEMS: usize = 100_000;
+/// Most missions that are named where one is to be chosen.
+const SHOWN: usize = 10;
 
 /// All items: asks on, after the last item's key, until there are no more.
 ///
@@ -49,6 +51,32 @@ pub(crate) async fn missions(client: &Client) -> Result<Vec<NamedMission>, Fault
         Ok((reply.missions, reply.more))
     };
     all(|mission: &NamedMission| mission.id.clone(), ask).await
+}
+
+/// The only mission there is. What `eval` made for itself does not count beside one that people work in.
+///
+/// # Errors
+/// `not_found` if there is none, [`Failure::Usage`] if there are several.
+pub(crate) async fn only_mission(client: &Client) -> Result<Mission, Failure> {
+    only(missions(client).await?.into_iter().map(|mission| mission.id).collect())
+}
+
+fn only(all: Vec<Mission>) -> Result<Mission, Failure> {
+    let of_people: Vec<Mission> =
+        all.iter().filter(|mission| !mission.as_str().starts_with("eval-")).cloned().collect();
+    let meant = if of_people.is_empty() { all } else { of_people };
+    match meant.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Fault::not_found("there is no mission; `selvedge mission create` makes one").into()),
+        several => {
+            let names: Vec<&str> = several.iter().take(SHOWN).map(Mission::as_str).collect();
+            let more = if several.len() > SHOWN { ", …" } else { "" };
+            Err(Failure::usage(format!(
+                "there are several missions: say --mission, or set SELVEDGE_MISSION: {}{more}",
+                names.join(", ")
+            )))
+        }
+    }
 }
 
 /// The sessions that `wanted` asks for, in one mission.
@@ -110,4 +138,18 @@ pub(crate) async fn find(
     }
     let place = named.map_or_else(String::new, |mission| format!(" in {mission}"));
     Err(Fault::not_found(format!("there is no {entity} {id}{place}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missions_of_eval_do_not_count_beside_others() {
+        let of = |names: &[&str]| only(names.iter().map(|name| Mission::new(name).unwrap()).collect());
+        assert_eq!(of(&["demo", "eval-0a1b2c3d"]).unwrap().as_str(), "demo");
+        assert_eq!(of(&["eval-0a1b2c3d"]).unwrap().as_str(), "eval-0a1b2c3d");
+        assert!(of(&["demo", "auth"]).unwrap_err().to_string().ends_with("demo, auth"));
+        assert!(of(&[]).unwrap_err().to_string().contains("mission create"));
+    }
 }

@@ -150,6 +150,40 @@ impl Sessions<'_> {
     }
 }
 
+/// Connects under the session of an agent registered here. One whose credential has ended is followed by another, as
+/// the agent's own key may start one; `revoked` is for the registry to say.
+///
+/// # Errors
+/// [`Failure::Usage`] if there is no session here, or its file is none; as [`Context::connect_at`].
+pub(crate) async fn connect_as(
+    context: &Context,
+    agent: &AgentFolder,
+    mission: &Mission,
+) -> Result<Client, Failure> {
+    let path = agent.creds_path(mission);
+    let anew = format!("`selvedge agent creds {} --mission {mission}`", agent.record.name);
+    if !path.exists() {
+        return Err(Failure::usage(format!("{} has no session here; {anew} starts one", agent.record.id)));
+    }
+    let claims = Credential::read(&path).and_then(|credential| credential.claims());
+    let unusable = |error| Failure::usage(format!("{}: {error}; {anew} writes it anew", path.display()));
+    let claims = claims.map_err(unusable)?;
+    let wanted = Wanted::default();
+    let sessions = Sessions { context, agent, mission: mission.clone(), role: None, path, wanted };
+    if claims.expires_at_ms().is_some_and(|at_ms| at_ms <= now_ms()) {
+        let failed = |failure: Failure| match failure {
+            Failure::Fault(fault) => Failure::Fault(fault.at("", format!("{anew} tells more"))),
+            failure => failure,
+        };
+        let opened = sessions.start().await.map_err(failed)?;
+        if context.output == output::Format::Human {
+            let (id, session) = (&agent.record.id, &opened.session.id);
+            output::hint(&format!("the session of {id} was over: {session} was started, for no request"));
+        }
+    }
+    sessions.connect().await
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     Ok(std::path::absolute(path)?)
 }

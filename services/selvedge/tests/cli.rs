@@ -45,6 +45,8 @@ mod machine;
 mod memory;
 #[path = "cli/outages.rs"]
 mod outages;
+#[path = "cli/newcomer.rs"]
+mod newcomer;
 #[path = "cli/overlaps.rs"]
 mod overlaps;
 #[path = "cli/pages.rs"]

@@ -49,7 +49,10 @@ fn confine(arguments: impl IntoIterator<Item = OsString>) -> Result<Infallible, 
     }
     let error = command.env_clear().envs(order.environment).current_dir(&order.directory).exec();
     let code = if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
-    Err((code, format!("cannot run {}: {error}", command.get_program().display())))
+    let is_closed = error.kind() == io::ErrorKind::PermissionDenied
+        && matches!(order.rules.isolation, Isolation::Landlock(_));
+    let hint = if is_closed { ": the sandbox does not open it, --read DIR does" } else { "" };
+    Err((code, format!("cannot run {}: {error}{hint}", command.get_program().display())))
 }
 
 fn command(order: &Order) -> Option<Command> {

@@ -79,15 +79,20 @@ impl<'a> Attending<'a> {
         Rooms::open(&self.folder)
     }
 
-    /// Works until it is done, or stopped, or the session is lost.
-    pub(super) async fn until_stopped(self, work: impl Future<Output = Done> + Send + 'static) -> Done {
+    /// Works until it is done, or stopped, or the session is lost; `stopped` says what a stop does to what is under
+    /// way.
+    pub(super) async fn until_stopped(
+        self,
+        stopped: String,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> Done {
         let mut signals = Signals::listen()?;
         let working = tokio::spawn(work);
         let keeper = Keeper::leaving(sessions(self.context, &self.agent, &self.mission));
         let (stop, kill, events) = (self.stop.clone(), self.kill.clone(), self.events);
         let stopping = async {
             signals.stop().await;
-            events.tell("stopping", "no more tasks; once more to kill what is under way");
+            events.tell("stopping", &format!("no more tasks; {stopped}"));
             stop.cancel();
             signals.stop_again().await;
             events.tell("killing", "");

@@ -16,10 +16,12 @@ use selvedge_kit::{
 };
 use serde_json::Value;
 
+use super::lease::Who;
 use crate::{
     connect::Context,
     exit::{Done, Failure},
     input,
+    sessions::connect_as,
 };
 
 /// Make any call, by name, with a JSON payload.
@@ -30,7 +32,7 @@ use crate::{
   selvedge call registry.session_list '{\"status\":\"open\"}' --mission demo
   selvedge call registry.contract_check - < check.json
 
-Without --as the operator asks. What the payload may hold stands in contracts/schemas.")]
+Without --as the operator asks, or the only agent where there is no operator. What the payload may hold stands in contracts/schemas.")]
 pub(crate) struct Call {
     /// The call, as service.call.
     call: String,
@@ -41,7 +43,7 @@ pub(crate) struct Call {
     #[arg(long = "as", value_name = "AGENT")]
     agent: Option<String>,
     /// The mission to ask in.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Makes repeated calls the same call; with another payload it is refused.
     #[arg(long, value_name = "KEY")]
@@ -61,6 +63,9 @@ impl Call {
         let client = match &self.agent {
             _ if context.given().is_some() => given(context).await?,
             Some(agent) => as_agent(context, agent, self.mission.as_ref(), Through::of(row)).await?,
+            None if !context.home.operator_creds(&context.kluster).exists() && context.has_agents()? => {
+                only_agent(context, self.mission.as_ref()).await?
+            }
             None => as_operator(context, self.mission.as_ref()).await?,
         };
         let options =
@@ -98,6 +103,15 @@ pub(crate) async fn as_operator(context: &Context, mission: Option<&Mission>) ->
     })
 }
 
+/// Connects as the only agent registered here.
+///
+/// # Errors
+/// [`Failure::Usage`] if there are several.
+pub(crate) async fn only_agent(context: &Context, mission: Option<&Mission>) -> Result<Client, Failure> {
+    let who = Who { agent: None, mission: mission.cloned() };
+    Ok(who.agent(context).await?.client)
+}
+
 /// Which of an agent's credentials is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Through {
@@ -122,17 +136,10 @@ pub(crate) async fn as_agent(
 ) -> Result<Client, Failure> {
     let agent = context.agent(agent)?;
     let mission = agent.mission(mission)?;
-    let path = agent.creds_path(&mission);
-    let login = if through == Through::Door {
-        Login::held(agent.door(&mission)?)
-    } else if path.exists() {
-        Login::File(path)
-    } else {
-        return Err(Failure::usage(format!(
-            "{} has no session here; `selvedge agent creds` starts one",
-            agent.record.id
-        )));
-    };
+    if through == Through::Session {
+        return connect_as(context, &agent, &mission).await;
+    }
+    let login = Login::held(agent.door(&mission)?);
     context.connect_signing(&agent.record.url, login, &agent.identity()?).await
 }
 

@@ -44,7 +44,7 @@ impl Dead {
 
 /// A letter as it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LetterNamed(String);
+pub(super) struct LetterNamed(String);
 
 impl FromStr for LetterNamed {
     type Err = String;
@@ -54,7 +54,11 @@ impl FromStr for LetterNamed {
 }
 
 impl LetterNamed {
-    async fn find(&self, client: &Client) -> Result<DeadId, Failure> {
+    /// The one letter that is meant.
+    ///
+    /// # Errors
+    /// `not_found` if there is none, [`Failure::Usage`] if there are several.
+    pub(super) async fn find(&self, client: &Client) -> Result<DeadId, Failure> {
         if let Ok(id) = DeadId::new(&format!("dead_{}", self.0)) {
             return Ok(id);
         }

@@ -1,19 +1,15 @@
 //! `selvedge log`: the history of one entity.
 
-use clap::Args;
-use selvedge_contracts::{
-    fact::EntityName,
-    id::{EntityId, Mission},
-    payload::history::FactLine,
-};
+mod named;
 
+use clap::Args;
+use selvedge_contracts::{fact::EntityName, id::Mission, payload::history::FactLine};
+
+use self::named::Named;
 use crate::{
-    agent_folder::AgentFolder,
     connect::Context,
-    exit::{Done, Failure},
-    input::ContractReference,
+    exit::Done,
     output::{instant, table},
-    paging,
 };
 
 /// Show the ledger, or the history of one entity: what happened, when, by whom, under which request.
@@ -22,17 +18,20 @@ use crate::{
   selvedge log
   selvedge log --after 1000 --limit 50
   selvedge log agent ada-1a2b3c4d
+  selvedge log task 0a1b2c3d4e5f/write-tests
   selvedge log session session_0a1b2c3d4e5f6071 --mission demo
   selvedge log contract research.summary/1
   selvedge log request request_0a1b2c3d4e5f6071 -o jsonl
 
-Entities: agent, key, session, invite, mission, request, contract, lease, space. JSON output also has what changed
-and the state after it.")]
+Entities: agent, key, session, invite, mission, request, contract, policy, activation, plan, task, capacity, dead,
+case, handoff, intent, saga, memory, repository, lease, space, artifact, creation, tuning. Plans, intents, sagas, cases,
+handoffs and dead letters also go by the first 8 or more hex digits of their ids, tasks by PLAN/NAME. JSON output
+also has what changed and the state after it.")]
 pub(crate) struct Log {
     /// Sort of entity; the whole ledger if absent.
     #[arg(requires = "id")]
     entity: Option<EntityName>,
-    /// Which one; an agent registered from here also by its name.
+    /// Which one, as the verbs of its sort take it.
     id: Option<String>,
     /// Of the whole ledger: only facts after this revision.
     #[arg(long, default_value_t = 0, value_name = "REVISION")]
@@ -41,7 +40,7 @@ pub(crate) struct Log {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "N")]
     limit: u32,
     /// Its mission; looked for in all unless said.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
 }
 
@@ -49,9 +48,9 @@ impl Log {
     pub(crate) async fn run(self, context: &Context) -> Done {
         let facts = match (self.entity, &self.id) {
             (Some(entity), Some(id)) => {
-                let id = entity_id(context, entity, id)?;
+                let named = Named::read(context, entity, id)?;
                 let operator = context.operator().await?;
-                paging::find(&operator, self.mission.as_ref(), entity, &id).await?.1
+                named.history(&operator, self.mission.as_ref(), entity, id).await?
             }
             _ => context.operator().await?.ledger(self.after, self.limit as usize).await?,
         };
@@ -64,23 +63,6 @@ impl Log {
             )
         })?;
         Ok(())
-    }
-}
-
-fn entity_id(context: &Context, entity: EntityName, id: &str) -> Result<EntityId, Failure> {
-    match entity {
-        EntityName::Agent => {
-            let meant = AgentFolder::id_meant(&context.home, &context.kluster, id)?;
-            Ok(EntityId::from(&meant))
-        }
-        EntityName::Contract if id.contains('/') => {
-            let reference: ContractReference = id.parse().map_err(Failure::Usage)?;
-            reference.entity().ok_or_else(|| Failure::usage("say NAME/VERSION"))
-        }
-        EntityName::Contract if !id.contains(':') => {
-            Err(Failure::usage("every version has a history of its own: say NAME/VERSION"))
-        }
-        _ => EntityId::new(id).map_err(|error| Failure::usage(error.to_string())),
     }
 }
 

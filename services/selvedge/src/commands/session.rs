@@ -47,7 +47,7 @@ pub(crate) struct Start {
     /// The agent: its id, or its name.
     agent: String,
     /// The mission; needed if the agent is in several.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     #[command(flatten)]
     session: Wanted,
@@ -72,7 +72,7 @@ impl Start {
   selvedge session list --agent ada -o json")]
 pub(crate) struct List {
     /// Only sessions of this mission.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Only sessions of this agent: its id, or its name if it is registered from here.
     #[arg(long)]
@@ -138,7 +138,7 @@ pub(crate) struct End {
     /// The session.
     session: ScopeId,
     /// Its mission; looked for in all unless said.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Why, in your words.
     #[arg(long)]

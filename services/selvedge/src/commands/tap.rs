@@ -27,7 +27,7 @@ Without --facts, --requests or --audit it shows all three. JSON output has whole
 it. What happens while the connection is down is not shown; `selvedge log` has every fact.")]
 pub(crate) struct Tap {
     /// Only this mission; `_` is the kluster itself.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Only facts of this sort of entity.
     #[arg(long)]

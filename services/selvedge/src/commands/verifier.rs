@@ -64,6 +64,7 @@ impl Verifier {
             held,
         };
         attending.events.tell("started", &setup.held.isolation.told());
-        attending.until_stopped(verify(Arc::new(setup))).await
+        let stopped = "what is under way is stopped and left to others".to_owned();
+        attending.until_stopped(stopped, verify(Arc::new(setup))).await
     }
 }

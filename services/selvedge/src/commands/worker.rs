@@ -7,12 +7,11 @@ use selvedge_contracts::{id::QueueName, role::Role};
 
 use super::{attending::Attending, lease::Who};
 use crate::{
-    bounds::{Bounds, on_path, port},
+    bounds::{Bounds, port},
     connect::Context,
     exit::{Done, Failure},
     input::milliseconds,
-    output,
-    worker::{Collect, Keep, Prompt, Setup, Template, named, table, work},
+    worker::{Collect, Keep, Prompt, Setup, Template, named, table, templates, work},
 };
 
 /// Have a command do the tasks of a queue: any command-line agent becomes a worker.
@@ -25,7 +24,8 @@ use crate::{
   selvedge worker --templates
 
 Each attempt has a folder of its own: a checkout of the branch that its plan names (or an empty folder), a
-HOME, a TMPDIR. The environment is cleared but for PATH, LANG, TERM and what --pass-env names. The command finds
+HOME, a TMPDIR. A program that is named by a path is the one that this means here, at the start; it may be read, and what
+else it needs beside the system is to be named with --read. The environment is cleared but for PATH, LANG, TERM and what --pass-env names. The command finds
   SELVEDGE_TASK, SELVEDGE_ATTEMPT, SELVEDGE_AGENT, SELVEDGE_MISSION
   SELVEDGE_WORKSPACE, SELVEDGE_BASE   where it runs, and the commit that was checked out
   SELVEDGE_INPUTS, SELVEDGE_TASK_FILE what the tasks before it handed in, the task (JSON files)
@@ -100,11 +100,14 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) async fn run(self, context: &Context) -> Done {
         if self.templates {
-            return Ok(output::say(&table())?);
+            return Ok(context.output.print_all(templates(), |_| table())?);
         }
-        let (command, prompt) = self.asked_for()?;
+        let (mut command, prompt) = self.asked_for()?;
         let (passes, network) = self.template.map_or((&[][..], false), |template| (template.passes, true));
-        let held = self.bounds.held(context, passes, network)?;
+        let mut held = self.bounds.held(context, passes, network)?;
+        if let Some(program) = command.first_mut() {
+            *program = held.program(context, program)?;
+        }
         let attending =
             Attending::begin(context, &self.who, self.role, self.bounds.work_folder.as_deref()).await?;
         let url = attending.url.clone();
@@ -133,7 +136,10 @@ impl Worker {
             held,
         };
         attending.events.tell("started", &setup.held.isolation.told());
-        attending.until_stopped(work(Arc::new(setup))).await
+        let grace = humantime::format_duration(Duration::from_millis(self.grace));
+        let stopped =
+            format!("what is under way is told to end, and killed after {grace}; once more kills it at once");
+        attending.until_stopped(stopped, work(Arc::new(setup))).await
     }
 
     fn asked_for(&self) -> Result<(Vec<OsString>, Prompt), Failure> {
@@ -141,9 +147,9 @@ impl Worker {
             Some(template) => (template.command.iter().map(OsString::from).collect(), template.prompt),
             None => (self.command.clone(), Prompt::default()),
         };
-        let Some(program) = command.first() else {
+        if command.is_empty() {
             return Err(Failure::usage("say what does the tasks: -- COMMAND, or --template NAME"));
-        };
+        }
         let prompt = self.prompt.unwrap_or(otherwise);
         let names = |place: &str| command.iter().any(|word| word.to_string_lossy().contains(place));
         if prompt == Prompt::Arg && !names("{prompt}") {
@@ -151,10 +157,6 @@ impl Worker {
         }
         if self.collect == Collect::Files && self.files.is_empty() {
             return Err(Failure::usage("--collect files needs the files: --file PATH"));
-        }
-        let text = program.to_string_lossy();
-        if !text.contains('/') && !on_path(&text) {
-            return Err(Failure::usage(format!("there is no program {text} on PATH")));
         }
         Ok((command, prompt))
     }

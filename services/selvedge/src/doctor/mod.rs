@@ -10,6 +10,7 @@ mod report;
 mod revocations;
 mod rights;
 mod server;
+mod services;
 
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{client::Client, credential::Login, metrics::Metrics};
@@ -22,6 +23,10 @@ use report::{Finding, Report};
 /// # Errors
 /// A check failed.
 pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+    if context.home.klusters().is_empty() {
+        context.until_up().await;
+    }
+    let klusters = context.klusters()?;
     let place = Place::new(context.url()?, context, Metrics::default());
     let mut found = vec![credentials::modes(&context.home)];
     found.extend(credentials::expiry(&context.home));
@@ -29,7 +34,6 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     found.push(machine::isolation());
     found.push(probe::check(context).await);
     found.push(server::durability(&context.home, &place.url));
-    let klusters = context.home.klusters();
     if klusters.is_empty() {
         let fix = "run `selvedge up` or `selvedge init`, or name the folder with --home";
         found.push(Finding::fail("operator", "there is no operator credential here", fix));
@@ -52,6 +56,7 @@ async fn of_kluster(context: &Context, place: &Place, kluster: &KlusterName) -> 
         }
     };
     let mut found = server::checks(context, place, kluster, client.bus()).await;
+    found.push(services::answering(client.bus()).await);
     found.push(followers::left_behind(client.bus()).await);
     found.push(facts::unread(client.bus()).await);
     found.extend(revocations::room(context, kluster));

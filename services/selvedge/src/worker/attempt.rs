@@ -12,7 +12,7 @@ use selvedge_contracts::{
     id::CommitHash,
     payload::{
         contract::ContractShow,
-        task::{Claimed, MAX_SAID_BYTES, Task, TaskFail, TaskReply, TaskState, TaskSubmit},
+        task::{Claim, Claimed, MAX_SAID_BYTES, Task, TaskFail, TaskReply, TaskState, TaskSubmit},
     },
 };
 use selvedge_kit::{authority::UserKey, client::Options, clock::now_ms};
@@ -43,6 +43,8 @@ const REASON_BYTES: usize = 500;
 const AGAIN: i32 = 75;
 /// Status by which a command says that it is no use to try again: EX_DATAERR of sysexits(3).
 const NEVER: i32 = 65;
+/// Status of shells, and of what is to become a command, where something could not be run.
+const CLOSED: i32 = 126;
 /// Pause before what nobody answered is handed in again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -156,6 +158,9 @@ impl Attempt {
             std::fs::create_dir(&folders.workspace).map_err(Failure::from)?;
             return Ok(None);
         };
+        // It takes seconds where there are many files.
+        let of = format!("a checkout of {} {}", wanted.repository, wanted.branch);
+        self.setup.events.tell_of(&self.claimed.task, "preparing", &of);
         let making = self.setup.rooms.copies.check_out(&self.setup.client, wanted, None, &self.room.path);
         let made = tokio::select! {
             made = making => made,
@@ -255,6 +260,9 @@ impl Attempt {
             (Why::Told, _) => "the worker was stopped",
             (_, Some(How::Status(AGAIN))) => "the command asks to be tried again",
             (_, Some(How::Status(NEVER))) => "the command says that it cannot be done",
+            (_, Some(How::Status(CLOSED))) => {
+                "the command could not run something; what the sandbox does not open, --read DIR does"
+            }
             _ => "the command failed",
         };
         let is_useless = ended.how == Some(How::Status(NEVER)) && ended.why == Why::Itself;
@@ -374,10 +382,15 @@ fn cut(text: &str, most_bytes: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Gives an attempt back.
+/// Gives an attempt back, and tells so.
 pub(super) async fn give_back(setup: &Setup, task: &Task, reason: String, again: Again) {
     setup.events.tell_of(task, "failed", &reason);
     let Some(claim) = &task.claim else { return };
+    release(setup, task, claim, reason, again).await;
+}
+
+/// Ends a claim under which nothing is handed in.
+pub(super) async fn release(setup: &Setup, task: &Task, claim: &Claim, reason: String, again: Again) {
     let reason = cut(&reason, MAX_SAID_BYTES).to_owned();
     let is_final = again == Again::Useless;
     let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final };

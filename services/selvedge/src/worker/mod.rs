@@ -12,4 +12,4 @@ mod templates;
 pub(crate) use collect::Collect;
 pub(crate) use prompt::How as Prompt;
 pub(crate) use run::{Keep, Setup, work};
-pub(crate) use templates::{Template, named, table};
+pub(crate) use templates::{Template, named, table, templates};

@@ -13,14 +13,14 @@ use selvedge_contracts::{
     call,
     fault::Fault,
     id::{Caller, KlusterName, Mission, QueueName},
-    payload::task::{Claimed, TaskClaim},
+    payload::task::{Claimed, Task, TaskClaim},
 };
 use selvedge_kit::{authority::UserKey, client::Client};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Collect, Prompt,
-    attempt::{Again, Attempt, Outcome, give_back},
+    attempt::{Again, Attempt, Outcome, give_back, release},
 };
 use crate::{
     bounds::Held,
@@ -33,6 +33,9 @@ use crate::{
 /// How long one request waits for a task, in milliseconds: a worker that is stopped waits for its answer, so that no
 /// task goes to one that is not there.
 const POLL_MS: u64 = 2_000;
+
+/// Why a task that came to a stopped worker goes back.
+const UNBEGUN: &str = "the worker was stopped before it began";
 
 /// Which folders of attempts are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -92,6 +95,13 @@ pub(crate) async fn work(setup: Arc<Setup>) -> Done {
     }
 }
 
+/// Gives back what was asked for before the worker was stopped: nothing of it has begun, and others may have it at once.
+async fn return_unbegun(setup: &Setup, task: &Task) {
+    setup.events.tell_of(task, "returned", UNBEGUN);
+    let Some(claim) = &task.claim else { return };
+    release(setup, task, claim, UNBEGUN.to_owned(), Again::Wanted).await;
+}
+
 /// A task, as it was claimed.
 pub(crate) struct Taken {
     claimed: Claimed,
@@ -128,7 +138,12 @@ impl Takes for Setup {
         };
         let asking = self.client.call::<call::TaskClaim>(&claim);
         let Some(answered) = self.kill.run_until_cancelled(asking).await else { return Ok(None) };
-        Ok(answered?.reply.claimed.map(|claimed| Taken { claimed, key, since }))
+        let Some(claimed) = answered?.reply.claimed else { return Ok(None) };
+        if self.stop.is_cancelled() {
+            return_unbegun(self, &claimed.task).await;
+            return Ok(None);
+        }
+        Ok(Some(Taken { claimed, key, since }))
     }
 
     async fn begin(

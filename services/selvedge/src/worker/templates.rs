@@ -2,17 +2,20 @@
 //! them was run when this was written: flags change from version to version, and `--` with a command of one's own
 //! says the same and more.
 
+use serde::Serialize;
+
 use super::Prompt;
 use crate::output;
 
 /// How an agent is called.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Template {
     /// What it is called here.
     pub(crate) name: &'static str,
     /// Its command line.
     pub(crate) command: &'static [&'static str],
     /// How it takes its prompt.
+    #[serde(skip)]
     pub(crate) prompt: Prompt,
     /// Variables with the keys that it needs.
     pub(crate) passes: &'static [&'static str],
@@ -78,6 +81,11 @@ pub(crate) fn named(name: &str) -> Result<Template, String> {
     let names = || ALL.iter().map(|template| template.name).collect::<Vec<_>>().join(", ");
     let found = ALL.iter().find(|template| template.name == name).copied();
     found.ok_or_else(|| format!("there is no template {name:?}; there are {}", names()))
+}
+
+/// All of them.
+pub(crate) const fn templates() -> &'static [Template] {
+    &ALL
 }
 
 /// All of them, for people.

@@ -2,6 +2,17 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
+use selvedge_contracts::{
+    id::{Caller, KlusterName, Mission, ScopeId},
+    role::Role,
+};
+use selvedge_kit::{
+    authority::{
+        Keyring,
+        jwt::{Life, Tags},
+    },
+    clock::now_ms,
+};
 use selvedge_tests::{Credential, fabric::Fabric, wait};
 use serde_json::Value;
 
@@ -85,6 +96,43 @@ async fn a_retired_agent_is_cut_off_and_denied() {
     assert_eq!((ran.code, text(&serde_json::from_str(&ran.err).unwrap(), "/code")), (5, "denied"), "{ran:?}");
 }
 
+/// Puts a credential of the same session in the place of an agent's own, one that ended a second ago.
+fn expire(machine: &Machine, made: &Value) {
+    let keys = Keyring::open(&machine.home().join("authority")).unwrap();
+    let kluster = keys.kluster(&KlusterName::new("main").unwrap()).unwrap();
+    let tags = Tags {
+        mission: Mission::new("demo").unwrap(),
+        agent: Caller::new(text(made, "/agent/id")).unwrap(),
+        scope: ScopeId::new(text(made, "/session/id")).unwrap(),
+    };
+    let life = Life { now_ms: now_ms() - 61_000, expires_at_ms: now_ms() - 1_000 };
+    let over = kluster.signer(Role::Worker).unwrap().credential(&tags, life).unwrap();
+    over.write(Path::new(text(made, "/creds"))).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_over_is_followed_by_another() {
+    let machine = Machine::of_up().await;
+    let made = machine.worker("ada").await;
+    for asked in [["call", "registry.whoami", "--as", "ada"].as_slice(), &["lease", "list", "--as", "ada"]] {
+        expire(&machine, &made);
+        let ran = machine.run(asked).await;
+        assert!(ran.code == 0 && ran.err.contains("was over"), "{ran:?}");
+        let again = machine.run(asked).await;
+        assert!(again.code == 0 && again.err.is_empty(), "{again:?}");
+    }
+    fs::write(text(&made, "/creds"), "junk").unwrap();
+    let ran = machine.run(&["lease", "list", "--as", "ada"]).await;
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for said in [text(&made, "/creds"), "`selvedge agent creds ada --mission demo`"] {
+        assert!(ran.err.contains(said), "{ran:?}");
+    }
+    expire(&machine, &made);
+    machine.run(&["agent", "retire", "ada", "--reason", "done"]).await.ok();
+    let ran = machine.run(&["call", "registry.whoami", "--as", "ada"]).await;
+    assert!(ran.code != 0, "{ran:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn registering_again_is_the_same_agent_and_keeps_what_it_said() {
     let fabric = Fabric::start().await;
@@ -120,12 +168,17 @@ async fn a_token_registers_one_agent_on_another_machine() {
     let invited = operator.run(&["agent", "invite", "--role", "worker", "--mission", "demo"]).await;
     assert_eq!(invited.out.lines().count(), 1, "{invited:?}");
     assert!(invited.err.contains("good once"), "{invited:?}");
+    for said in ["only this machine reaches", "server.host", "--url"] {
+        assert!(invited.err.contains(said), "{said}: {invited:?}");
+    }
     let token = invited.ok();
     let join = ["agent", "register", "bob", "--join", "-", "-o", "json"];
     let made = elsewhere.run_with(&join, &token).await.json();
     assert_eq!((text(&made, "/session/role"), text(&made, "/session/mission")), ("worker", "demo"));
     let whoami = elsewhere.run(&["call", "registry.whoami", "--as", "bob"]).await.json();
     assert_eq!(text(&whoami, "/agent"), text(&made, "/agent/id"));
+    let only = elsewhere.run(&["call", "registry.whoami"]).await.json();
+    assert_eq!(only["agent"], whoami["agent"], "nobody else could ask there");
 
     let third = Machine::empty(&fabric);
     let again = third.run_with(&join, &token).await;

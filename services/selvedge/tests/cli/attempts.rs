@@ -1,6 +1,9 @@
 //! How attempts end: by their own doing, by the end of their time, with their worker.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use nix::{sys::signal::kill, unistd::Pid};
 use selvedge_tests::wait::until;
@@ -85,11 +88,12 @@ async fn what_a_command_ends_with_decides_what_becomes_of_its_attempt() {
     let more = submit(&machine, json!([simple("missing", 1)])).await;
     let none = machine.run(&["worker", "--as", "ada", "--", "no-such-agent"]).await;
     assert!(none.code == 2 && none.err.contains("no-such-agent"), "{none:?}");
-    let missing = ["worker", "--as", "ada", "--once", "--keep", "never", "--", "/nowhere/agent"];
-    assert_eq!(machine.run(&missing).await.code, 13);
+    for missing in ["/nowhere/agent", "./doesnotexist"] {
+        let none = machine.run(&["worker", "--as", "ada", "--once", "--", missing]).await;
+        assert!(none.code == 2 && none.err.contains(missing), "{none:?}");
+    }
     let shown = task(&machine, &more, "missing").await;
-    let reason = shown["task"]["past"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("cannot run /nowhere/agent") && !reason.contains("kept in"), "{reason}");
+    assert_eq!(shown["line"]["phase"], "ready", "nothing was tried: {shown}");
     let templates = machine.run(&["worker", "--templates"]).await.ok();
     assert!(templates.contains("claude-code") && templates.contains("codex exec"), "{templates}");
 }
@@ -192,4 +196,69 @@ async fn so_many_are_worked_on_at_once_and_a_cancelled_plan_stops_them() {
     })
     .await;
     stop(working).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_a_worker_that_was_stopped_goes_back_unbegun() {
+    let machine = shop().await;
+    // What it has asked for by then may be answered for two seconds more: one of a few plans comes in between.
+    for _ in 0..6 {
+        let mut working = start(&machine, "ada.log", &worker("true", &[]));
+        told(&machine, "started").await;
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(working.id().unwrap()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        told(&machine, "stopping").await;
+        let plan = submit(&machine, json!([simple("late", 1)])).await;
+        assert_eq!(working.wait().await.unwrap().code(), Some(0), "{}", said(&machine, "ada.log"));
+        let log = said(&machine, "ada.log");
+        assert!(!log.contains("running"), "{log}");
+        if log.contains("returned") {
+            let shown = task(&machine, &plan, "late").await;
+            let past = &shown["task"]["past"][0]["reason"];
+            assert_eq!(past, "the worker was stopped before it began", "{shown}");
+            return;
+        }
+        assert!(!log.contains("claimed"), "{log}");
+        machine.run(&["plan", "cancel", &plan, "--reason", "again", "--as", "pia"]).await.ok();
+    }
+    panic!("no task came to a stopped worker: {}", said(&machine, "ada.log"));
+}
+
+async fn told(machine: &Machine, event: &str) {
+    until(event, async || {
+        let log = said(machine, "ada.log");
+        if log.contains(event) { Ok(()) } else { Err(log) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_of_ones_own_is_run_from_where_the_worker_was_started() {
+    let machine = shop().await;
+    let tools = machine.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let script = |name: &str, text: &str| {
+        std::fs::write(tools.join(name), text).unwrap();
+        std::fs::set_permissions(tools.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    script("agent.sh", "#!/bin/sh\necho '{\"ok\": 1}'\n");
+    let plan = submit(&machine, json!([simple("own", 1)])).await;
+    let own = ["worker", "--as", "ada", "--once", "--", "./agent.sh"];
+    let ran = machine.run_in("tools", &own).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(task(&machine, &plan, "own").await["line"]["phase"], "validated");
+    // What it runs in turn is opened by --read alone.
+    script("other.sh", "#!/bin/sh\n\"$1/agent.sh\"\n");
+    let place = tools.display().to_string();
+    let plan = submit(&machine, json!([simple("closed", 1), simple("open", 1)])).await;
+    let first = ["worker", "--as", "ada", "--once", "--keep", "never", "--", "tools/other.sh", &place];
+    let ran = machine.run(&first).await;
+    let shown = task(&machine, &plan, "closed").await;
+    if !ran.out.contains("cooperative") {
+        let reason = shown["task"]["past"][0]["reason"].as_str().unwrap();
+        assert!(ran.code == 13 && reason.contains("--read DIR"), "{ran:?}: {reason}");
+    }
+    let opened = ["worker", "--as", "ada", "--once", "--read", &place, "--", "tools/other.sh", &place];
+    let ran = machine.run(&opened).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
 }

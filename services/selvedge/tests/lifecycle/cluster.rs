@@ -13,7 +13,7 @@ use selvedge_tests::{fabric::Fabric, nats_server_binary, wait::until};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Process, connect, run, text};
+use crate::process::{Process, connect, doctor_of_a_registry, run, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serve_is_one_more_replica_and_can_be_the_only_one() {
@@ -107,9 +107,8 @@ async fn init_makes_a_fabric_of_somebody_elses_server_in_two_steps() {
     }
     // From now on the folder knows where its cluster is.
     let _serve = Process::start(&home, &folder.path().join("serve.err"), &["serve", "registry"]);
-    let doctor = run(&home, &["doctor"]);
-    assert!(doctor.status.success(), "{}", text(&doctor.stdout));
-    assert!(text(&doctor.stdout).contains("WARN  durability"), "it is not known of a foreign server");
+    let doctor = doctor_of_a_registry(&home);
+    assert!(doctor.contains("WARN  durability"), "it is not known of a foreign server");
     let operator = connect(&url, Login::File(home.join("creds/main/operator.creds"))).await;
     let whoami = operator.call::<call::Whoami>(&Nothing {}).await.unwrap().reply;
     assert_eq!(whoami.owner.unwrap().as_str(), "person:olga");

@@ -42,6 +42,14 @@ pub(crate) fn run(home: &Path, arguments: &[&str]) -> Output {
     selvedge(home, arguments).output().unwrap()
 }
 
+/// What `doctor` says, where nothing fails but services that nobody serves.
+pub(crate) fn doctor_of_a_registry(home: &Path) -> String {
+    let said = text(&run(home, &["doctor"]).stdout);
+    let failed: Vec<&str> = said.lines().filter(|line| line.starts_with("FAIL")).collect();
+    assert!(failed.len() == 1 && failed[0].contains("nobody answers for leases"), "{said}");
+    said
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

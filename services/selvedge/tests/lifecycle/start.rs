@@ -82,6 +82,17 @@ async fn doctor_finds_nothing_wrong_with_a_fresh_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn doctor_fails_where_a_service_does_not_answer() {
+    let up = Up::start_with(&["--without", "committer"]);
+    let doctor = up.run(&["doctor"]);
+    let said = text(&doctor.stdout);
+    assert_eq!(doctor.status.code(), Some(1), "{said}");
+    for wanted in ["FAIL  main: services", "nobody answers for committer", "`selvedge serve committer`"] {
+        assert!(said.contains(wanted), "{wanted} is not in\n{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn doctor_fails_where_a_secret_is_readable_and_nothing_runs() {
     let mut up = Up::start();
     up.process.signal(Signal::TERM);

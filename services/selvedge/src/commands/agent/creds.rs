@@ -26,7 +26,7 @@ pub(crate) struct Creds {
     /// The agent: its id, or its name.
     agent: String,
     /// The mission; needed if the agent is in several.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Stay, keep the session alive and its credential fresh.
     #[arg(long)]

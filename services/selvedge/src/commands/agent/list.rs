@@ -24,7 +24,7 @@ use crate::{
   selvedge agent list -o jsonl")]
 pub(crate) struct List {
     /// Only agents of this mission.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// Only agents that have this role, in that mission or in any.
     #[arg(long)]

@@ -40,10 +40,10 @@ kept there. Any NATS client connects with the .creds file, given the inbox prefi
 pub(crate) struct Register {
     /// Name it asks for; it becomes NAME-xxxxxxxx.
     name: AgentName,
-    /// Role that it gets (with --mission; needs the operator's keys).
-    #[arg(long, requires = "mission", conflicts_with = "join")]
+    /// Role that it gets (needs the operator's keys).
+    #[arg(long, conflicts_with = "join")]
     role: Option<Role>,
-    /// Mission in which it gets the role.
+    /// Mission in which it gets the role; that of SELVEDGE_MISSION unless said.
     #[arg(long, requires = "role", conflicts_with = "join")]
     mission: Option<Mission>,
     /// Who answers for it, such as person:ada; the operator's own owner unless said.
@@ -102,9 +102,19 @@ impl Register {
         Ok(())
     }
 
+    /// The mission named. Not a variable of the grammar: whoever brings a token may have it set, too.
+    fn mission(&self, context: &Context) -> Result<Option<Mission>, Failure> {
+        let Some(named) = context.environment.get("SELVEDGE_MISSION") else {
+            return Ok(self.mission.clone());
+        };
+        let of_environment =
+            || Mission::new(named).map_err(|error| Failure::usage(format!("SELVEDGE_MISSION: {error}")));
+        self.mission.clone().map_or_else(of_environment, Ok).map(Some)
+    }
+
     /// The token that came, or one for an invite of our own.
     async fn token(&self, context: &Context) -> Result<JoinToken, Failure> {
-        if let (Some(role), Some(mission)) = (self.role, self.mission.clone()) {
+        if let (Some(role), Some(mission)) = (self.role, self.mission(context)?) {
             let offer = Offer { role, mission, owner: self.owner.clone() };
             return invite::create(context, &offer, OWN_INVITE_MS).await;
         }

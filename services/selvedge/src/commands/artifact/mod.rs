@@ -12,13 +12,12 @@ use std::os::fd::AsFd;
 
 use clap::{Args, Subcommand};
 use selvedge_contracts::{
-    fault::Fault,
     id::{ArtifactRef, Mission},
     payload::artifact::{Version, VersionReply},
 };
 use selvedge_kit::client::Client;
 
-use super::call::{Through, as_agent, as_operator};
+use super::call::{Through, as_agent, as_operator, only_agent};
 use crate::{
     connect::Context,
     exit::{Done, Failure},
@@ -56,11 +55,11 @@ impl Artifact {
 #[derive(Debug, Args)]
 pub(crate) struct Asker {
     /// Ask as an agent registered here, under its present session: its id, or its name. Else the operator
-    /// asks.
+    /// asks, or the only agent where there is no operator.
     #[arg(long = "as", value_name = "AGENT")]
     agent: Option<String>,
     /// The mission; need not be said if there is only one.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
 }
 
@@ -72,21 +71,15 @@ impl Asker {
         if let Some(agent) = &self.agent {
             return as_agent(context, agent, self.mission.as_ref(), Through::Session).await;
         }
+        if !context.home.operator_creds(&context.kluster).exists() && context.has_agents()? {
+            return only_agent(context, self.mission.as_ref()).await;
+        }
         let operator = as_operator(context, None).await?;
         let mission = match &self.mission {
             Some(mission) => mission.clone(),
-            None => only_mission(&operator).await?,
+            None => paging::only_mission(&operator).await?,
         };
         Ok(operator.in_mission(mission))
-    }
-}
-
-async fn only_mission(operator: &Client) -> Result<Mission, Failure> {
-    let mut missions = paging::missions(operator).await?;
-    match (missions.pop(), missions.is_empty()) {
-        (Some(only), true) => Ok(only.id),
-        (None, _) => Err(Fault::not_found("there is no mission; `selvedge mission create` makes one").into()),
-        _ => Err(Failure::usage("there are several missions: name one with --mission")),
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Blame {
     #[arg(long, requires = "mission")]
     repository: Option<RepositoryName>,
     /// The repository's mission.
-    #[arg(long)]
+    #[arg(long, env = "SELVEDGE_MISSION")]
     mission: Option<Mission>,
     /// The branch meant, where there is no work tree.
     #[arg(long, value_parser = branch)]

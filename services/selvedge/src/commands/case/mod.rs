@@ -8,7 +8,7 @@ mod show;
 
 use clap::Subcommand;
 
-use self::named::CaseNamed;
+pub(super) use self::named::CaseNamed;
 use crate::{connect::Context, exit::Done};
 
 /// Cases: what the attempts at a task could not settle, and somebody has to decide.

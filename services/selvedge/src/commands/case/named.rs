@@ -14,7 +14,7 @@ use crate::{commands::plan::prefix, exit::Failure, paging};
 
 /// A case as it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CaseNamed(String);
+pub(in crate::commands) struct CaseNamed(String);
 
 impl FromStr for CaseNamed {
     type Err = String;
@@ -28,7 +28,7 @@ impl CaseNamed {
     ///
     /// # Errors
     /// `not_found` if there is none, [`Failure::Usage`] if there are several.
-    pub(super) async fn find(&self, client: &Client) -> Result<CaseId, Failure> {
+    pub(in crate::commands) async fn find(&self, client: &Client) -> Result<CaseId, Failure> {
         let start = format!("case_{}", self.0);
         if let Ok(id) = CaseId::new(&start) {
             return Ok(id);

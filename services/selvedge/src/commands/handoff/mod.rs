@@ -8,7 +8,7 @@ mod show;
 
 use clap::Subcommand;
 
-use self::named::HandoffNamed;
+pub(super) use self::named::HandoffNamed;
 use crate::{connect::Context, exit::Done};
 
 /// Handoffs: work that one agent offers to another, refused with every reason if it does not fit.

@@ -14,7 +14,7 @@ use crate::{commands::plan::prefix, exit::Failure, paging};
 
 /// A handoff as it is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct HandoffNamed(String);
+pub(in crate::commands) struct HandoffNamed(String);
 
 impl FromStr for HandoffNamed {
     type Err = String;
@@ -28,7 +28,7 @@ impl HandoffNamed {
     ///
     /// # Errors
     /// `not_found` if there is none, [`Failure::Usage`] if there are several.
-    pub(super) async fn find(&self, client: &Client) -> Result<HandoffId, Failure> {
+    pub(in crate::commands) async fn find(&self, client: &Client) -> Result<HandoffId, Failure> {
         let start = format!("handoff_{}", self.0);
         if let Ok(id) = HandoffId::new(&start) {
             return Ok(id);

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use selvedge_contracts::id::{Caller, Mission};
-use selvedge_kit::{client::Client, credential::Login};
+use selvedge_kit::client::Client;
 
-use crate::{agent_folder::AgentFolder, connect::Context, exit::Failure, paging};
+use crate::{agent_folder::AgentFolder, connect::Context, exit::Failure, paging, sessions::connect_as};
 
 /// As whom, and in which mission.
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ impl Who {
         let client = context.operator().await?;
         let mission = match &self.mission {
             Some(mission) => mission.clone(),
-            None => only_mission(&client).await?,
+            None => paging::only_mission(&client).await?,
         };
         let me = client.bus().me().agent.clone();
         Ok(Asking { client: client.in_mission(mission.clone()), me, mission })
@@ -90,24 +90,7 @@ impl Who {
 
     async fn as_agent(&self, context: &Context, agent: &AgentFolder) -> Result<Asking, Failure> {
         let mission = agent.mission(self.mission.as_ref())?;
-        let path = agent.creds_path(&mission);
-        if !path.exists() {
-            return Err(Failure::usage(format!(
-                "{} has no session here; `selvedge agent creds {} --mission {mission}` starts one",
-                agent.record.id, agent.record.name
-            )));
-        }
-        let (login, identity) = (Login::File(path), agent.identity()?);
-        let client = context.connect_signing(&agent.record.url, login, &identity).await?;
+        let client = connect_as(context, agent, &mission).await?;
         Ok(Asking { me: client.bus().me().agent.clone(), client, mission })
-    }
-}
-
-async fn only_mission(client: &Client) -> Result<Mission, Failure> {
-    let mut missions = paging::missions(client).await?;
-    match (missions.pop(), missions.is_empty()) {
-        (Some(only), true) => Ok(only.id),
-        (Some(_), false) => Err(Failure::usage("there are several missions: say --mission")),
-        (None, _) => Err(Failure::usage("there is no mission; `selvedge mission create` makes one")),
     }
 }

@@ -2,6 +2,7 @@
 
 mod cap;
 mod change;
+mod consents;
 mod file;
 mod graph;
 mod list;

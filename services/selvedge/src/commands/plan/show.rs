@@ -9,7 +9,7 @@ use selvedge_contracts::{
     },
 };
 
-use super::{PlanNamed, short, tree};
+use super::{PlanNamed, consents::Consents, short, tree};
 use crate::{
     commands::lease::Who,
     connect::Context,
@@ -34,12 +34,18 @@ impl Show {
         let asking = self.who.anybody(context).await?;
         let plan = self.plan.find(&asking.client).await?;
         let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan }).await?.reply;
-        context.output.print(&reply, human)?;
+        let consents = Consents::of(&asking.client, &reply.tasks).await?;
+        context.output.print(&reply, |reply| human_with(reply, &consents))?;
         Ok(())
     }
 }
 
+/// A plan none of whose tasks waits for a consent that is known of.
 pub(super) fn human(reply: &PlanReply) -> String {
+    human_with(reply, &Consents::default())
+}
+
+fn human_with(reply: &PlanReply, consents: &Consents) -> String {
     let plan = &reply.plan;
     let head = fields(&[
         ("plan", plan.id.to_string()),
@@ -51,7 +57,7 @@ pub(super) fn human(reply: &PlanReply) -> String {
         ("revision", reply.revision.to_string()),
     ]);
     let cases: String = reply.cases.iter().map(case).collect();
-    format!("{head}\n{}{cases}", tree::of(reply))
+    format!("{head}\n{}{cases}", tree::of(reply, consents))
 }
 
 fn case(case: &CaseLine) -> String {

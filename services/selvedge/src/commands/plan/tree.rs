@@ -11,10 +11,11 @@ use selvedge_contracts::{
     },
 };
 
+use super::consents::Consents;
 use crate::output::visible_line;
 
 /// The plan's state and a line for each of its tasks.
-pub(super) fn of(reply: &PlanReply) -> String {
+pub(super) fn of(reply: &PlanReply, consents: &Consents) -> String {
     let count = |phase| reply.tasks.iter().filter(|line| line.phase == phase).count();
     let mut text = format!(
         "{} · {} of {} validated · {} running",
@@ -28,13 +29,15 @@ pub(super) fn of(reply: &PlanReply) -> String {
     lines.sort_by_key(|(depth, _)| *depth); // stable: else in the plan's own order
     for (depth, line) in lines {
         text.push('\n');
-        text.push_str(&row(depth, line));
+        text.push_str(&row(depth, line, consents));
     }
     text
 }
 
-fn row(depth: usize, line: &TaskLine) -> String {
+fn row(depth: usize, line: &TaskLine, consents: &Consents) -> String {
+    let waits = consents.told(&line.id);
     let about = match line.phase {
+        Phase::Committing if waits.is_some() => waits.unwrap_or_default(),
         Phase::Blocked => {
             let names: Vec<_> = line.waits_for.iter().map(TaskName::as_str).collect();
             format!("waits for {}", names.join(", "))
@@ -66,7 +69,7 @@ const fn mark(phase: Phase) -> char {
         Phase::Validated => '✓',
         Phase::Running => '▶',
         Phase::Submitted => '?',
-        Phase::Committing => '!',
+        Phase::Committing => '→',
         Phase::Ready => '○',
         Phase::Blocked => '·',
         Phase::Gated => '⏸',
@@ -132,9 +135,10 @@ pub(super) mod tests {
         reply.tasks[1].phase = Phase::Waiting;
         reply.tasks[1].waits_for_lease = Some("shop: bob-1a2b3c4d holds path src".to_owned());
         assert!(
-            of(&reply).contains("↻ waiting    b  waits for shop: bob-1a2b3c4d holds path src"),
+            of(&reply, &Consents::default())
+                .contains("↻ waiting    b  waits for shop: bob-1a2b3c4d holds path src"),
             "{}",
-            of(&reply)
+            of(&reply, &Consents::default())
         );
     }
 
@@ -144,6 +148,6 @@ pub(super) mod tests {
 ✓ validated  a
   ▶ running    b  ada-0a1b2c3d, attempt 1
     · blocked    c  waits for b";
-        assert_eq!(of(&reply()), expected);
+        assert_eq!(of(&reply(), &Consents::default()), expected);
     }
 }

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use selvedge_contracts::{
     call,
     fault::Fault,
-    id::{PlanId, TaskId},
+    id::{IntentId, PlanId, TaskId},
     payload::{
         plan::{PlanReply, PlanShow, PlanState},
         task::{Phase, TaskLine},
@@ -15,13 +15,14 @@ use selvedge_contracts::{
     subject::LIVE_PREFIX,
 };
 use selvedge_kit::clock::Deadline;
+use serde::Serialize;
 
-use super::{PlanNamed, tree};
+use super::{PlanNamed, consents::Consents, tree};
 use crate::{
     commands::lease::{Asking, Who},
     connect::Context,
     exit::{Done, Ending, Failure, INTERRUPTED},
-    output::{Format, say, visible_line},
+    output::{Format, fitted, say, terminal, visible_line},
     stop,
 };
 
@@ -32,6 +33,7 @@ use crate::{
   selvedge plan watch 0a1b2c3d4e5f --as ada -o jsonl
   selvedge plan watch 0a1b2c3d4e5f && ./release.sh
 
+With -o jsonl it prints a line a change, with -o json the plan as it ended.
 It ends with 0 if the plan is done, 12 if it was cancelled, 13 if it failed, 130 if Ctrl-C ended it.")]
 pub(crate) struct Watch {
     /// The plan: its id, or the first 8 or more hex digits of it.
@@ -63,7 +65,7 @@ async fn watch(asking: &Asking, plan: &PlanId, output: Format) -> Done {
     let bus = asking.client.bus();
     let of_mission = |entity: &str| format!("{LIVE_PREFIX}.{}.{entity}.>", asking.mission);
     let mut heard = futures::stream::SelectAll::new();
-    for entity in ["plan", "task"] {
+    for entity in ["plan", "task", "intent"] {
         let subscribed = bus.subscribe(&of_mission(entity), None).await;
         heard.push(subscribed.map_err(|error| Fault::unavailable(error.to_string()))?);
     }
@@ -71,8 +73,11 @@ async fn watch(asking: &Asking, plan: &PlanId, output: Format) -> Done {
     let mut shown = Shown::new(output);
     loop {
         let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan: plan.clone() }).await?.reply;
-        shown.show(&reply)?;
+        shown.show(&reply, &Consents::of(&asking.client, &reply.tasks).await?)?;
         if let Some(ended) = end(&reply) {
+            if output == Format::Json {
+                output.print(&reply, |_| String::new())?;
+            }
             return ended;
         }
         // Whatever happens in the mission may be about it. What comes close together is looked at once.
@@ -98,12 +103,23 @@ fn end(reply: &PlanReply) -> Option<Done> {
     }
 }
 
+/// How a task stands now.
+#[derive(Serialize)]
+struct Change<'a> {
+    #[serde(flatten)]
+    line: &'a TaskLine,
+    /// Its intents that wait for a consent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waits_for_approval: Vec<&'a IntentId>,
+}
+
 /// What was shown last.
 struct Shown {
     output: Format,
     is_terminal: bool,
     lines: usize,
-    phases: HashMap<TaskId, (Phase, u32)>,
+    /// Where each task stood: its phase, its attempt, and how many of its intents wait for a consent.
+    phases: HashMap<TaskId, (Phase, u32, usize)>,
 }
 
 impl Shown {
@@ -112,14 +128,18 @@ impl Shown {
         Self { output, is_terminal, lines: 0, phases: HashMap::new() }
     }
 
-    fn show(&mut self, reply: &PlanReply) -> std::io::Result<()> {
+    fn show(&mut self, reply: &PlanReply, consents: &Consents) -> std::io::Result<()> {
         if self.is_terminal {
-            return self.redraw(&tree::of(reply));
+            return self.redraw(&tree::of(reply, consents));
         }
-        for line in &reply.tasks {
-            let now = (line.phase, line.attempt);
+        // One document is asked for: that of the end.
+        let lines = if self.output == Format::Json { &[] } else { reply.tasks.as_slice() };
+        for line in lines {
+            let approvals = consents.intents(&line.id);
+            let now = (line.phase, line.attempt, approvals.len());
             if self.phases.insert(line.id.clone(), now) != Some(now) {
-                self.output.print(line, human)?;
+                let change = Change { line, waits_for_approval: approvals };
+                self.output.print(&change, |_| human(line, consents))?;
             }
         }
         Ok(())
@@ -128,6 +148,9 @@ impl Shown {
     /// Draws the tree in place of the one before.
     fn redraw(&mut self, tree: &str) -> std::io::Result<()> {
         let before = self.lines;
+        // A line that wraps, or scrolls away, would not be gone over: one more holds the cursor.
+        let (columns, lines) = terminal().unwrap_or((usize::MAX, usize::MAX));
+        let tree = &fitted(tree, columns, lines.saturating_sub(1));
         self.lines = tree.lines().count();
         match before {
             0 => say(tree),
@@ -137,9 +160,12 @@ impl Shown {
     }
 }
 
-fn human(line: &TaskLine) -> String {
+fn human(line: &TaskLine, consents: &Consents) -> String {
     let by = line.worker.as_ref().map(|worker| format!("  {worker}")).unwrap_or_default();
-    let reason =
-        line.reason.as_deref().map(|reason| format!("  {}", visible_line(reason))).unwrap_or_default();
-    format!("{:<10} {} attempt {}{by}{reason}", line.phase.name(), line.name, line.attempt)
+    // Why an attempt before came to nothing is no news of the one that follows it.
+    let goes_on =
+        matches!(line.phase, Phase::Running | Phase::Submitted | Phase::Committing | Phase::Validated);
+    let reason = line.reason.as_deref().filter(|_| !goes_on).map(visible_line);
+    let about = consents.told(&line.id).or(reason).map(|about| format!("  {about}")).unwrap_or_default();
+    format!("{:<10} {} attempt {}{by}{about}", line.phase.name(), line.name, line.attempt)
 }

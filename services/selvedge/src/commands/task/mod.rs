@@ -10,7 +10,7 @@ mod show;
 
 use clap::Subcommand;
 
-use self::named::TaskNamed;
+pub(super) use self::named::TaskNamed;
 use crate::{connect::Context, exit::Done};
 
 /// Tasks: taken under a claim that ends, handed in, and judged by somebody else.
