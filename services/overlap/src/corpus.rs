@@ -133,7 +133,7 @@ pub(crate) fn terms_beside(text: &Text, words: &Words) -> Vec<u32> {
     let artifacts = text.artifacts().map(|name| words::hash(&format!("artifact\0{name}")));
     let mut terms: Vec<u32> = paths.chain(artifacts).collect();
     if words.all.is_empty() && text.says_something() {
-        terms.push(words::hash(&format!("text\0{}", text.said().join("\0"))));
+        terms.push(words::hash(&format!("text\0{}", text.plain().join("\0"))));
     }
     terms.sort_unstable();
     terms.dedup();

@@ -97,7 +97,7 @@ pub(crate) fn is_bounded_by_a_glance(weights: &Weights) -> bool {
 
 /// Whether two texts say the same without a word; `words` are those of the first.
 pub(crate) fn is_same_text(words: &Words, one: &Text, other: &Text) -> bool {
-    words.all.is_empty() && one.says_something() && one.said() == other.said()
+    words.all.is_empty() && one.says_something() && one.plain() == other.plain()
 }
 
 /// One of two texts. What rules look at is worked out when it is first asked for.

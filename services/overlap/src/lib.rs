@@ -21,6 +21,7 @@ mod fixed;
 mod fusion;
 mod index;
 mod item;
+mod language;
 mod lexicon;
 mod model;
 mod packed;
