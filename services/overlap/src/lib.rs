@@ -23,6 +23,7 @@ mod index;
 mod item;
 mod language;
 mod lexicon;
+mod measured;
 mod model;
 mod packed;
 mod postings;

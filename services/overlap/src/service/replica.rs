@@ -174,9 +174,10 @@ impl Replica {
         read(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Holds something else from now on.
-    pub(crate) fn replace(&self, held: Held) {
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+    /// Holds something else from now on. What was held is given up once others can read again: that takes long.
+    pub(crate) fn replace(&self, mut held: Held) {
+        std::mem::swap(&mut *self.held.write().unwrap_or_else(PoisonError::into_inner), &mut held);
+        drop(held);
     }
 
     /// What is held was made from the whole ledger just now: of the generation that it asks for.
