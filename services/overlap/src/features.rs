@@ -26,6 +26,12 @@ pub struct Features {
     pub is_opposite: bool,
     /// Whether their titles differ in nothing but what makes them opposite.
     pub is_only_opposite: bool,
+    /// Whether their titles, or where these agree their descriptions, say the same words in another order.
+    #[serde(default)]
+    pub order_differs: bool,
+    /// Whether there each has a word, sign or letter that the other lacks, and the rest is much the same.
+    #[serde(default)]
+    pub words_differ: bool,
     /// Whether they say the same without a word: nothing but signs.
     pub is_same_text: bool,
     /// Share of paths that both have.

@@ -21,6 +21,7 @@ use crate::{
     packed::unpack,
     profile::{Meanings, Profile},
     reasons::reasons,
+    rules::wording::{Wordings, worded},
     search::{Asked, Compared},
     settings::Settings,
     snapshot,
@@ -273,6 +274,8 @@ fn candidate(corpus: &Corpus, asked: &Asked, found: &Compared, thresholds: &Thre
     let slot = corpus.slots.get(found.slot as usize)?;
     let text = slot.text.as_ref()?;
     let score = logistic(found.logit);
+    let wordings = [&asked.wordings, &Wordings::default()];
+    let features = worded(found.features, [&asked.text, text], wordings);
     let rarity = corpus.rarity();
     let words = unpack(&slot.words).filter_map(|(number, _)| {
         Some((corpus.words.key(number)?, rarity.of(corpus.words.count_with_imagined(number))))
@@ -284,8 +287,8 @@ fn candidate(corpus: &Corpus, asked: &Asked, found: &Compared, thresholds: &Thre
         state: slot.state,
         sequence: slot.created,
         score,
-        level: thresholds.level(score, &found.features),
-        reasons: reasons(&asked.profile.spelt, [&asked.text, text], &found.features, words),
-        features: found.features,
+        level: thresholds.level(score, &features),
+        reasons: reasons(&asked.profile.spelt, [&asked.text, text], &features, words),
+        features,
     })
 }

@@ -9,6 +9,7 @@ use crate::{
     item::{Item, Text},
     profile::{Meanings, Profile},
     reasons::reasons,
+    rules::wording::{Wordings, worded},
     search::with_names,
 };
 
@@ -18,6 +19,7 @@ pub(crate) struct Measured {
     profile: Profile,
     scope: String,
     rules: Rules,
+    wordings: Wordings,
     /// Its words by key, as rare as the index said that they are.
     words: Vec<Word>,
 }
@@ -28,7 +30,8 @@ impl Measured {
         let text = Text::of(item);
         let meanings = Meanings::of(embedder, text.title(), text.description());
         let profile = Profile::new(text.title(), text.description(), meanings);
-        Self { text, profile, scope: item.scope.clone(), rules: Rules::default(), words: Vec::new() }
+        let (rules, wordings, words) = Default::default();
+        Self { text, profile, scope: item.scope.clone(), rules, wordings, words }
     }
 
     /// Weighs its words.
@@ -49,6 +52,11 @@ impl Measured {
         let same_scope = self.scope == other.scope;
         let features = Features { is_same_text, ..with_names(features, &self.text, &other.text, same_scope) };
         let score = weights.score(&features);
+        let is_shown = features.is_only_opposite || score >= thresholds.similar;
+        let features = match is_shown {
+            true => worded(features, texts, [&self.wordings, &other.wordings]),
+            false => features,
+        };
         let level = thresholds.level(score, &features);
         let words = other.words.iter().map(|word| (word.key, word.weight));
         Explained { score, level, reasons: reasons(&self.profile.spelt, texts, &features, words), features }

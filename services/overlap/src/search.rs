@@ -13,6 +13,7 @@ use crate::{
     packed::unpack,
     profile::Profile,
     rarity::Rarity,
+    rules::wording::Wordings,
     top::Top,
     trigrams,
     vector::cosine,
@@ -31,13 +32,14 @@ const RANK: u32 = 60;
 pub(crate) struct Asked {
     pub(crate) profile: Profile,
     pub(crate) text: Text,
+    pub(crate) wordings: Wordings,
     names: Vec<u32>,
 }
 
 impl Asked {
     pub(crate) fn new(profile: Profile, text: Text) -> Self {
         let names = terms_beside(&text, &profile.words);
-        Self { profile, text, names }
+        Self { profile, text, wordings: Wordings::default(), names }
     }
 }
 

@@ -123,6 +123,10 @@ pub enum Reason {
     NumbersDiffer,
     /// They seem to ask for opposite things.
     Opposite,
+    /// Their titles say the same words in another order: from here to there is not from there to here.
+    OrderDiffers,
+    /// Each title, or where they agree each description, has a word, sign, letter or number that the other lacks.
+    WordsDiffer,
     /// One is of another kind of work: tests, documents or a frame of the other.
     KindDiffers,
 }

@@ -85,6 +85,8 @@ pub(crate) fn reason(reason: crate::Reason) -> Reason {
         crate::Reason::SameArtifacts(names) => Reason::SameArtifacts(names),
         crate::Reason::NumbersDiffer => Reason::NumbersDiffer,
         crate::Reason::Opposite => Reason::Opposite,
+        crate::Reason::OrderDiffers => Reason::OrderDiffers,
+        crate::Reason::WordsDiffer => Reason::WordsDiffer,
         crate::Reason::KindDiffers => Reason::KindDiffers,
     }
 }

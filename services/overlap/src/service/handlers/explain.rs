@@ -84,6 +84,8 @@ fn features(features: &Features) -> Vec<FeatureShare> {
         named("same mission", whole(features.same_scope)),
         named("numbers differ", whole(features.numbers_differ)),
         named("opposite", whole(features.is_opposite)),
+        named("order differs", whole(features.order_differs)),
+        named("words differ", whole(features.words_differ)),
     ];
     learned.chain(rules).collect()
 }

@@ -46,6 +46,8 @@ pub(super) fn reasons(reasons: &[Reason]) -> String {
             Reason::Spelling(near) => format!("spelling {}", share(*near)),
             Reason::NumbersDiffer => "numbers differ".to_owned(),
             Reason::Opposite => "perhaps the opposite".to_owned(),
+            Reason::OrderDiffers => "the same words in another order".to_owned(),
+            Reason::WordsDiffer => "a word or sign differs".to_owned(),
             Reason::KindDiffers => "another kind of work".to_owned(),
         })
         .collect();
