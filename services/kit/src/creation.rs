@@ -42,6 +42,8 @@ pub struct Wanted {
 
 /// Place in a fault's details of the creation that is asked about.
 const AT_CREATION: &str = "/overlap/creation";
+/// Place of a creation that was decided against.
+const AT_DISCARDED: &str = "/overlap/discarded";
 /// Place of each candidate.
 const AT_CANDIDATE: &str = "/overlap/candidates";
 
@@ -81,6 +83,12 @@ fn share_ms(deadline: Deadline) -> u64 {
 /// The creation that a refusal says is to be decided about.
 pub fn asked_about(fault: &Fault) -> Option<CreationId> {
     let detail = fault.details.iter().find(|detail| detail.at == AT_CREATION)?;
+    CreationId::new(&detail.message).ok()
+}
+
+/// The creation that a refusal says was decided against: to proceed with it takes that back.
+pub fn decided_against(fault: &Fault) -> Option<CreationId> {
+    let detail = fault.details.iter().find(|detail| detail.at == AT_DISCARDED)?;
     CreationId::new(&detail.message).ok()
 }
 
@@ -134,9 +142,9 @@ fn refusal(what: &KindName, reply: &ProposeReply) -> Option<Fault> {
         Verdict::Asked => format!(
             "this {what} looks like something that is there{like}: say by overlap.decide whether to proceed, to merge or to discard it, then ask again"
         ),
-        Verdict::Taken => format!(
-            "another agent is about to create this {what} with another text{like}: agree with them, or ask again later"
-        ),
+        Verdict::Taken => {
+            format!("another agent is about to create this {what}{like}: agree with them, or ask again later")
+        }
         Verdict::Merged { into, root } if into == root => {
             format!("this {what} was merged into {into}: work on that")
         }
@@ -145,13 +153,16 @@ fn refusal(what: &KindName, reply: &ProposeReply) -> Option<Fault> {
         }
         Verdict::Discarded { reason } => {
             let reason = reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
-            format!("this {what} was decided against{reason}")
+            format!("this {what} was decided against{reason}; to proceed by overlap.decide takes that back")
         }
     };
     let mut details = Vec::new();
     let mut add = |at: &str, message: String| details.push(Detail { at: at.to_owned(), message });
     if reply.verdict == Verdict::Asked {
         add(AT_CREATION, reply.creation.to_string());
+    }
+    if let Verdict::Discarded { .. } = &reply.verdict {
+        add(AT_DISCARDED, reply.creation.to_string());
     }
     if let Verdict::Merged { root, .. } = &reply.verdict {
         add("/overlap/merged_into", root.to_string());
@@ -200,7 +211,13 @@ mod tests {
             reasons: Vec::new(),
         };
         let basis = Basis { up_to_sequence: 7, index_hash: digest.clone(), model_hash: digest };
-        let checked = Checked { basis, weak_meaning: false, candidates: vec![candidate], second: None };
+        let checked = Checked {
+            basis,
+            weak_meaning: false,
+            candidates: vec![candidate],
+            elsewhere: Vec::new(),
+            second: None,
+        };
         ProposeReply { creation: creation(1), verdict, place: 8, checked, revision: 9 }
     }
 

@@ -182,7 +182,8 @@ impl Corpus {
             (Change::Insert(item), Some(ready)) => self.insert(sequence, item.state, &item.scope, ready),
             (Change::Edit(item), Some(ready)) => {
                 if let Some(old) = self.remove(&item.id) {
-                    self.insert(old.created, old.state, &item.scope, ready);
+                    // Whatever comes before it by now was not compared with what it says now: it comes after.
+                    self.insert(sequence, old.state, &item.scope, ready);
                 }
             }
             (Change::State { id, state }, _) => self.set_state(id, *state),

@@ -65,7 +65,7 @@ pub struct Explained {
 }
 
 /// How large the index is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// The last sequence that was applied.
     pub sequence: u64,
@@ -215,6 +215,11 @@ impl Index {
             let slot = corpus.slots.get(corpus.find(id)? as usize)?;
             Some(corpus.item(slot, slot.text.as_ref()?))
         })
+    }
+
+    /// Whether it holds the item of an id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.read(|corpus| corpus.find(id).is_some())
     }
 
     /// How large it is. Reads everything.

@@ -51,7 +51,7 @@ pub enum State {
 pub enum Change {
     /// It is new.
     Insert(Item),
-    /// It now reads as this; its place in the order stays, its state too.
+    /// It now reads as this, and has its place in the order here; its state stays.
     Edit(Item),
     /// It is in another state.
     State {

@@ -101,6 +101,7 @@ pub(crate) fn wanted(
         artifacts: kept.artifacts,
         proposer,
         place: 0,
+        reopened: false,
         state: CreationState::Pending,
         checked: None,
         decision: None,
