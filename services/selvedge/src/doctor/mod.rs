@@ -9,6 +9,7 @@ mod report;
 mod revocations;
 mod rights;
 mod server;
+mod snapshots;
 
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{client::Client, credential::Login, metrics::Metrics};
@@ -52,6 +53,7 @@ async fn of_kluster(context: &Context, place: &Place, kluster: &KlusterName) -> 
     };
     let mut found = server::checks(context, place, kluster, client.bus()).await;
     found.push(followers::left_behind(client.bus()).await);
+    found.push(snapshots::of_overlap(&client).await);
     found.extend(revocations::room(context, kluster));
     found.push(rights::operator(&client, kluster).await);
     found.push(rights::worker(context, place, kluster).await);

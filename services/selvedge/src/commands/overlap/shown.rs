@@ -18,7 +18,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// Thousandths as a number between 0 and 1.
-pub(super) fn share(thousandths: u16) -> String {
+pub(crate) fn share(thousandths: u16) -> String {
     format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }
 
