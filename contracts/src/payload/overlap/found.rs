@@ -18,6 +18,10 @@ pub struct Checked {
     pub weak_meaning: bool,
     /// Best first; of equal score, by id. Where a second model answered: nearest by that first.
     pub candidates: Vec<Candidate>,
+    /// In a fact: what was found in other missions, best first. Whoever may read a fact need not be allowed to read
+    /// those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Elsewhere>,
     /// The second model that was asked, if one is set. Never in a fact: what is decided in order rests on the first
     /// model alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +36,18 @@ pub struct Second {
     /// Why it did not answer; the order is the first model's then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+/// Something in another mission that looks like what was asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Elsewhere {
+    /// The creation.
+    pub creation: CreationId,
+    /// How much alike; thousandths.
+    pub score: u16,
+    /// What that is held for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
 }
 
 /// Something that looks like what was asked about.
@@ -126,6 +142,10 @@ pub enum Reason {
     NumbersDiffer,
     /// They seem to ask for opposite things.
     Opposite,
+    /// Their titles say the same words in another order: from here to there is not from there to here.
+    OrderDiffers,
+    /// Each title, or where they agree each description, has a word, sign, letter or number that the other lacks.
+    WordsDiffer,
     /// One is of another kind of work: tests, documents or a frame of the other.
     KindDiffers,
 }
