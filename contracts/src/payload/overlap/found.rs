@@ -16,7 +16,7 @@ pub struct Checked {
     /// candidates then rest on words and spelling.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub weak_meaning: bool,
-    /// Best first; of equal score, by id. Where a second model answered: nearest by that first.
+    /// Best first; of equal score, by id. Where a second model answered: by score and nearness together.
     pub candidates: Vec<Candidate>,
     /// In a fact: what was found in other missions, best first. Whoever may read a fact need not be allowed to read
     /// those.
@@ -28,7 +28,7 @@ pub struct Checked {
     pub second: Option<Second>,
 }
 
-/// A second model, which puts what was found into its own order and changes nothing else.
+/// A second model, which has a say in the order of what was found and changes nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Second {
     /// Its name.

@@ -58,7 +58,7 @@ pub struct Config {
     pub pending_ttl_ms: u64,
     /// After how long a check that nobody recorded is completed, in milliseconds.
     pub complete_ms: u64,
-    /// A second model, which puts what is found into its own order where somebody looks.
+    /// A second model, which has a say in the order of what is found where somebody looks.
     pub second: Option<SecondConfig>,
     /// What is told of every step.
     pub steps: Steps,
