@@ -32,9 +32,9 @@ pub struct Cli {
     /// Settings file; else selvedge.toml in the fabric's folder.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Kluster meant.
-    #[arg(long, global = true, default_value = "main", env = "SELVEDGE_KLUSTER")]
-    kluster: KlusterName,
+    /// Kluster meant: main unless said; status and doctor look at all of the folder then.
+    #[arg(long, global = true, env = "SELVEDGE_KLUSTER")]
+    kluster: Option<KlusterName>,
     /// How results are shown.
     #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -220,10 +220,15 @@ fn perform(cli: Cli) -> Done {
     // Dropped after the runtime's work is done, and outside of it: it waits for the last spans.
     let _telemetry = telemetry::init(&config.telemetry, "selvedge", &environment)
         .context("cannot set up logs and traces")?;
-    let context = Context { home, config, environment, kluster: cli.kluster, output: cli.output };
+    let named_kluster = cli.kluster;
+    let main = || KlusterName::new(MAIN).map_err(anyhow::Error::from);
+    let kluster = named_kluster.clone().map_or_else(main, Ok)?;
+    let context = Context { home, config, environment, kluster, named_kluster, output: cli.output };
     runtime.block_on(dispatch(cli.command, context))
 }
 
+/// The kluster that is meant where none is named.
+const MAIN: &str = "main";
 const LOG_VARIABLE: &str = "SELVEDGE_TELEMETRY__LOG";
 /// What `deploy/selvedge.toml` says of `telemetry.log`.
 const DEFAULT_LOG: &str = "info,async_nats=warn";

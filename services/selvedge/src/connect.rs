@@ -32,6 +32,8 @@ pub struct Context {
     pub environment: Environment,
     /// The kluster meant.
     pub kluster: KlusterName,
+    /// The same, if it was named.
+    pub named_kluster: Option<KlusterName>,
     /// How results are shown.
     pub output: crate::output::Format,
 }
@@ -227,6 +229,23 @@ impl Context {
     /// [`Failure::Usage`] if there is none or more than one.
     pub(crate) fn agent(&self, text: &str) -> Result<AgentFolder, Failure> {
         AgentFolder::find(&self.home, &self.kluster, text)
+    }
+
+    /// The klusters to look at: the one named, else all of this folder.
+    ///
+    /// # Errors
+    /// `not_found` if the one named is not one of this folder.
+    pub(crate) fn klusters(&self) -> Result<Vec<KlusterName>, Failure> {
+        let known = self.home.klusters();
+        match &self.named_kluster {
+            Some(named) if known.contains(named) => Ok(vec![named.clone()]),
+            Some(named) if !known.is_empty() => {
+                let names: Vec<&str> = known.iter().map(KlusterName::as_str).collect();
+                let message = format!("there is no kluster {named} here; there are: {}", names.join(", "));
+                Err(Fault::not_found(message).into())
+            }
+            _ => Ok(known),
+        }
     }
 
     /// The same in another kluster.

@@ -25,14 +25,14 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     if context.home.klusters().is_empty() {
         context.until_up().await;
     }
+    let klusters = context.klusters()?;
     let place = Place::new(context.url()?, context, Metrics::default());
     let mut found = vec![credentials::modes(&context.home)];
-    found.extend(credentials::expiry(&context.home));
+    found.extend(credentials::expiry(&context.home, context.named_kluster.as_ref()));
     found.push(machine::disk(&context.home));
     found.push(machine::isolation());
     found.push(probe::check(context).await);
     found.push(server::durability(&context.home, &place.url));
-    let klusters = context.home.klusters();
     if klusters.is_empty() {
         let fix = "run `selvedge up` or `selvedge init`, or name the folder with --home";
         found.push(Finding::fail("operator", "there is no operator credential here", fix));

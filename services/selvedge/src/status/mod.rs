@@ -35,7 +35,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     }
     let up = context.running_up();
     let place = Place::new(context.url()?, context, Metrics::default());
-    let names = context.home.klusters();
+    let names = context.klusters()?;
     if names.is_empty() {
         let message = format!(
             "there is no operator credential in {}; run `selvedge up` there first, or name the folder with --home",

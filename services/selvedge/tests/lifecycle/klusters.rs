@@ -36,6 +36,15 @@ async fn a_kluster_made_while_up_runs_is_served_at_once_and_apart() {
     let listed = text(&up.run(&["kluster", "list"]).stdout);
     assert!(listed.contains("main") && listed.contains("team-b"), "{listed}");
 
+    for asked in [["status"], ["doctor"]] {
+        let of_one = text(&up.run(&[&asked[..], &["--kluster", "team-b"]].concat()).stdout);
+        assert!(of_one.contains("team-b"), "{of_one}");
+        assert!(!of_one.contains("main: ") && !of_one.contains("kluster main"), "{of_one}");
+        let of_none = up.run(&[&asked[..], &["--kluster", "other"]].concat());
+        assert_eq!(of_none.status.code(), Some(3), "{of_none:?}");
+        assert!(text(&of_none.stderr).contains("there are: main, team-b"), "{of_none:?}");
+    }
+
     let up = up.kill9_and_start_again();
     assert_eq!(up.process.ready["klusters"], serde_json::json!(["main", "team-b"]));
     assert_eq!(names(&up.operator("team-b").await).await, ["secret"]);
