@@ -260,7 +260,7 @@ impl Failure {
             text.push_str("\n  ");
             text.push_str(&line);
         }
-        text
+        with_verbs(&text)
     }
 
     fn fault(&self) -> Fault {
@@ -273,6 +273,29 @@ impl Failure {
         }
     }
 }
+
+/// What services say to everybody, in the words of this command line: the verbs that list things for their calls.
+fn with_verbs(text: &str) -> String {
+    LISTS.iter().fold(text.to_owned(), |text, (call, verb)| match text.contains(call) {
+        true => text.replace(call, verb),
+        false => text,
+    })
+}
+
+/// Calls that list things, and the verbs that make them.
+const LISTS: [(&str, &str); 11] = [
+    ("registry.agent_list", "`selvedge agent list`"),
+    ("registry.contract_list", "`selvedge contract list`"),
+    ("registry.request_list", "`selvedge request list`"),
+    ("registry.session_list", "`selvedge session list`"),
+    ("dispatcher.plan_list", "`selvedge plan list`"),
+    ("dispatcher.task_list", "`selvedge task list`"),
+    ("dispatcher.case_list", "`selvedge case list`"),
+    ("dispatcher.handoff_list", "`selvedge handoff list`"),
+    ("dispatcher.dead_list", "`selvedge dead list`"),
+    ("governance.intent_list", "`selvedge intent list`"),
+    ("governance.policy_list", "`selvedge policy list`"),
+];
 
 /// Every detail of a fault, for people.
 fn lines(fault: &Fault) -> Vec<String> {
@@ -294,6 +317,21 @@ mod tests {
         let other = Failure::from(anyhow::anyhow!("inner").context("outer"));
         assert_eq!(other.human(), "error: outer\n  because: inner");
         assert_eq!(other.fault(), Fault::internal("outer: inner"));
+    }
+
+    #[test]
+    fn calls_that_list_are_told_to_people_as_verbs() {
+        let fault = Fault::not_found("there is no plan_0a; dispatcher.plan_list shows those there are");
+        let failure = Failure::from(fault.clone());
+        assert_eq!(
+            failure.human(),
+            "error: not_found: there is no plan_0a; `selvedge plan list` shows those there are"
+        );
+        assert_eq!(failure.fault(), fault, "programs are told what was said");
+        for (call, _) in LISTS {
+            let (service, name) = call.split_once('.').unwrap();
+            assert!(selvedge_contracts::call::find(service.parse().unwrap(), name).is_some(), "{call}");
+        }
     }
 
     #[test]

@@ -81,6 +81,11 @@ async fn the_ledger_is_asked_by_the_names_that_every_other_verb_takes() {
     machine.run(&["task", "claim", "--as", "ada"]).await.ok();
     let of_task = machine.run(&["log", "task", &format!("{plan}/hello")]).await.ok();
     assert!(of_task.contains("task.claimed/1"), "{of_task}");
+    for verb in ["log", "show"] {
+        let none = machine.run(&["task", verb, &format!("{plan}/hallo")]).await;
+        let said = format!("plan {plan} has no task hallo; `selvedge plan show {plan}`");
+        assert!(none.code == 3 && none.err.contains(&said), "{none:?}");
+    }
     let none = machine.run(&["log", "task", &format!("{plan}/hallo")]).await;
     assert!(none.code == 3 && none.err.contains(&format!("no task {plan}/hallo")), "{none:?}");
     let none = machine.run(&["log", "intent", "0a1b2c3d", "--mission", "demo"]).await;

@@ -1,6 +1,6 @@
 //! Plans, tasks and letters as people name them: by their ids, or by what the hex digits of ids start with.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use selvedge_contracts::{
     call,
@@ -44,6 +44,12 @@ impl FromStr for PlanNamed {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         prefix(text, "plan").map(Self)
+    }
+}
+
+impl fmt::Display for PlanNamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.get(..SHOWN).unwrap_or(&self.0))
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) struct Log {
 impl Log {
     pub(super) async fn run(self, context: &Context) -> Done {
         let asking = self.who.anybody(context).await?;
-        let task = self.task.find(&asking.client).await?;
+        // The id of a task says nothing of whether there is one.
+        let task = self.task.look(&asking.client).await?.line.id;
         let id = EntityId::from(&task);
         let facts = paging::history(&asking.client, &asking.mission, EntityName::Task, &id).await?;
         context.output.print_all(&facts, |facts| {

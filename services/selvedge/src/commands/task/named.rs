@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use selvedge_contracts::{
     call,
-    fault::Fault,
+    fault::{Code, Fault},
     id::{ClaimToken, TaskId, TaskName},
     payload::task::{TaskShow, TaskShown},
 };
@@ -56,7 +56,18 @@ impl TaskNamed {
     /// As for the plan; `not_found`.
     pub(in crate::commands) async fn look(&self, client: &Client) -> Result<TaskShown, Failure> {
         let task = self.find(client).await?;
-        Ok(client.call::<call::TaskShow>(&TaskShow { task }).await?.reply)
+        let shown = client.call::<call::TaskShow>(&TaskShow { task }).await;
+        Ok(shown.map_err(|fault| self.unless_unknown(fault))?.reply)
+    }
+
+    /// What is not there, as it was named.
+    fn unless_unknown(&self, fault: Fault) -> Fault {
+        match self {
+            Self::Of(plan, name) if fault.code == Code::NotFound => Fault::not_found(format!(
+                "plan {plan} has no task {name}; `selvedge plan show {plan}` shows those it has"
+            )),
+            _ => fault,
+        }
     }
 
     /// The task that is meant, and the token of the claim under which the asker has it; the one said, if one
