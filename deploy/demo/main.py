@@ -209,7 +209,12 @@ def story(demo):
 
     heading("5. The plan is submitted twice at once; somebody else plans nearly the same")
     trouble = Trouble(demo)
-    tap = Tap(demo.fabric, trouble.hears)
+
+    def hears(fact):
+        progress(fact)
+        trouble.hears(fact)
+
+    tap = Tap(demo.fabric, hears)
     tap.start()
     plans = planner_twice(demo, HERE / "plan.yaml")
     plan = plans[0]
@@ -252,6 +257,21 @@ def story(demo):
         f" one after the other the attempts would have taken {spent_s:.1f} s"
         f" ({spent_s / wall_s:.1f} times as long). Everything: {took_s:.1f} s of work."
     )
+
+
+TOLD = {
+    "task.claimed": "begun", "task.submitted": "handed in, waits for a verdict", "task.accepted": "holds, is committed",
+    "task.validated": "done", "task.failed": "came to nothing, is tried again", "task.exhausted": "failed for good",
+}
+
+
+def progress(fact):
+    """A line for whoever watches, as tasks go on."""
+    if fact.kind in TOLD:
+        worker = ((fact.state.get("claim") or {}).get("worker") or "").split("-")[0]
+        by = f" by {worker}" if fact.kind == "task.claimed" and worker else ""
+        attempt = fact.state.get("attempt", 1)
+        say(f"    {fact.state.get('name', '')}: {TOLD[fact.kind]}{by}{f', attempt {attempt}' if attempt > 1 else ''}")
 
 
 def met(demo, plans, merged, tasks, facts):

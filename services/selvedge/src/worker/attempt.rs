@@ -158,6 +158,9 @@ impl Attempt {
             std::fs::create_dir(&folders.workspace).map_err(Failure::from)?;
             return Ok(None);
         };
+        // It takes seconds where there are many files.
+        let of = format!("a checkout of {} {}", wanted.repository, wanted.branch);
+        self.setup.events.tell_of(&self.claimed.task, "preparing", &of);
         let making = self.setup.rooms.copies.check_out(&self.setup.client, wanted, None, &self.room.path);
         let made = tokio::select! {
             made = making => made,

@@ -108,6 +108,8 @@ async fn a_plan_over_a_repository_is_done_by_a_worker_and_checked_by_a_verifier(
     let ledger = machine.run(&["task", "log", &format!("{plan}/count")]).await.ok();
     assert!(ledger.contains("task.submitted/1") && ledger.contains("task.validated/1"), "{ledger}");
     assert_eq!(stop(working).await, Some(0), "{}", said(&machine, "worker.log"));
+    let told = said(&machine, "worker.log");
+    assert!(told.contains("preparing") && told.contains("a checkout of record main"), "{told}");
     assert_eq!(stop(verifying).await, Some(0), "{}", said(&machine, "verifier.log"));
     let record = machine.git("record.git", "x", &["rev-parse", "main"]).await.ok();
     assert_eq!(record, base, "nobody but the committer writes it");
