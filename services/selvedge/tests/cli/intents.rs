@@ -58,12 +58,15 @@ async fn a_commit_is_proposed_looked_at_approved_by_another_owner_and_made() {
     for part in ["-one", "+two", "rename from moved", "rename to elsewhere", "+n", "    Write two"] {
         assert!(shown.contains(part), "{part:?} is missing of\n{shown}");
     }
+    let next = format!("next: selvedge approval grant {id}");
+    assert!(shown.contains(&next) && !shown.contains("approval show"), "{shown}");
     assert!(!shown.contains('\u{1b}'), "no colours where there is no terminal");
 
     let silent = machine.run(&["approval", "grant", &id, "--as", "olga"]).await;
     assert!(silent.code == 2 && silent.err.contains("--yes"), "{silent:?}");
     let own = machine.run(&["approval", "grant", &id, "--as", "ada", "--yes"]).await;
     assert!(own.code == 5 && own.err.contains("another owner"), "{own:?}");
+    assert!(own.out.is_empty() && own.err.lines().count() == 1, "told once, and nothing before it: {own:?}");
     let waited = machine.run(&["intent", "wait", &id, "--timeout", "50ms", "--as", "ada"]).await;
     assert_eq!(waited.code, 16, "{waited:?}");
     assert!(!head(&machine).await.contains("Write two"));

@@ -8,7 +8,9 @@ use std::{
 use clap::Args;
 use selvedge_contracts::{
     call,
-    payload::intent::{Approve, DenialLift, Deny as Denial, approval_text},
+    fault::Fault,
+    payload::intent::{Approve, DenialLift, Deny as Denial, Intent, approval_text},
+    role::Role,
 };
 
 use super::{
@@ -17,7 +19,7 @@ use super::{
 };
 use crate::{
     commands::{
-        intent::{Named, told},
+        intent::{Named, short, told},
         lease::{Asking, Who},
     },
     connect::Context,
@@ -55,7 +57,10 @@ impl Grant {
         }
         let asking = self.who.anybody(context).await?;
         let seen = Seen::look(&asking, &self.intent, self.clone.as_deref()).await?;
-        let digest = decided(&seen.reply.intent)?.approval_digest.clone();
+        let decision = decided(&seen.reply.intent)?;
+        let digest = decision.approval_digest.clone();
+        // Before it is looked at: nobody is to read a difference whose answer counts for nothing.
+        may_answer(&asking, &seen.reply.intent, decision.requirement.role)?;
         if context.output == Format::Human {
             say(&seen.human())?;
         }
@@ -69,6 +74,21 @@ impl Grant {
         let granted = asking.client.call::<call::IntentApprove>(&approve).await?.reply;
         told(context, &granted)
     }
+}
+
+/// Whether whoever asks has the role that an approval is asked of.
+fn may_answer(asking: &Asking, intent: &Intent, wanted: Role) -> Result<(), Failure> {
+    let role = asking.client.bus().me().scope.role;
+    if role == wanted {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is a {role}; an approval of {} is given by a {wanted} of another owner than {}",
+        asking.me,
+        short(&intent.id),
+        intent.owner
+    );
+    Err(Fault::denied(message).into())
 }
 
 /// Asks on the terminal.

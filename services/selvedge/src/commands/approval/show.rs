@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use selvedge_contracts::{
     fault::Fault,
-    payload::intent::{Decision, Intent, IntentReply, approval_digest, intent_id},
+    payload::intent::{Decision, Intent, IntentReply, IntentState, approval_digest, intent_id},
 };
 use serde::Serialize;
 
 use super::preview::{Preview, preview};
 use crate::{
     commands::{
-        intent::{Named, ask, head, next, rest},
+        intent::{Named, ask, head, next, rest, short},
         lease::{Asking, Who},
     },
     connect::Context,
@@ -42,7 +42,7 @@ impl Show {
     pub(super) async fn run(self, context: &Context) -> Done {
         let asking = self.who.anybody(context).await?;
         let seen = Seen::look(&asking, &self.intent, self.clone.as_deref()).await?;
-        context.output.print(&seen, Seen::human)?;
+        context.output.print(&seen, |seen| seen.human() + &seen.ways_on())?;
         Ok(())
     }
 }
@@ -73,10 +73,22 @@ impl Seen {
         let IntentReply { intent, revision } = &self.reply;
         let mut text = format!("{}\n{}", head(intent, *revision), self.preview.human());
         text += &rest(intent);
-        if let Some(next) = next(intent) {
-            text += &format!("\nnext: {next}\n");
-        }
         text
+    }
+
+    /// What may be done about it, for people.
+    fn ways_on(&self) -> String {
+        let intent = &self.reply.intent;
+        let id = short(&intent.id);
+        match (intent.state, &intent.decision) {
+            (IntentState::Verified, Some(decision)) if decision.requirement.approvals > 0 => {
+                let role = decision.requirement.role.name().to_uppercase();
+                format!(
+                    "\nnext: selvedge approval grant {id} --as {role}, or deny {id} --reason WHY --as {role}\n"
+                )
+            }
+            _ => next(intent).map(|next| format!("\nnext: {next}\n")).unwrap_or_default(),
+        }
     }
 }
 
