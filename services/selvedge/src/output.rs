@@ -135,8 +135,22 @@ pub fn fields(fields: &[(&str, String)]) -> String {
     shown.map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
 }
 
-/// Aligned columns under their names; `none` if there are no rows.
+/// Narrowest that a column is made to have the others fit: what people are shown of an id.
+const NARROWEST: usize = 12;
+
+/// Aligned columns under their names; `none` if there are no rows. On a terminal what is too wide for it is cut, and
+/// shows that it is; in a pipe it is whole.
 pub fn table<const N: usize>(names: [&str; N], rows: &[[String; N]], none: &str) -> String {
+    table_in(names, rows, none, columns())
+}
+
+/// How many columns a table may take: those of the terminal, else what `COLUMNS` says, else any.
+fn columns() -> usize {
+    let said = || std::env::var("COLUMNS").ok()?.parse().ok();
+    terminal().map(|(columns, _)| columns).or_else(said).unwrap_or(usize::MAX)
+}
+
+fn table_in<const N: usize>(names: [&str; N], rows: &[[String; N]], none: &str, room: usize) -> String {
     if rows.is_empty() {
         return none.to_owned();
     }
@@ -147,12 +161,24 @@ pub fn table<const N: usize>(names: [&str; N], rows: &[[String; N]], none: &str)
             *width = (*width).max(cell.chars().count());
         }
     }
+    narrow(&mut widths, room);
     let line = |row: &[String; N]| {
         let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            row.iter().zip(widths).map(|(cell, width)| format!("{:width$}", cut(cell, width))).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     std::iter::once(&names).chain(rows).map(line).collect()
+}
+
+/// Takes from the widest columns until all fit, or none is wide enough to give.
+fn narrow(widths: &mut [usize], room: usize) {
+    let between = 2 * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + between > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => return,
+        }
+    }
 }
 
 /// An instant, for people.
@@ -180,6 +206,17 @@ mod tests {
         let rows = [["ada".to_owned(), "worker".to_owned()], ["b".to_owned(), String::new()]];
         assert_eq!(table(["id", "role"], &rows, "none"), "ID   ROLE\nada  worker\nb\n");
         assert_eq!(table::<1>(["id"], &[], "none"), "none");
+    }
+
+    #[test]
+    fn a_table_takes_no_more_than_its_room_from_the_widest_columns_first() {
+        let rows = [["0a1b2c3d0a1b".to_owned(), "x".repeat(40)], ["b".to_owned(), "short".to_owned()]];
+        let shown = table_in(["id", "reason"], &rows, "none", 30);
+        let expected =
+            format!("ID            REASON\n0a1b2c3d0a1b  {}…\nb             short\n", "x".repeat(15));
+        assert_eq!(shown, expected);
+        assert!(table_in(["id", "reason"], &rows, "none", 5).contains("0a1b2c3d0a1b  xxxxxxxxxxx…"));
+        assert!(table_in(["id", "reason"], &rows, "none", usize::MAX).contains(&"x".repeat(40)));
     }
 
     #[test]

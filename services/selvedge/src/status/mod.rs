@@ -82,9 +82,15 @@ async fn see(context: &Context, place: &Place, kluster: &KlusterName) -> Result<
     Ok(Reached { services: instances.iter().map(summary).collect(), streams, counts })
 }
 
+/// Calls that may wait for something to happen: how long they take says nothing of how busy anybody is.
+const WAITING: [&str; 4] = ["acquire", "case_next", "task_claim", "task_inspect"];
+
 fn summary(instance: &Instance) -> Service {
     let sum = |of: fn(&inspect::Endpoint) -> u64| instance.endpoints.iter().map(of).sum::<u64>();
     let requests = sum(|endpoint| endpoint.num_requests);
+    let prompt = || instance.endpoints.iter().filter(|endpoint| !WAITING.contains(&endpoint.name.as_str()));
+    let spent_ns = prompt().map(|endpoint| endpoint.processing_ns).sum::<u64>();
+    let answered = prompt().map(|endpoint| endpoint.num_requests).sum::<u64>();
     Service {
         name: instance.name.clone(),
         instance: instance.id.clone(),
@@ -92,6 +98,35 @@ fn summary(instance: &Instance) -> Service {
         started: instance.started.clone(),
         requests,
         errors: sum(|endpoint| endpoint.num_errors),
-        average_us: sum(|endpoint| endpoint.processing_ns).checked_div(requests).unwrap_or(0) / 1_000,
+        average_us: spent_ns.checked_div(answered).unwrap_or(0) / 1_000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_contracts::call;
+    use selvedge_kit::inspect::Endpoint;
+
+    use super::*;
+
+    #[test]
+    fn calls_that_wait_do_not_count_in_the_average() {
+        let of = |name: &str, num_requests, processing_ns| Endpoint {
+            name: name.to_owned(),
+            num_requests,
+            num_errors: 0,
+            processing_ns,
+        };
+        let endpoints = vec![of("task_claim", 10, 20_000_000_000), of("plan_show", 2, 6_000_000)];
+        let instance = Instance {
+            name: "dispatcher".to_owned(),
+            id: "one".to_owned(),
+            version: String::new(),
+            started: String::new(),
+            endpoints,
+        };
+        let shown = summary(&instance);
+        assert_eq!((shown.requests, shown.average_us), (12, 3_000));
+        assert!(WAITING.iter().all(|name| call::CALLS.iter().any(|row| row.name == *name)));
     }
 }

@@ -44,6 +44,7 @@ pub(super) struct Service {
     pub(super) started: String,
     pub(super) requests: u64,
     pub(super) errors: u64,
+    /// Of a request that does not wait for something to happen, in microseconds.
     pub(super) average_us: u64,
 }
 
@@ -75,7 +76,8 @@ fn table(reached: &Reached) -> Vec<String> {
         "SERVICE", "INSTANCE", "REQUESTS", "ERRORS", "AVERAGE"
     ));
     for Service { name, instance, requests, errors, average_us, .. } in &reached.services {
-        lines.push(format!("  {name:<12} {instance:<34} {requests:>10} {errors:>8} {average_us:>6} us"));
+        let average_ms = format!("{}.{} ms", average_us / 1_000, average_us % 1_000 / 100);
+        lines.push(format!("  {name:<12} {instance:<34} {requests:>10} {errors:>8} {average_ms:>9}"));
     }
     if reached.services.is_empty() {
         lines.push("  none answers: `selvedge up` or `selvedge serve registry` starts it".to_owned());
