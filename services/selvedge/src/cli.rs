@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand, ValueEnum as _};
+use clap::{Parser, Subcommand, ValueEnum as _, value_parser};
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{
     config::{Config, Environment},
@@ -27,8 +27,8 @@ use crate::{
 #[command(name = "selvedge", version, propagate_version = true, after_help = exit::HELP)]
 pub struct Cli {
     /// Folder of the fabric; else the nearest .selvedge at or above the current folder.
-    #[arg(long, global = true, env = "SELVEDGE_HOME", value_name = "FOLDER")]
-    home: Option<PathBuf>,
+    #[arg(long, global = true, env = "SELVEDGE_HOME", value_name = "FOLDER", value_parser = value_parser!(OsString))]
+    home: Option<OsString>,
     /// Settings file; else selvedge.toml in the fabric's folder.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -208,7 +208,9 @@ fn format_asked_for(words: impl IntoIterator<Item = OsString>) -> Format {
 fn perform(cli: Cli) -> Done {
     let directory = std::env::current_dir().context("cannot tell the current folder")?;
     let environment = Environment::of_process();
-    let named = cli.home.map(std::path::absolute).transpose().context("cannot tell the folder")?;
+    // An empty variable is none, as everywhere else.
+    let named = cli.home.filter(|home| !home.is_empty());
+    let named = named.map(std::path::absolute).transpose().context("cannot tell the folder")?;
     let home = Home::find(named.as_deref(), &directory);
     let file = cli.config.or_else(|| home.settings_below(&directory));
     let mut config =

@@ -16,9 +16,10 @@
 //! | 20 | `eval`: something did not hold |
 //! | 21 | `eval`: it could not be tried, or not to the end |
 //! | 75 | `lease hold`: the lease was lost, and the command stopped |
+//! | 130 | Ctrl-C or SIGTERM ended a wait |
 //!
 //! `lease hold` passes its command's code on: 126 and 127 if it could not be run, 128 and the signal's
-//! number if a signal ended it. A wait for a lease that is interrupted ends with 130.
+//! number if a signal ended it.
 
 use std::{
     io::{self, Write as _},
@@ -50,6 +51,7 @@ pub const HELP: &str = "Exit codes:
   17 something looks like it: decide with --overlap; or overlap check --fail-at found it
   20 eval: something did not hold; 21 it could not be tried, or not to the end
   75 lease hold: the lease was lost, and the command stopped
+  130 Ctrl-C or SIGTERM ended a wait
 
 Errors go to standard error; with --output json or jsonl as one JSON object {code, message, details}.";
 

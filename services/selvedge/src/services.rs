@@ -133,7 +133,7 @@ impl Place {
             name: format!("selvedge {name}"),
             connect_timeout_ms: self.connect_timeout_ms,
         };
-        Ok(Bus::connect(&options, login).await.with_context(|| format!("cannot connect {name}"))?)
+        Ok(Bus::connect(&options, login).await.with_context(|| format!("{name} cannot connect"))?)
     }
 
     /// Starts a service. It answers from then on.

@@ -158,8 +158,9 @@ impl Progress {
     fn take(&self, news: &News<'_>) {
         match news {
             News::Trial { suite, case, done, of } => {
-                self.bar.set_length(u64::from(*of));
+                // In this order: the case before may have had more trials than this one has.
                 self.bar.set_position(u64::from(*done));
+                self.bar.set_length(u64::from(*of));
                 self.bar.set_message(format!("{suite}/{case}"));
             }
             News::Case(case) => {

@@ -47,7 +47,7 @@ pub(crate) struct Open {
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     text: String,
     /// Its mission.
-    #[arg(long, env = "SELVEDGE_MISSION")]
+    #[arg(long, env = "SELVEDGE_MISSION", required = false)]
     mission: Mission,
 }
 

@@ -72,6 +72,9 @@ pub(super) async fn run(mut command: Command, input: &[u8]) -> Result<String, Fa
     let output = output.context("cannot run git")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
+        // One that a signal ended, as Ctrl-C does, says nothing.
+        let ended = output.status.to_string();
+        let said = if said.trim().is_empty() { ended.into() } else { said };
         return Err(anyhow::anyhow!("{}", said.trim()).context("git fails").into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned())

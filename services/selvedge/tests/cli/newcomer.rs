@@ -158,3 +158,14 @@ async fn the_mission_is_known_from_the_environment_and_those_of_eval_do_not_coun
         ran(command.env("SELVEDGE_MISSION", "demo").output().await.unwrap()).ok();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_variable_is_none_and_what_the_environment_says_is_not_required() {
+    let machine = Machine::of_up().await;
+    let mut listed = machine.command(&["mission", "list"]);
+    ran(listed.env("SELVEDGE_HOME", "").output().await.unwrap()).ok();
+    let open = machine.run(&["request", "open", "mend it"]).await;
+    assert!(open.code == 2 && open.err.contains("mission"), "{open:?}");
+    let help = machine.run(&["request", "open", "--help"]).await.ok();
+    assert!(help.contains("Usage: selvedge request open [OPTIONS] <TITLE>"), "{help}");
+}

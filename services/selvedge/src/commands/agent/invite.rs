@@ -58,7 +58,7 @@ pub(crate) struct Offer {
     #[arg(long)]
     pub(super) role: Role,
     /// Mission in which it gets the role.
-    #[arg(long, env = "SELVEDGE_MISSION")]
+    #[arg(long, env = "SELVEDGE_MISSION", required = false)]
     pub(super) mission: Mission,
     /// Who answers for the agent, such as person:ada; the operator's own owner unless said.
     #[arg(long)]
