@@ -223,6 +223,11 @@ impl Context {
         Ok((keyring, kluster))
     }
 
+    /// Whether any agent was registered from here.
+    pub(crate) fn has_agents(&self) -> Result<bool, Failure> {
+        Ok(!AgentFolder::all(&self.home, &self.kluster)?.is_empty())
+    }
+
     /// The agent registered from here that `text` means: its id or its name.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use selvedge_kit::{
 };
 use serde_json::Value;
 
+use super::lease::Who;
 use crate::{
     connect::Context,
     exit::{Done, Failure},
@@ -31,7 +32,7 @@ use crate::{
   selvedge call registry.session_list '{\"status\":\"open\"}' --mission demo
   selvedge call registry.contract_check - < check.json
 
-Without --as the operator asks. What the payload may hold stands in contracts/schemas.")]
+Without --as the operator asks, or the only agent where there is no operator. What the payload may hold stands in contracts/schemas.")]
 pub(crate) struct Call {
     /// The call, as service.call.
     call: String,
@@ -62,6 +63,9 @@ impl Call {
         let client = match &self.agent {
             _ if context.given().is_some() => given(context).await?,
             Some(agent) => as_agent(context, agent, self.mission.as_ref(), Through::of(row)).await?,
+            None if !context.home.operator_creds(&context.kluster).exists() && context.has_agents()? => {
+                only_agent(context, self.mission.as_ref()).await?
+            }
             None => as_operator(context, self.mission.as_ref()).await?,
         };
         let options =
@@ -97,6 +101,15 @@ pub(crate) async fn as_operator(context: &Context, mission: Option<&Mission>) ->
         Some(mission) => client.in_mission(mission.clone()),
         None => client,
     })
+}
+
+/// Connects as the only agent registered here.
+///
+/// # Errors
+/// [`Failure::Usage`] if there are several.
+pub(crate) async fn only_agent(context: &Context, mission: Option<&Mission>) -> Result<Client, Failure> {
+    let who = Who { agent: None, mission: mission.cloned() };
+    Ok(who.agent(context).await?.client)
 }
 
 /// Which of an agent's credentials is used.

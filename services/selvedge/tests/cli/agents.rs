@@ -168,12 +168,17 @@ async fn a_token_registers_one_agent_on_another_machine() {
     let invited = operator.run(&["agent", "invite", "--role", "worker", "--mission", "demo"]).await;
     assert_eq!(invited.out.lines().count(), 1, "{invited:?}");
     assert!(invited.err.contains("good once"), "{invited:?}");
+    for said in ["only this machine reaches", "server.host", "--url"] {
+        assert!(invited.err.contains(said), "{said}: {invited:?}");
+    }
     let token = invited.ok();
     let join = ["agent", "register", "bob", "--join", "-", "-o", "json"];
     let made = elsewhere.run_with(&join, &token).await.json();
     assert_eq!((text(&made, "/session/role"), text(&made, "/session/mission")), ("worker", "demo"));
     let whoami = elsewhere.run(&["call", "registry.whoami", "--as", "bob"]).await.json();
     assert_eq!(text(&whoami, "/agent"), text(&made, "/agent/id"));
+    let only = elsewhere.run(&["call", "registry.whoami"]).await.json();
+    assert_eq!(only["agent"], whoami["agent"], "nobody else could ask there");
 
     let third = Machine::empty(&fabric);
     let again = third.run_with(&join, &token).await;

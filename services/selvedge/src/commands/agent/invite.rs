@@ -85,6 +85,12 @@ impl Invite {
             instant(expires_at_ms),
             join_token::VARIABLE
         ));
+        if is_loopback(&token.url) {
+            hint(&format!(
+                "only this machine reaches {}; for another start `selvedge up` with server.host = \"0.0.0.0\" (or SELVEDGE_SERVER__HOST) and say --url nats://THIS-MACHINE:PORT here",
+                token.url
+            ));
+        }
         match (self.out, context.output) {
             (Some(path), _) => files::write(&path, &format!("{text}\n"))?,
             (None, Format::Human) => say(&text)?,
@@ -94,6 +100,12 @@ impl Invite {
         }
         Ok(())
     }
+}
+
+/// Whether an address means the machine that it is said on.
+fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
 }
 
 /// Records an invite and mints the credential that redeems it.
@@ -136,4 +148,19 @@ pub(super) async fn create(context: &Context, offer: &Offer, ttl_ms: u64) -> Res
 async fn own_owner(operator: &Client) -> Result<Owner, Failure> {
     let me = operator.call::<call::Whoami>(&Nothing {}).await?.reply;
     me.owner.ok_or_else(|| Failure::usage("the operator has no owner of its own: say --owner person:NAME"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_alone_is_known() {
+        for local in ["nats://127.0.0.1:4222", "localhost:4222", "tls://[::1]:4222"] {
+            assert!(is_loopback(local), "{local}");
+        }
+        for far in ["nats://10.0.0.7:4222", "nats://fabric:4222", "nats://0.0.0.0:4222"] {
+            assert!(!is_loopback(far), "{far}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use selvedge_contracts::{
 };
 use selvedge_kit::client::Client;
 
-use super::call::{Through, as_agent, as_operator};
+use super::call::{Through, as_agent, as_operator, only_agent};
 use crate::{
     connect::Context,
     exit::{Done, Failure},
@@ -55,7 +55,7 @@ impl Artifact {
 #[derive(Debug, Args)]
 pub(crate) struct Asker {
     /// Ask as an agent registered here, under its present session: its id, or its name. Else the operator
-    /// asks.
+    /// asks, or the only agent where there is no operator.
     #[arg(long = "as", value_name = "AGENT")]
     agent: Option<String>,
     /// The mission; need not be said if there is only one.
@@ -70,6 +70,9 @@ impl Asker {
         }
         if let Some(agent) = &self.agent {
             return as_agent(context, agent, self.mission.as_ref(), Through::Session).await;
+        }
+        if !context.home.operator_creds(&context.kluster).exists() && context.has_agents()? {
+            return only_agent(context, self.mission.as_ref()).await;
         }
         let operator = as_operator(context, None).await?;
         let mission = match &self.mission {
