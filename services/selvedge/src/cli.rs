@@ -22,21 +22,24 @@ use crate::{
     output::Format,
 };
 
+/// Heading of the options that every verb has, apart from its own.
+pub(crate) const COMMON: &str = "Common options";
+
 /// A coordination fabric for fleets of AI agents, on NATS JetStream.
 #[derive(Debug, Parser)]
 #[command(name = "selvedge", version, propagate_version = true, after_help = exit::HELP)]
 pub struct Cli {
     /// Folder of the fabric; else the nearest .selvedge at or above the current folder.
-    #[arg(long, global = true, env = "SELVEDGE_HOME", value_name = "FOLDER", value_parser = value_parser!(OsString))]
+    #[arg(long, global = true, help_heading = COMMON, env = "SELVEDGE_HOME", value_name = "FOLDER", value_parser = value_parser!(OsString))]
     home: Option<OsString>,
     /// Settings file; else selvedge.toml in the fabric's folder.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = COMMON, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Kluster meant: main unless said; status and doctor look at all of the folder then.
-    #[arg(long, global = true, env = "SELVEDGE_KLUSTER")]
+    #[arg(long, global = true, help_heading = COMMON, env = "SELVEDGE_KLUSTER")]
     kluster: Option<KlusterName>,
     /// How results are shown.
-    #[arg(long, short, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(long, short, global = true, help_heading = COMMON, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
     #[command(subcommand)]
     command: Command,
@@ -250,6 +253,19 @@ mod tests {
     fn the_default_log_is_that_of_the_settings() {
         let config = Config::load(None, std::path::Path::new("/nowhere"), &Environment::default()).unwrap();
         assert_eq!(config.telemetry.log, DEFAULT_LOG);
+    }
+
+    #[test]
+    fn what_every_verb_has_stands_apart_from_its_own_options() {
+        let mut command = Cli::command();
+        command.build();
+        let submit = command.find_subcommand_mut("plan").unwrap().find_subcommand_mut("submit").unwrap();
+        let help = submit.render_long_help().to_string();
+        let (own, common) = help.split_once(COMMON).unwrap();
+        for option in ["--home", "--config", "--kluster", "--output"] {
+            assert!(common.contains(option) && !own.contains(option), "{option}: {help}");
+        }
+        assert!(own.contains("--check"), "{help}");
     }
 
     #[test]

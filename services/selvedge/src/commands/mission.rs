@@ -1,12 +1,12 @@
 //! `selvedge mission …`
 
 use clap::{Args, Subcommand};
-use selvedge_contracts::{call, id::Mission as MissionId, payload::mission::MissionCreate};
+use selvedge_contracts::{call, fault::Fault, id::Mission as MissionId, payload::mission::MissionCreate};
 
 use crate::{
     connect::Context,
     exit::Done,
-    output::{instant, table},
+    output::{fields, instant, table, visible_line},
     paging,
 };
 
@@ -15,6 +15,7 @@ use crate::{
 pub(crate) enum Mission {
     Create(Create),
     List(List),
+    Show(Show),
 }
 
 impl Mission {
@@ -22,6 +23,7 @@ impl Mission {
         match self {
             Self::Create(verb) => verb.run(context).await,
             Self::List(verb) => verb.run(context).await,
+            Self::Show(verb) => verb.run(context).await,
         }
     }
 }
@@ -67,6 +69,32 @@ impl List {
                 &rows,
                 "no missions; `selvedge mission create NAME` makes one",
             )
+        })?;
+        Ok(())
+    }
+}
+
+/// Show a mission.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge mission show demo
+  selvedge mission show demo -o json")]
+pub(crate) struct Show {
+    /// Its name.
+    name: MissionId,
+}
+
+impl Show {
+    async fn run(self, context: &Context) -> Done {
+        let missions = paging::missions(&context.operator().await?).await?;
+        let found = missions.into_iter().find(|mission| mission.id == self.name);
+        let none = || Fault::not_found(format!("there is no mission {}", self.name));
+        context.output.print(&found.ok_or_else(none)?, |mission| {
+            fields(&[
+                ("mission", mission.id.to_string()),
+                ("title", visible_line(&mission.title)),
+                ("created", instant(mission.created_at_ms)),
+            ])
         })?;
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use selvedge_contracts::{
     call,
+    fault::Fault,
     id::{Mission, RepositoryName},
     payload::{
         Nothing,
@@ -24,6 +25,7 @@ use crate::{
 pub(crate) enum Repository {
     Set(Set),
     List(List),
+    Show(Show),
 }
 
 impl Repository {
@@ -31,6 +33,7 @@ impl Repository {
         match self {
             Self::Set(verb) => verb.run(context).await,
             Self::List(verb) => verb.run(context).await,
+            Self::Show(verb) => verb.run(context).await,
         }
     }
 }
@@ -117,4 +120,27 @@ fn row(reply: &RepositoryReply) -> [String; 4] {
         instant(repository.set_at_ms),
         repository.set_by.to_string(),
     ]
+}
+
+/// Show a repository.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge repository show record
+  selvedge repository show record --as ada -o json")]
+pub(crate) struct Show {
+    /// Its name in the mission.
+    name: RepositoryName,
+    #[command(flatten)]
+    who: Who,
+}
+
+impl Show {
+    async fn run(self, context: &Context) -> Done {
+        let asking = self.who.anybody(context).await?;
+        let found = asking.client.call::<call::RepositoryList>(&Nothing {}).await?.reply.repositories;
+        let found = found.into_iter().find(|reply| reply.repository.name == self.name);
+        let none = || Fault::not_found(format!("there is no repository {} in {}", self.name, asking.mission));
+        context.output.print(&found.ok_or_else(none)?, human)?;
+        Ok(())
+    }
 }

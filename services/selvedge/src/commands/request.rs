@@ -5,15 +5,17 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use selvedge_contracts::{
     call,
+    fault::Fault,
     id::{Mission, RequestId},
     payload::request::{RequestClose, RequestList, RequestOpen, RequestStatus, UserRequest},
 };
+use selvedge_kit::client::Client;
 
 use crate::{
     connect::Context,
-    exit::Done,
+    exit::{Done, Failure},
     input,
-    output::{instant, name, table},
+    output::{fields, instant, name, table, visible, visible_line},
     paging,
 };
 
@@ -23,6 +25,7 @@ pub(crate) enum Request {
     Open(Open),
     Close(Close),
     List(List),
+    Show(Show),
 }
 
 impl Request {
@@ -31,6 +34,7 @@ impl Request {
             Self::Open(verb) => verb.run(context).await,
             Self::Close(verb) => verb.run(context).await,
             Self::List(verb) => verb.run(context).await,
+            Self::Show(verb) => verb.run(context).await,
         }
     }
 }
@@ -111,22 +115,68 @@ fn status(text: &str) -> Result<RequestStatus, String> {
 impl List {
     async fn run(self, context: &Context) -> Done {
         let operator = context.operator().await?;
-        let mut found = Vec::new();
-        for mission in paging::missions_meant(&operator, self.mission.as_ref()).await? {
-            let client = operator.clone().in_mission(mission);
-            let ask = async |after| {
-                let wanted = RequestList { status: self.status, after, limit: None };
-                let reply = client.call::<call::RequestList>(&wanted).await?.reply;
-                Ok((reply.requests, reply.more))
-            };
-            found.extend(paging::all(|request: &UserRequest| request.id.clone(), ask).await?);
-        }
+        let found = all(&operator, self.mission.as_ref(), self.status).await?;
         context.output.print_all(&found, |requests| {
             let rows: Vec<_> = requests.iter().map(row).collect();
             table(["request", "mission", "status", "owner", "opened", "title"], &rows, "no requests")
         })?;
         Ok(())
     }
+}
+
+/// Every request of the mission named, or of all.
+async fn all(
+    operator: &Client,
+    mission: Option<&Mission>,
+    status: Option<RequestStatus>,
+) -> Result<Vec<UserRequest>, Failure> {
+    let mut found = Vec::new();
+    for mission in paging::missions_meant(operator, mission).await? {
+        let client = operator.clone().in_mission(mission);
+        let ask = async |after| {
+            let wanted = RequestList { status, after, limit: None };
+            let reply = client.call::<call::RequestList>(&wanted).await?.reply;
+            Ok((reply.requests, reply.more))
+        };
+        found.extend(paging::all(|request: &UserRequest| request.id.clone(), ask).await?);
+    }
+    Ok(found)
+}
+
+/// Show a user request, in full.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  selvedge request show request_0a1b2c3d4e5f6071
+  selvedge request show request_0a1b2c3d4e5f6071 --mission demo -o json")]
+pub(crate) struct Show {
+    /// The request.
+    request: RequestId,
+    /// Its mission; looked for in all unless said.
+    #[arg(long, env = "SELVEDGE_MISSION")]
+    mission: Option<Mission>,
+}
+
+impl Show {
+    async fn run(self, context: &Context) -> Done {
+        let operator = context.operator().await?;
+        let mut found = all(&operator, self.mission.as_ref(), None).await?.into_iter();
+        let none = || Fault::not_found(format!("there is no request {}", self.request));
+        let request = found.find(|request| request.id == self.request).ok_or_else(none)?;
+        context.output.print(&request, human)?;
+        Ok(())
+    }
+}
+
+fn human(request: &UserRequest) -> String {
+    let text = fields(&[
+        ("request", request.id.to_string()),
+        ("title", visible_line(&request.title)),
+        ("mission", request.mission.to_string()),
+        ("status", name(&request.status)),
+        ("owner", request.owner.to_string()),
+        ("opened", instant(request.opened_at_ms)),
+    ]);
+    if request.text.is_empty() { text } else { format!("{text}\n{}\n", visible(&request.text)) }
 }
 
 fn row(request: &UserRequest) -> [String; 6] {

@@ -169,3 +169,19 @@ async fn an_empty_variable_is_none_and_what_the_environment_says_is_not_required
     let help = machine.run(&["request", "open", "--help"]).await.ok();
     assert!(help.contains("Usage: selvedge request open [OPTIONS] <TITLE>"), "{help}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_listed_is_also_shown() {
+    let machine = shop().await;
+    let opened =
+        machine.run(&["request", "open", "mend it", "--mission", "demo", "--text", "all of it"]).await;
+    let request = opened.ok().trim().to_owned();
+    let shown = machine.run(&["request", "show", &request]).await.ok();
+    assert!(shown.contains("mend it") && shown.contains("all of it"), "{shown}");
+    assert!(machine.run(&["repository", "show", "record"]).await.ok().contains("record.git"));
+    assert!(machine.run(&["mission", "show", "demo"]).await.ok().contains("created"));
+    for none in [["repository", "show", "none"], ["mission", "show", "none"]] {
+        let ran = machine.run(&none).await;
+        assert!(ran.code == 3 && ran.err.contains("there is no"), "{ran:?}");
+    }
+}
