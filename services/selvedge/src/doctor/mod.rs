@@ -30,7 +30,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let klusters = context.klusters()?;
     let place = Place::new(context.url()?, context, Metrics::default());
     let mut found = vec![credentials::modes(&context.home)];
-    found.extend(credentials::expiry(&context.home));
+    found.extend(credentials::expiry(&context.home, context.named_kluster.as_ref()));
     found.push(machine::disk(&context.home));
     found.push(machine::isolation());
     found.push(probe::check(context).await);
