@@ -300,16 +300,17 @@ async fn what_is_told_of_every_step_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn proposals_and_checks_go_on_while_a_snapshot_is_written() {
-    let held = std::sync::Arc::new(std::sync::Mutex::new(()));
+    // The step is over once the other end is gone.
+    let (writing, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
     let reached = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let mut scene = Scene::start_with(0, |config| config).await;
-    let (gate, told, bus) =
-        (std::sync::Arc::clone(&held), std::sync::Arc::clone(&reached), &scene.fabric.bus);
+    let (told, bus) = (std::sync::Arc::clone(&reached), &scene.fabric.bus);
     let replica_of = replica_with(bus, &bus.url(), "o1", |config| {
         let steps = selvedge_kit::steps::Steps::new(move |step| {
             if step == "snapshot" {
                 told.store(true, std::sync::atomic::Ordering::SeqCst);
-                drop(gate.lock());
+                let _ = gate.lock().unwrap().recv();
             }
         });
         selvedge_overlap::service::Config { steps, snapshot_facts: 3, ..config }
@@ -323,7 +324,6 @@ async fn proposals_and_checks_go_on_while_a_snapshot_is_written() {
         take(name).await;
     }
     let first = until("a snapshot", async || stats(&ada).await.unwrap().snapshot.ok_or("none")).await;
-    let writing = held.lock().unwrap();
     for name in ["easels", "flutes", "gongs", "herons"] {
         take(name).await;
     }
