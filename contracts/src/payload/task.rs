@@ -49,6 +49,8 @@ pub const MAX_OUTPUT_BYTES: usize = 64 << 10;
 pub const MAX_INPUT_BYTES: usize = 256 << 10;
 /// Most former attempts that a task's state tells of, the newest.
 pub const MAX_PAST: usize = 20;
+/// Longest reason in the line of a task, in bytes.
+pub const MAX_LINE_REASON_BYTES: usize = 200;
 /// Longest text of a finding or a reason, in bytes.
 pub const MAX_SAID_BYTES: usize = 1_000;
 
@@ -314,7 +316,7 @@ pub struct TaskLine {
     /// Tasks that it still waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<TaskName>,
-    /// Why the last attempt came to nothing.
+    /// Why the last attempt came to nothing, in at most [`MAX_LINE_REASON_BYTES`]; the task itself has all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who holds what it reserves, as it was seen when it was tried last.

@@ -10,6 +10,7 @@ mod show;
 mod submit;
 mod tree;
 mod watch;
+mod whole;
 
 use clap::Subcommand;
 

@@ -5,18 +5,17 @@ use std::{collections::HashMap, io::IsTerminal as _, time::Duration};
 use clap::Args;
 use futures::StreamExt as _;
 use selvedge_contracts::{
-    call,
     fault::Fault,
     id::{PlanId, TaskId},
     payload::{
-        plan::{PlanReply, PlanShow, PlanState},
+        plan::{PlanReply, PlanState},
         task::{Phase, TaskLine},
     },
     subject::LIVE_PREFIX,
 };
 use selvedge_kit::clock::Deadline;
 
-use super::{PlanNamed, tree};
+use super::{PlanNamed, tree, whole};
 use crate::{
     commands::lease::{Asking, Who},
     connect::Context,
@@ -70,7 +69,7 @@ async fn watch(asking: &Asking, plan: &PlanId, output: Format) -> Done {
     bus.flush(Deadline::in_ms(STAND_MS)).await;
     let mut shown = Shown::new(output);
     loop {
-        let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan: plan.clone() }).await?.reply;
+        let reply = whole::shown(&asking.client, plan.clone()).await?;
         shown.show(&reply)?;
         if let Some(ended) = end(&reply) {
             return ended;
