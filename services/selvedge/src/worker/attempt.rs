@@ -141,7 +141,8 @@ impl Attempt {
         let folders = Folders::of(&self.room)?;
         let checkout = self.prepared(&folders).await?;
         let schema = self.schema().await;
-        let prompt = environment::give(&self.claimed, &folders, schema.as_ref(), key)?;
+        let claimed = collect::fetched(&self.setup.client, self.claimed.clone()).await.map_err(failed)?;
+        let prompt = environment::give(&claimed, &folders, schema.as_ref(), key)?;
         let base = checkout.as_ref().map(|checkout| &checkout.base);
         let ended = self.run(self.order(&folders, &prompt, base)?, &folders).await?;
         self.setup.events.tell_of(&self.claimed.task, "ended", &ended.to_string());
