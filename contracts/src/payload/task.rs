@@ -258,6 +258,9 @@ pub struct PastAttempt {
 /// How an attempt came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+    /// The token of its claim, by which what comes too late is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ClaimToken>,
 pub enum Cause {
     /// Its worker said so.
     Worker,

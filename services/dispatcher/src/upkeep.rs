@@ -11,6 +11,7 @@ use selvedge_contracts::{
     fault::{Code, Fault},
     id::{Caller, HandoffId, Mission},
     payload::{
+        dead::DeadLetter,
         handoff::Handoff,
         task::{Cause, Task, TaskState},
     },
@@ -112,6 +113,7 @@ async fn work(state: &Arc<Dispatcher>, job: &Job) -> Answer<()> {
         Job::Keep(attempt) => keep(state, attempt).await,
         Job::Commit(attempt) => commit(state, attempt, Unknown::MayCome).await,
         Job::CallOff(attempt) => commit(state, attempt, Unknown::NeverCame).await,
+        Job::Settle(attempt) => settle(state, attempt).await,
         Job::EndScope(mission, scope) => state.end_scope(mission, scope).await,
         Job::Unreserve(mission, token, spaces) => {
             state.unreserve(mission, token, spaces).await?;
@@ -156,6 +158,26 @@ async fn commit(state: &Arc<Dispatcher>, of: &Attempt, unknown: Unknown) -> Answ
     };
     state.record_task(&writer, &found, decide).await?;
     state.finish_soon(&writer, &found);
+    Ok(())
+}
+
+/// Settles the letters of a task that goes on: its plan was resumed.
+async fn settle(state: &Arc<Dispatcher>, of: &Attempt) -> Answer<()> {
+    let Some(entry) = state.task(&of.mission, &of.task) else { return Ok(()) };
+    let me = Caller::new(me()).map_err(|error| Fault::internal(error.to_string()))?;
+    for id in dead::letters_of(&entry.state) {
+        let Some(letter) = state.letters.state(&of.mission, &(&id).into()) else { continue };
+        if dead::overtaken(&letter, &entry.state, &me) == Verdict::Same {
+            continue;
+        }
+        let why = format!("{} goes on", of.task);
+        let decide = |current: Option<&DeadLetter>| {
+            let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
+            Ok(dead::overtaken(current, &entry.state, &me))
+        };
+        let letter = entity(&of.mission, EntityName::Dead, &id);
+        writer(state, &of.mission, &why, &why).record(&state.letters, &letter, decide).await?;
+    }
     Ok(())
 }
 

@@ -171,7 +171,10 @@ async fn meanings(
     Ok(references.iter().map(|reference| reference.as_ref().and_then(|_| meant.next())).collect())
 }
 
-/// Keeps what came under a claim that is over.
+/// Keeps what came for an attempt that was over.
+///
+/// # Errors
+/// `denied`, which is audited, to whoever never had the task under that token.
 async fn bury(
     state: &Dispatcher,
     call: &Call,
@@ -180,12 +183,11 @@ async fn bury(
     Stale(why): &Stale,
 ) -> Answer<()> {
     let of = found.of()?;
-    let task = state.task(call.mission(), &of.plan.id.task(&of.spec.id));
-    let what = (handed_in.token.as_str(), &handed_in.output.value);
-    let letter = task.and_then(|task| dead::stale(&task.state, of, handed_in.worker, what, why, call.now_ms));
-    match letter {
+    let Some(task) = state.task(call.mission(), &of.plan.id.task(&of.spec.id)) else { return Ok(()) };
+    let claim = (handed_in.worker, handed_in.token);
+    match dead::stale(&task.state, claim, &handed_in.output.value, why, call.now_ms) {
         Some(letter) => state.bury(&call.writer.follow_up("bury"), &letter).await.map(drop),
-        None => Ok(()), // nobody ever had it
+        None => Err(Fault::denied(why.clone())),
     }
 }
 

@@ -414,6 +414,7 @@ fn pause_ms(backoff_ms: u64, tries: u32) -> u64 {
 
 /// Lets a task pass its gate.
 ///
+            token: Some(claim.token.clone()),
 /// # Errors
 /// `denied` to the plan's own owner; conflict if it has no gate, or its plan is over.
 pub(crate) fn open(
