@@ -51,6 +51,11 @@ pub const MAX_INPUT_BYTES: usize = 256 << 10;
 pub const MAX_PAST: usize = 20;
 /// Longest reason in the line of a task, in bytes.
 pub const MAX_LINE_REASON_BYTES: usize = 200;
+/// Most attempts in a row of those that a task tells of that may be given back without counting as tries: a command
+/// that never gets to it comes to an end all the same.
+pub const MAX_RETURNS: usize = 10;
+/// How long what was handed in waits for a verdict, in milliseconds: half an hour. Then somebody has to decide.
+pub const MAX_VERDICT_WAIT_MS: u64 = 1_800_000;
 /// Longest text of a finding or a reason, in bytes.
 pub const MAX_SAID_BYTES: usize = 1_000;
 
@@ -253,14 +258,14 @@ pub struct PastAttempt {
     /// blake3 of what was handed in, if anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
+    /// The token of its claim, by which what comes too late is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ClaimToken>,
 }
 
 /// How an attempt came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-    /// The token of its claim, by which what comes too late is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<ClaimToken>,
 pub enum Cause {
     /// Its worker said so.
     Worker,
@@ -278,6 +283,11 @@ pub enum Cause {
     Cancelled,
     /// What it was to change outside may not be done, or could not be.
     Effect,
+    /// Its worker gave it back without having tried: it was stopped, or its command asks for another time. It does
+    /// not count as a try, up to [`MAX_RETURNS`] times.
+    Returned,
+    /// No verifier gave a verdict in time; there is no other attempt: somebody has to decide.
+    Unjudged,
 }
 
 impl Cause {
@@ -292,6 +302,8 @@ impl Cause {
             Self::Conflict => "conflict",
             Self::Cancelled => "cancelled",
             Self::Effect => "effect",
+            Self::Returned => "returned",
+            Self::Unjudged => "unjudged",
         }
     }
 }
@@ -482,6 +494,10 @@ pub struct TaskFail {
     /// It is not to be tried again.
     #[serde(default, rename = "final")]
     pub is_final: bool,
+    /// It was not tried, or not to the end: its worker is stopped, or asks for another time. That is no try, up to
+    /// [`MAX_RETURNS`] times.
+    #[serde(default, rename = "returned", skip_serializing_if = "std::ops::Not::not")]
+    pub is_returned: bool,
 }
 
 /// `dispatcher.task_judge`: a verifier's verdict on what was handed in, with its evidence.

@@ -13,7 +13,7 @@ use selvedge_contracts::{
     payload::{
         dead::DeadLetter,
         handoff::Handoff,
-        task::{Cause, Task, TaskState},
+        task::{Cause, MAX_VERDICT_WAIT_MS, Task, TaskState},
     },
 };
 use selvedge_kit::{
@@ -232,10 +232,15 @@ fn current(state: &Dispatcher, place: &TaskPlace, attempt: u32) -> Option<(Found
 
 /// Takes a task from whoever was not heard of in time, or took too long.
 async fn expire(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answer<()> {
-    let Some((_, task)) = current(state, place, attempt).filter(|(_, task)| task.state == TaskState::Running)
-    else {
-        return Ok(());
-    };
+    let Some((_, task)) = current(state, place, attempt) else { return Ok(()) };
+    match task.state {
+        TaskState::Running => {}
+        // Whoever handed it in is not waited for any more; a verdict is.
+        TaskState::Submitted if is_unjudged(&task, now_ms()) => {
+            return give_up(state, place, attempt, Cause::Unjudged).await;
+        }
+        _ => return Ok(()),
+    }
     let Some(claim) = &task.claim else { return Ok(()) };
     let now = now_ms();
     if now >= claim.deadline_ms.saturating_add(MARGIN_MS) {
@@ -248,6 +253,12 @@ async fn expire(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Ans
         return Ok(());
     }
     give_up(state, place, attempt, Cause::Lost).await
+}
+
+/// Whether what was handed in has waited for a verdict for as long as it may.
+fn is_unjudged(task: &Task, now_ms: u64) -> bool {
+    let since_ms = task.output.as_ref().map_or(now_ms, |output| output.at_ms);
+    now_ms >= since_ms.saturating_add(MAX_VERDICT_WAIT_MS)
 }
 
 /// Until when a claim was renewed last, and at which revision of its key; nothing if it never was.

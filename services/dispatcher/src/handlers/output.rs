@@ -192,11 +192,14 @@ async fn bury(
 }
 
 async fn fail(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskFail) -> Answer<TaskReply> {
-    let TaskFail { task: id, token, reason, is_final } = request;
+    let TaskFail { task: id, token, reason, is_final, is_returned } = request;
     let found = state.found_now(&call, &id).await?;
     let by = (&call.subject.caller, &token);
     let decide = |current: Option<&Task>| {
         let current = current.ok_or_else(|| no_task(&id))?;
+        if is_returned && !is_final {
+            return Ok(rule::give_back(current, found.of()?, by, &reason, call.now_ms)?);
+        }
         Ok(rule::fail(current, found.of()?, by, (&reason, is_final), call.now_ms)?)
     };
     let recorded = state.record_task(&call.writer, &found, decide).await?;

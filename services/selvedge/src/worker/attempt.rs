@@ -88,6 +88,8 @@ struct Failed {
 pub(super) enum Again {
     /// By one, if there is one left.
     Wanted,
+    /// By one, and this was no try: it was not made, or asks for another time.
+    Later,
     /// By none.
     Useless,
 }
@@ -161,7 +163,9 @@ impl Attempt {
         let made = tokio::select! {
             made = making => made,
             () = self.lost.token.cancelled() => return Err(failed("the claim is lost")),
-            () = self.setup.stop.cancelled() => return Err(failed("the worker was stopped")),
+            () = self.setup.stop.cancelled() => {
+                return Err(Failed { reason: "the worker was stopped".to_owned(), again: Again::Later });
+            }
         };
         made.map(Some).map_err(|failure| failed(format!("the workspace cannot be made: {}", failure.chain())))
     }
@@ -259,7 +263,13 @@ impl Attempt {
             _ => "the command failed",
         };
         let is_useless = ended.how == Some(How::Status(NEVER)) && ended.why == Why::Itself;
-        let again = if is_useless { Again::Useless } else { Again::Wanted };
+        let is_later =
+            ended.why == Why::Told || (ended.why == Why::Itself && ended.how == Some(How::Status(AGAIN)));
+        let again = match (is_useless, is_later) {
+            (true, _) => Again::Useless,
+            (false, true) => Again::Later,
+            (false, false) => Again::Wanted,
+        };
         Err(Failed { reason: format!("{what} ({ended}){said}"), again })
     }
 
@@ -379,8 +389,8 @@ pub(super) async fn give_back(setup: &Setup, task: &Task, reason: String, again:
     setup.events.tell_of(task, "failed", &reason);
     let Some(claim) = &task.claim else { return };
     let reason = cut(&reason, MAX_SAID_BYTES).to_owned();
-    let is_final = again == Again::Useless;
-    let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final };
+    let (is_final, is_returned) = (again == Again::Useless, again == Again::Later);
+    let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final, is_returned };
     match setup.client.call::<call::TaskFail>(&fail).await {
         Ok(_) => {}
         // Its time was over before: the dispatcher knows.
