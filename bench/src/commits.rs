@@ -8,15 +8,12 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use git2::{FileMode, Oid, Repository, Signature, Time, build::TreeUpdateBuilder};
-use selvedge_committer::{
-    Steps,
-    git::{Author, Claim, INTENT_TRAILER, Order, Record, Verdict},
-};
+use selvedge_committer::git::{Author, Claim, INTENT_TRAILER, Order, Record, Verdict};
 use selvedge_contracts::{
     id::{CommitHash, Digest, RepositoryName},
     payload::intent::{FileChange, GitEffect, TreePath},
 };
-use selvedge_kit::clock::Deadline;
+use selvedge_kit::{clock::Deadline, steps::Steps};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
