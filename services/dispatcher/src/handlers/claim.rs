@@ -21,7 +21,7 @@ use selvedge_kit::{
 
 use super::credential;
 use crate::{
-    board::{LaneKey, Ticket},
+    board::{Job, LaneKey, Ticket},
     lookup::{Found, no_task},
     reserve::Holder,
     rule::{plan::pools_of, task as rule},
@@ -154,6 +154,9 @@ async fn take(
             if super::precondition::blown(state, call, &found, &recorded.state).await? {
                 return Ok(None);
             }
+            let (board, place) = (Arc::clone(&state.board), ticket.place.clone());
+            let attempt = recorded.state.attempt;
+            call.if_unheard(move || board.put_off(Job::Unheard(place, attempt), 0));
             reply(state, call, request, &found, &recorded).await.map(Some)
         }
         Ok(_) => Ok(None),

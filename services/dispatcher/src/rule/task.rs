@@ -347,6 +347,18 @@ pub(crate) fn give_up(current: &Task, of: Of<'_>, attempt: u32, cause: Cause, no
     end(current, of, cause, &reason, now_ms)
 }
 
+/// Ends an attempt of somebody who was gone when the claim was answered. Nothing was begun: it costs no try, and
+/// another one may begin at once.
+pub(crate) fn unheard(current: &Task, of: Of<'_>, attempt: u32, now_ms: u64) -> Verdict<Task> {
+    if current.state != TaskState::Running || current.attempt != attempt {
+        return Verdict::Same;
+    }
+    let at_once = TaskSpec { backoff_ms: 0, ..of.spec.clone() };
+    let untried = Task { tries: current.tries.saturating_sub(1), ..current.clone() };
+    let reason = "whoever claimed it was gone before the answer came";
+    end(&untried, Of { spec: &at_once, ..of }, Cause::Lost, reason, now_ms)
+}
+
 /// Ends an attempt right after it began, since what it rests on has moved on.
 pub(crate) fn blow(
     current: &Task,

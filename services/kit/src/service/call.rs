@@ -1,6 +1,6 @@
 //! One request, judged as far as it can be without its handler: who asks, for what, until when.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use selvedge_contracts::{
     call::Call as CallRow,
@@ -12,7 +12,7 @@ use selvedge_contracts::{
     subject::Request,
 };
 
-use super::{Writer, forward::Passing};
+use super::{Writer, forward::Passing, unheard::Undo};
 use crate::{
     clock::Deadline,
     identity::Standing,
@@ -63,6 +63,8 @@ pub struct Call {
     pub writer: Writer,
     /// How it came, where it may be passed on.
     pub(super) passing: Option<Passing>,
+    /// What is done if nobody hears its answer.
+    pub(super) undo: Mutex<Option<Undo>>,
 }
 
 impl Call {
@@ -124,6 +126,12 @@ impl Call {
     /// Whether an earlier sending of this very request probably led to one of the entity's facts.
     pub fn has_recorded<S>(&self, entry: &Entry<S>) -> bool {
         self.writer.digest.is_some_and(|digest| entry.may_hold(digest))
+    }
+
+    /// Has something done if nobody is there any more to hear the answer, as far as nats-server knows: never if
+    /// somebody heard it, and perhaps not if nobody did.
+    pub fn if_unheard(&self, undo: impl FnOnce() + Send + 'static) {
+        *self.undo.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(undo));
     }
 
     /// When its answer is worth nothing any more.

@@ -1,7 +1,7 @@
 //! Judging a request before its handler sees it: who asks, whether they may, what they sent, until
 //! when, and whether what must hold does hold.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, atomic::AtomicU64};
 
 use async_nats::HeaderMap;
 use selvedge_contracts::{
@@ -134,6 +134,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             traceparent,
             writer,
             passing,
+            undo: Mutex::default(),
         })
     }
 
