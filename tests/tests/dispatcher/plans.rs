@@ -56,7 +56,8 @@ async fn a_task_may_need_as_many_others_as_its_claim_can_pin() {
         tasks.push(("last", &all));
         plan("fan", &tasks)
     };
-    refused(submit_plan(scene.pia.client(), &fan(MAX_NEEDS + 1)).await, Code::Invalid, "256");
+    let fault = refused(submit_plan(scene.pia.client(), &fan(MAX_NEEDS + 1)).await, Code::Invalid, "");
+    assert_eq!(fault.details[0].at, format!("/plan/tasks/{}/needs", MAX_NEEDS + 1));
     let submitted = submit_plan(scene.pia.client(), &fan(MAX_NEEDS)).await.unwrap();
     for _ in 0..MAX_NEEDS {
         let claimed = scene.ada.claim().await;

@@ -122,18 +122,18 @@ async fn who_starts_over_a_long_history_knows_what_those_know_who_heard_it() {
 async fn a_request_that_was_answered_long_before_the_start_is_known_though_others_came_after_it() {
     let mut scene = Scene::start_with(1).await;
     let found = submit_plan(scene.pia.client(), &plan("p", &[("a", &[])])).await.unwrap();
-    let cancel = PlanEnd { plan: found.plan.id.clone(), reason: "not now".to_owned() };
+    let pause = PlanEnd { plan: found.plan.id.clone(), reason: "not now".to_owned() };
     let key =
         |key: &str| client::Options { idempotency_key: Some(key.to_owned()), ..client::Options::default() };
-    let cancelled =
-        async |scene: &Scene| scene.pia.client().call_with::<call::PlanCancel>(&cancel, &key("one")).await;
-    cancelled(&scene).await.unwrap();
+    let paused =
+        async |scene: &Scene| scene.pia.client().call_with::<call::PlanPause>(&pause, &key("one")).await;
+    paused(&scene).await.unwrap();
     let resume = PlanResume { plan: found.plan.id.clone() };
     scene.pia.client().call_with::<call::PlanResume>(&resume, &key("two")).await.unwrap();
     let old = scene.replicas.remove(0);
     old.drain().await;
     scene.replicas.push(dispatcher::start(&scene.fabric.bus, "later").await);
-    cancelled(&scene).await.unwrap();
+    paused(&scene).await.unwrap();
     assert_eq!(show_plan(scene.pia.client(), &found.plan.id).await.plan.state, PlanState::Running);
-    assert_eq!(scene.count("plan.*.cancelled").await, 1);
+    assert_eq!(scene.count("plan.*.paused").await, 1);
 }
