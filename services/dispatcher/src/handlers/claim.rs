@@ -154,15 +154,19 @@ async fn take(
             if super::precondition::blown(state, call, &found, &recorded.state).await? {
                 return Ok(None);
             }
-            let (board, place) = (Arc::clone(&state.board), ticket.place.clone());
-            let attempt = recorded.state.attempt;
-            call.if_unheard(move || board.put_off(Job::Unheard(place, attempt), 0));
+            come_back_if_unheard(state, call, ticket, recorded.state.attempt);
             reply(state, call, request, &found, &recorded).await.map(Some)
         }
         Ok(_) => Ok(None),
         Err(fault) if is_lost(&fault) => Ok(None),
         Err(fault) => Err(fault),
     }
+}
+
+/// Has a task come back at once if whoever claimed it is gone when it is answered.
+fn come_back_if_unheard(state: &Dispatcher, call: &Call, ticket: &Ticket, attempt: u32) {
+    let (board, place) = (Arc::clone(&state.board), ticket.place.clone());
+    call.if_unheard(move || board.put_off(Job::Unheard(place, attempt), 0));
 }
 
 /// Whether somebody else was first.
