@@ -43,10 +43,10 @@ mod leases;
 mod machine;
 #[path = "cli/memory.rs"]
 mod memory;
-#[path = "cli/outages.rs"]
-mod outages;
 #[path = "cli/newcomer.rs"]
 mod newcomer;
+#[path = "cli/outages.rs"]
+mod outages;
 #[path = "cli/overlaps.rs"]
 mod overlaps;
 #[path = "cli/pages.rs"]

@@ -44,8 +44,8 @@ pub(crate) fn wrong(task: &TaskSpec, plan: &PlanSpec, result: &TaskName) -> Vec<
     let checks = made.and_then(|place| plan.tasks.get(place)).map_or(0, |made| made.checks.len());
     if let Some(place) = made.filter(|_| checks > MAX_CHECKS) {
         details.push(detail(
-            &format!("/plan/tasks/{place}/checks"),
-            &format!("has {checks} with those of the task in whose place it stands; at most {MAX_CHECKS} are accepted"),
+            format!("/plan/tasks/{place}/checks"),
+            format!("has {checks} with those of the task in whose place it stands; at most {MAX_CHECKS} are accepted"),
         ));
     }
     for effect in &task.effects {
