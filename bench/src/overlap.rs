@@ -91,7 +91,7 @@ pub(crate) async fn measure(input: &Input, seconds: f64, rounds: usize) {
     let worker = fabric.agent("ada", Role::Worker).await;
     let client = fabric.session(&worker, lasting_session()).await.expect("a session").client;
     let kept = until_within(LONGEST, "a snapshot", async || {
-        let stats = stats(&client).await;
+        let stats = stats(&fabric.operator).await;
         if stats.snapshot.is_some() { Ok(stats) } else { Err("none") }
     })
     .await;

@@ -29,6 +29,8 @@ pub fn config(account: String, snapshots: &Path) -> Config {
         options: Vec::new(),
         snapshot_facts: u64::MAX,
         barrier_ms: 2_000,
+        open_per_owner: 100_000,
+        own_per_owner: 100_000,
         pending_ttl_ms: 600_000,
         complete_ms: 600_000,
         second: None,
@@ -59,6 +61,13 @@ pub async fn replica_with(
 /// Asks as the dispatcher, which proposes tasks for agents, in the mission `demo`.
 pub async fn dispatcher(bus: &Bus, instance: &str) -> Client {
     let credential = bus.credential(Role::Dispatcher, "demo", "dispatcher", instance);
+    let connection = connect_url(&bus.url(), Login::held(credential)).await;
+    Client::new(connection).in_mission(Mission::new("demo").expect("a mission"))
+}
+
+/// Asks as the service artifacts, which proposes names for agents, in the mission `demo`.
+pub async fn artifacts(bus: &Bus, instance: &str) -> Client {
+    let credential = bus.credential(Role::Artifacts, "demo", "artifacts", instance);
     let connection = connect_url(&bus.url(), Login::held(credential)).await;
     Client::new(connection).in_mission(Mission::new("demo").expect("a mission"))
 }

@@ -32,6 +32,8 @@ mod replicas;
 mod scene;
 #[path = "overlap/second.rs"]
 mod second;
+#[path = "overlap/together.rs"]
+mod together;
 #[path = "overlap/tuning.rs"]
 mod tuning;
 #[path = "overlap/visibility.rs"]

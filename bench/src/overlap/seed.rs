@@ -81,6 +81,7 @@ impl Seed {
                 request: None,
             },
             place: 0,
+            reopened: false,
             state: if is_pending { CreationState::Pending } else { CreationState::Existing },
             checked: None,
             decision: None,

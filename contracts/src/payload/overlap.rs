@@ -9,6 +9,7 @@
 //! | pending, asked, cleared, existing | pending, at a new place | `edited` |
 //! | pending | asked, cleared | `checked`; below the mission's threshold it may be left out |
 //! | pending, asked, cleared | cleared, merged, discarded | `decided` |
+//! | discarded | cleared | `decided` to proceed after all |
 //! | pending, asked, cleared | expired | `expired` |
 //! | merged | pending, at a new place | `reopened`: what it was merged into is gone |
 //! | pending, asked, cleared, expired | existing | the owner's own fact: the thing is there |
@@ -36,10 +37,10 @@ mod found;
 pub use call::{
     Answer, Calibrate, Calibration, CalibrationPoint, Check, CheckAll, CheckAllReply, CreationList,
     CreationReply, CreationShow, Creations, Decide, Explain, Explained, FeatureShare, OnBehalf, Pair, Part,
-    PartReply, Propose, ProposeReply, Reindex, ReindexReply, Side, SnapshotState, Stats, Text, Tune,
-    TuningReply, Verdict,
+    PartReply, Propose, ProposeReply, RefusedSnapshot, Reindex, ReindexReply, Side, SnapshotState, Stats,
+    Text, Tune, TuningReply, Verdict,
 };
-pub use found::{Candidate, Checked, Level, Reason, Second};
+pub use found::{Candidate, Checked, Elsewhere, Level, Reason, Second};
 
 /// Longest title in characters.
 pub const MAX_TITLE_CHARS: usize = 500;
@@ -101,7 +102,11 @@ pub struct Creation {
     pub place: u64,
     /// Where it stands, as far as its own facts say.
     pub state: CreationState,
-    /// What was found and shown, once that has been recorded.
+    /// Whether what it was merged into is gone, and nobody has answered since: it stays open until somebody does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reopened: bool,
+    /// What was found, once that has been recorded: whole where it is of this mission, and what is of others by id and
+    /// score alone. Whoever may read those is shown them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<Checked>,
     /// What was decided.
@@ -298,7 +303,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { strong: 780, likely: 500, similar: 300 }
+        Self { strong: 780, likely: 500, similar: 270 }
     }
 }
 

@@ -212,6 +212,12 @@ pub struct Overlap {
     /// Longest wait until everything before a proposal has been taken in, in milliseconds.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub barrier_ms: u64,
+    /// Most creations of one owner in a mission that are on their way.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub open_per_owner: u64,
+    /// Most things of kinds of their own, of one owner in a mission.
+    #[serde(deserialize_with = "setting::at_least_1")]
+    pub own_per_owner: u64,
     /// How long a creation waits for an answer, or for its thing, in milliseconds.
     #[serde(deserialize_with = "setting::at_least_1")]
     pub pending_ttl_ms: u64,

@@ -44,6 +44,8 @@ pub struct Wanted {
 
 /// Place in a fault's details of the creation that is asked about.
 const AT_CREATION: &str = "/overlap/creation";
+/// Place of a creation that was decided against.
+const AT_DISCARDED: &str = "/overlap/discarded";
 /// Place of each candidate.
 const AT_CANDIDATE: &str = "/overlap/candidates";
 /// Place of each part that is asked about, or over: its name and its creation follow.
@@ -101,6 +103,12 @@ pub fn parts_asked_about(fault: &Fault) -> Vec<(String, CreationId)> {
         Some((name.to_owned(), CreationId::new(&detail.message).ok()?))
     };
     fault.details.iter().filter_map(part).collect()
+}
+
+/// The creation that a refusal says was decided against: to proceed with it takes that back.
+pub fn decided_against(fault: &Fault) -> Option<CreationId> {
+    let detail = fault.details.iter().find(|detail| detail.at == AT_DISCARDED)?;
+    CreationId::new(&detail.message).ok()
 }
 
 fn propose(what: KindName, wanted: Wanted, on_behalf: OnBehalf) -> Propose {
@@ -166,9 +174,9 @@ fn refusal(what: &KindName, reply: &ProposeReply) -> Option<Fault> {
         Verdict::Asked => format!(
             "this {what} looks like something that is there{like}: say by overlap.decide whether to proceed, to merge or to discard it, then ask again"
         ),
-        Verdict::Taken => format!(
-            "another agent is about to create this {what} with another text{like}: agree with them, or ask again later"
-        ),
+        Verdict::Taken => {
+            format!("another agent is about to create this {what}{like}: agree with them, or ask again later")
+        }
         Verdict::Merged { into, root } if into == root => {
             format!("this {what} was merged into {into}: work on that")
         }
@@ -177,13 +185,16 @@ fn refusal(what: &KindName, reply: &ProposeReply) -> Option<Fault> {
         }
         Verdict::Discarded { reason } => {
             let reason = reason.as_deref().map_or_else(String::new, |reason| format!(": {reason}"));
-            format!("this {what} was decided against{reason}")
+            format!("this {what} was decided against{reason}; to proceed by overlap.decide takes that back")
         }
     };
     let mut details = Vec::new();
     let mut add = |at: &str, message: String| details.push(Detail { at: at.to_owned(), message });
     if reply.verdict == Verdict::Asked || is_of_parts {
         add(AT_CREATION, reply.creation.to_string());
+    }
+    if let Verdict::Discarded { .. } = &reply.verdict {
+        add(AT_DISCARDED, reply.creation.to_string());
     }
     if let Verdict::Merged { root, .. } = &reply.verdict {
         add("/overlap/merged_into", root.to_string());
@@ -257,7 +268,13 @@ mod tests {
             reasons: Vec::new(),
         };
         let basis = Basis { up_to_sequence: 7, index_hash: digest.clone(), model_hash: digest };
-        let checked = Checked { basis, weak_meaning: false, candidates: vec![candidate], second: None };
+        let checked = Checked {
+            basis,
+            weak_meaning: false,
+            candidates: vec![candidate],
+            elsewhere: Vec::new(),
+            second: None,
+        };
         ProposeReply { creation: creation(1), verdict, place: 8, checked, parts: Vec::new(), revision: 9 }
     }
 

@@ -107,13 +107,33 @@ impl Order {
     /// # Errors
     /// [`FeedError`] if the ledger cannot be heard or read.
     pub async fn start(&self, tasks: &TaskTracker, stop: CancellationToken) -> Result<(), FeedError> {
-        let live = self.0.ledger.bus().subscribe(&format!("{LIVE_PREFIX}.>"), None).await?;
-        // The subscription must stand before the last sequence is asked for, or facts in between are missed.
-        self.0.ledger.bus().flush(Deadline::in_ms(SILENCE_MS)).await;
+        let live = self.listen().await?;
         self.catch_up().await?;
         let order = self.clone();
         tasks.spawn(async move { order.run(live, stop).await });
         Ok(())
+    }
+
+    /// As [`Self::start`], but what is there already is read in the task too: [`Self::is_current`] says whether it has
+    /// been.
+    ///
+    /// # Errors
+    /// [`FeedError`] if the ledger cannot be heard.
+    pub async fn start_behind(&self, tasks: &TaskTracker, stop: CancellationToken) -> Result<(), FeedError> {
+        let live = self.listen().await?;
+        let order = self.clone();
+        tasks.spawn(async move {
+            order.catch_up_until(&stop).await;
+            order.run(live, stop).await;
+        });
+        Ok(())
+    }
+
+    async fn listen(&self) -> Result<Subscriber, FeedError> {
+        let live = self.0.ledger.bus().subscribe(&format!("{LIVE_PREFIX}.>"), None).await?;
+        // The subscription must stand before the last sequence is asked for, or facts in between are missed.
+        self.0.ledger.bus().flush(Deadline::in_ms(SILENCE_MS)).await;
+        Ok(live)
     }
 
     /// Reads what was recorded after `from` up to `to` once more, in order, for somebody else; `each` is told of
@@ -219,7 +239,7 @@ impl Order {
     async fn take(&self, facts: &[FactRecord], at: u64) {
         let _gate = self.0.gate.lock().await;
         if !facts.is_empty() {
-            self.0.taker.take(facts);
+            aside(|| self.0.taker.take(facts));
         }
         self.0.watermark.send_if_modified(|known| std::mem::replace(known, at.max(*known)) < at);
     }
@@ -291,7 +311,7 @@ impl Order {
         let read = self.page(at, deadline, &mut |fact: &FactRecord| facts.push(fact.clone())).await?;
         // Taken once the page is whole: a page that breaks off is read again from its start.
         if !facts.is_empty() {
-            self.0.taker.take(&facts);
+            aside(|| self.0.taker.take(&facts));
         }
         self.0.watermark.send_replace(read.max(at));
         if read > at {
@@ -300,6 +320,16 @@ impl Order {
         let kept = self.0.ledger.last_matching(EVERY_FACT, deadline.at_most_ms(STEP_MS)).await?;
         // What came last may not be kept any more.
         Ok(if at >= kept { Progress::Reached } else { Progress::Lagging })
+    }
+}
+
+/// Runs what may wait for readers, or compute for a while, so that other tasks go on meanwhile where there is more
+/// than one thread for them.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

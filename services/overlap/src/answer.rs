@@ -40,6 +40,16 @@ pub enum Readable {
     Scopes(BTreeSet<String>),
 }
 
+impl Readable {
+    /// Whether items of a scope may be read.
+    pub(crate) fn has(&self, scope: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Scopes(scopes) => scopes.contains(scope),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Checked {
@@ -99,6 +109,10 @@ pub enum Reason {
     NumbersDiffer,
     /// They seem to ask for opposite things.
     Opposite,
+    /// Their titles say the same words in another order.
+    OrderDiffers,
+    /// Each title, or where they agree each description, has a word, sign, letter or number that the other lacks.
+    WordsDiffer,
     /// One is of another kind of work: tests, documents or a frame of the other.
     KindDiffers,
 }

@@ -133,7 +133,7 @@ pub(crate) fn terms_beside(text: &Text, words: &Words) -> Vec<u32> {
     let artifacts = text.artifacts().map(|name| words::hash(&format!("artifact\0{name}")));
     let mut terms: Vec<u32> = paths.chain(artifacts).collect();
     if words.all.is_empty() && text.says_something() {
-        terms.push(words::hash(&format!("text\0{}", text.said().join("\0"))));
+        terms.push(words::hash(&format!("text\0{}", text.plain().join("\0"))));
     }
     terms.sort_unstable();
     terms.dedup();
@@ -193,7 +193,8 @@ impl Corpus {
             (Change::Insert(item), Some(ready)) => self.insert(sequence, item.state, &item.scope, ready),
             (Change::Edit(item), Some(ready)) => {
                 if let Some(old) = self.remove(&item.id) {
-                    self.insert(old.created, old.state, &item.scope, ready);
+                    // Whatever comes before it by now was not compared with what it says now: it comes after.
+                    self.insert(sequence, old.state, &item.scope, ready);
                 }
             }
             (Change::State { id, state }, _) => self.set_state(id, *state),

@@ -8,6 +8,16 @@ pub trait Embedder: Send + Sync {
     /// The vector of a text, and how much of the text it knows.
     fn embed(&self, text: &str) -> Meaning;
 
+    /// A word as the model reads it: in lower case, without accents.
+    fn plain(&self, word: &str) -> String {
+        word.to_lowercase()
+    }
+
+    /// Whether it knows a word as a whole, and does not put it together from pieces.
+    fn knows(&self, _word: &str) -> bool {
+        true
+    }
+
     /// Names the model: another hash, other vectors.
     fn hash(&self) -> [u8; 32];
 }

@@ -1,7 +1,7 @@
 //! How two texts are alike, in numbers: what the fusion weighs. All are the same whichever of the two is asked
 //! about.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,12 @@ pub struct Features {
     pub is_opposite: bool,
     /// Whether their titles differ in nothing but what makes them opposite.
     pub is_only_opposite: bool,
+    /// Whether their titles, or where these agree their descriptions, say the same words in another order.
+    #[serde(default)]
+    pub order_differs: bool,
+    /// Whether there each has a word, sign or letter that the other lacks, and the rest is much the same.
+    #[serde(default)]
+    pub words_differ: bool,
     /// Whether they say the same without a word: nothing but signs.
     pub is_same_text: bool,
     /// Share of paths that both have.
@@ -97,31 +103,36 @@ pub(crate) fn is_bounded_by_a_glance(weights: &Weights) -> bool {
 
 /// Whether two texts say the same without a word; `words` are those of the first.
 pub(crate) fn is_same_text(words: &Words, one: &Text, other: &Text) -> bool {
-    words.all.is_empty() && one.says_something() && one.said() == other.said()
+    words.all.is_empty() && one.says_something() && one.plain() == other.plain()
 }
 
-/// One of two texts. What rules look at is worked out when it is first asked for.
+/// What rules look at in a text, worked out when it is first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    numbers: OnceLock<Numbers>,
+    all_numbers: OnceLock<Numbers>,
+    polarity: OnceLock<Polarity>,
+}
+
+/// One of two texts.
 pub(crate) struct Side<'a> {
     text: &'a Text,
     meanings: &'a Meanings,
     trigrams: &'a [u32],
-    numbers: OnceCell<Numbers>,
-    all_numbers: OnceCell<Numbers>,
-    polarity: OnceCell<Polarity>,
+    rules: &'a Rules,
 }
 
 impl<'a> Side<'a> {
-    pub(crate) fn new(text: &'a Text, meanings: &'a Meanings, trigrams: &'a [u32]) -> Self {
-        let (numbers, all_numbers, polarity) = Default::default();
-        Self { text, meanings, trigrams, numbers, all_numbers, polarity }
+    pub(crate) fn new(text: &'a Text, meanings: &'a Meanings, trigrams: &'a [u32], rules: &'a Rules) -> Self {
+        Self { text, meanings, trigrams, rules }
     }
 
     fn numbers(&self) -> &Numbers {
-        self.numbers.get_or_init(|| Numbers::of(self.text.title()))
+        self.rules.numbers.get_or_init(|| Numbers::of(self.text.title()))
     }
 
     fn all_numbers(&self) -> &Numbers {
-        self.all_numbers.get_or_init(|| {
+        self.rules.all_numbers.get_or_init(|| {
             let mut numbers = Numbers::of(self.text.description());
             numbers.join(self.numbers());
             numbers
@@ -129,28 +140,31 @@ impl<'a> Side<'a> {
     }
 
     fn polarity(&self) -> &Polarity {
-        self.polarity.get_or_init(|| Polarity::of(self.text.title()))
+        self.rules.polarity.get_or_init(|| Polarity::of(self.text.title()))
     }
 }
 
-/// Compares two texts, whether an index has them or not.
-pub(crate) fn compare(texts: [&Text; 2], profiles: [&Profile; 2], rarity: impl Fn(u32) -> u32) -> Features {
+/// Compares two texts, whether an index has them or not; `words` are those of each, by rising key.
+pub(crate) fn compare(
+    [one, other]: [&Text; 2],
+    profiles: [&Profile; 2],
+    [words, other_words]: [&[Word]; 2],
+    [rules, other_rules]: [&Rules; 2],
+) -> Features {
     let [first, second] = profiles;
-    let words: Vec<Word> = first.words.weighed(&rarity).collect();
     let mut weights = common::Weights::default();
     words.iter().for_each(|word| weights.add(word));
-    let common = Common::of(weights, &words, second.words.weighed(&rarity));
+    let common = Common::of(weights, words, other_words.iter().copied());
     let beside = Beside {
         meaning: cosine(&first.meanings.whole, &second.meanings.whole),
         kinds: first.words.kinds.differing(second.words.kinds),
         lengths: profiles.map(|profile| profile.words.all.len()),
     };
     let features = Features { shares: glance(&common, beside), ..Features::default() };
-    let [one, other] = texts;
     complete(
         features,
-        &Side::new(one, &first.meanings, &first.trigrams),
-        &Side::new(other, &second.meanings, &second.trigrams),
+        &Side::new(one, &first.meanings, &first.trigrams, rules),
+        &Side::new(other, &second.meanings, &second.trigrams, other_rules),
     )
 }
 

@@ -120,9 +120,10 @@ impl Thresholds {
         if score < self.similar {
             return None;
         }
+        let differs = features.numbers_differ || features.order_differs || features.words_differ;
         Some(match score {
             _ if features.is_opposite => Level::Opposite,
-            score if score >= self.strong && !features.numbers_differ => Level::Strong,
+            score if score >= self.strong && !differs => Level::Strong,
             score if score >= self.likely => Level::Likely,
             _ => Level::Similar,
         })
@@ -145,6 +146,10 @@ mod tests {
         assert_eq!(thresholds.level(1_000, &alike()), Some(Level::Strong));
         let numbers = Features { numbers_differ: true, ..alike() };
         assert_eq!(thresholds.level(1_000, &numbers), Some(Level::Likely));
+        let order = Features { order_differs: true, ..alike() };
+        assert_eq!(thresholds.level(1_000, &order), Some(Level::Likely));
+        let words = Features { words_differ: true, ..alike() };
+        assert_eq!(thresholds.level(1_000, &words), Some(Level::Likely));
         let opposite = Features { is_opposite: true, ..alike() };
         assert_eq!(thresholds.level(1_000, &opposite), Some(Level::Opposite));
         assert_eq!(thresholds.level(thresholds.similar - 1, &opposite), None);

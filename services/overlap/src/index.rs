@@ -12,15 +12,17 @@ use crate::{
     corpus::{Corpus, Ready, Upkeep},
     embed::Embedder,
     error::{ApplyError, SnapshotError},
-    features::{Features, compare, is_same_text},
+    features::Features,
     fixed::logistic,
-    fusion::{Level, Thresholds},
+    fusion::{Level, Thresholds, Weights},
     item::{Change, Item, Text},
     lexicon::Scores,
+    measured::Measured,
     packed::unpack,
     profile::{Meanings, Profile},
     reasons::reasons,
-    search::{Asked, Compared, with_names},
+    rules::wording::{Wordings, worded},
+    search::{Asked, Compared},
     settings::Settings,
     snapshot,
 };
@@ -63,7 +65,7 @@ pub struct Explained {
 }
 
 /// How large the index is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// The last sequence that was applied.
     pub sequence: u64,
@@ -198,24 +200,25 @@ impl Index {
 
     /// How two items are alike, whether they are in the index or not; how rare a word is, the index says.
     pub fn explain(&self, one: &Item, other: &Item, thresholds: &Thresholds) -> Explained {
-        let same_scope = one.scope == other.scope;
-        let (one, other) = (Text::of(one), Text::of(other));
-        let (first, second) = (self.profile(&one), self.profile(&other));
+        let measured = |item| {
+            let mut measured = Measured::new(&*self.embedder, item);
+            self.weigh(&mut measured);
+            measured
+        };
+        measured(one).explain(&measured(other), &self.weights(), thresholds)
+    }
+
+    /// Weighs the words of a text by how rare they are here.
+    pub(crate) fn weigh(&self, measured: &mut Measured) {
         self.read(|corpus| {
             let rarity = corpus.rarity();
-            let features = compare([&one, &other], [&first, &second], |word| rarity.of(corpus.count(word)));
-            let is_same_text = is_same_text(&first.words, &one, &other);
-            let features = Features { is_same_text, ..with_names(features, &one, &other, same_scope) };
-            let score = corpus.settings.weights.score(&features);
-            let words = second.words.weighed(|word| rarity.of(corpus.count(word)));
-            let words = words.map(|word| (word.key, word.weight));
-            Explained {
-                score,
-                level: thresholds.level(score, &features),
-                reasons: reasons(&first.spelt, [&one, &other], &features, words),
-                features,
-            }
-        })
+            measured.weigh(|word| rarity.of(corpus.count(word)));
+        });
+    }
+
+    /// How much each feature counts.
+    pub(crate) fn weights(&self) -> Weights {
+        self.read(|corpus| corpus.settings.weights.clone())
     }
 
     /// The item of an id, its texts up to their bounds.
@@ -224,6 +227,11 @@ impl Index {
             let slot = corpus.slots.get(corpus.find(id)? as usize)?;
             Some(corpus.item(slot, slot.text.as_ref()?))
         })
+    }
+
+    /// Whether it holds the item of an id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.read(|corpus| corpus.find(id).is_some())
     }
 
     /// How large it is. Reads everything.
@@ -283,6 +291,8 @@ fn candidate(corpus: &Corpus, asked: &Asked, found: &Compared, thresholds: &Thre
     let slot = corpus.slots.get(found.slot as usize)?;
     let text = slot.text.as_ref()?;
     let score = logistic(found.logit);
+    let wordings = [&asked.wordings, &Wordings::default()];
+    let features = worded(found.features, [&asked.text, text], wordings);
     let rarity = corpus.rarity();
     let words = unpack(&slot.words).filter_map(|(number, _)| {
         Some((corpus.words.key(number)?, rarity.of(corpus.words.count_with_imagined(number))))
@@ -294,8 +304,8 @@ fn candidate(corpus: &Corpus, asked: &Asked, found: &Compared, thresholds: &Thre
         state: slot.state,
         sequence: slot.created,
         score,
-        level: thresholds.level(score, &found.features),
-        reasons: reasons(&asked.profile.spelt, [&asked.text, text], &found.features, words),
-        features: found.features,
+        level: thresholds.level(score, &features),
+        reasons: reasons(&asked.profile.spelt, [&asked.text, text], &features, words),
+        features,
     })
 }

@@ -51,7 +51,7 @@ pub enum State {
 pub enum Change {
     /// It is new.
     Insert(Item),
-    /// It now reads as this; its place in the order stays, its state too.
+    /// It now reads as this, and has its place in the order here; its state stays.
     Edit(Item),
     /// It is in another state.
     State {
@@ -75,6 +75,15 @@ impl Change {
             Self::State { id, .. } | Self::Remove { id } => id,
         }
     }
+}
+
+/// Whether a character can be seen: no space, no control, none of those that only change how others are shown, and none
+/// of those that are drawn as nothing.
+pub(crate) fn is_seen(c: char) -> bool {
+    let is_blank = matches!(c,
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2800}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0100}'..='\u{e01ef}');
+    !c.is_whitespace() && !is_blank && !is_other(c)
 }
 
 /// The front of a text, of at most so many bytes.
@@ -145,10 +154,14 @@ impl Text {
         [self.title().trim(), self.description().trim()]
     }
 
+    /// The same in lower case, by which texts without a word are known again.
+    pub(crate) fn plain(&self) -> [String; 2] {
+        self.said().map(str::to_lowercase)
+    }
+
     /// Whether it has anything that can be seen.
     pub(crate) fn says_something(&self) -> bool {
-        let is_seen = |c: char| !c.is_whitespace() && c != '\u{fffd}' && !is_other(c);
-        self.said().iter().any(|part| part.contains(is_seen))
+        self.said().iter().any(|part| part.contains(|c| c != '\u{fffd}' && is_seen(c)))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

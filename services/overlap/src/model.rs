@@ -101,6 +101,14 @@ impl Embedder for StaticModel {
         }
     }
 
+    fn plain(&self, word: &str) -> String {
+        WordPiece::plain(word)
+    }
+
+    fn knows(&self, word: &str) -> bool {
+        self.pieces.is_whole(word)
+    }
+
     fn hash(&self) -> [u8; 32] {
         self.hash
     }

@@ -3,6 +3,7 @@
 use crate::{
     common::Word,
     embed::{Embedder, Meaning, joined},
+    language,
     reasons::Spelt,
     rules::kind::Kinds,
     trigrams,
@@ -92,7 +93,11 @@ impl Meanings {
     pub(crate) fn of(embedder: &dyn Embedder, title: &str, description: &str) -> Self {
         let head = embedder.embed(title);
         let body = (!description.trim().is_empty()).then(|| embedder.embed(description));
-        let is_weak = head.is_weak || body.as_ref().is_some_and(|body| body.is_weak && head.is_weak);
+        let is_foreign = |text| language::is_foreign(embedder, text);
+        let is_weak = head.is_weak
+            || is_foreign(title)
+            || body.as_ref().is_some_and(|body| body.is_weak)
+            || body.is_some() && is_foreign(description);
         let body = body.map(|body| body.vector).filter(|body| *body != NOTHING);
         let whole = joined(&head.vector, body.as_ref().unwrap_or(&NOTHING));
         Self { title: head.vector, whole, body, is_weak }

@@ -52,6 +52,8 @@ pub(crate) fn reasons(
     reasons.extend((spelling >= NAMED).then(|| Reason::Spelling(thousandths(spelling))));
     reasons.extend(features.numbers_differ.then_some(Reason::NumbersDiffer));
     reasons.extend(features.is_opposite.then_some(Reason::Opposite));
+    reasons.extend(features.order_differs.then_some(Reason::OrderDiffers));
+    reasons.extend(features.words_differ.then_some(Reason::WordsDiffer));
     reasons.extend((kind > 0).then_some(Reason::KindDiffers));
     reasons
 }

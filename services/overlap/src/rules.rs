@@ -4,3 +4,4 @@
 pub(crate) mod kind;
 pub(crate) mod number;
 pub(crate) mod polarity;
+pub(crate) mod wording;

@@ -6,13 +6,14 @@ use crate::{
     answer::{Query, Readable},
     common::{Common, Weights, Word},
     corpus::{Corpus, terms_beside},
-    features::{Beside, Features, Side, complete, glance, is_bounded_by_a_glance, is_same_text},
+    features::{Beside, Features, Rules, Side, complete, glance, is_bounded_by_a_glance, is_same_text},
     fixed::{ONE, share},
     item::{NAMES, State, Text},
     lexicon::{Reach, Scores, Term},
     packed::unpack,
     profile::Profile,
     rarity::Rarity,
+    rules::wording::Wordings,
     top::Top,
     trigrams,
     vector::cosine,
@@ -31,13 +32,14 @@ const RANK: u32 = 60;
 pub(crate) struct Asked {
     pub(crate) profile: Profile,
     pub(crate) text: Text,
+    pub(crate) wordings: Wordings,
     names: Vec<u32>,
 }
 
 impl Asked {
     pub(crate) fn new(profile: Profile, text: Text) -> Self {
         let names = terms_beside(&text, &profile.words);
-        Self { profile, text, names }
+        Self { profile, text, wordings: Wordings::default(), names }
     }
 }
 
@@ -113,7 +115,8 @@ impl Corpus {
     fn compare(&self, asked: &Asked, seen: Vec<Compared>, limit: usize) -> Vec<Compared> {
         let weights = &self.settings.weights;
         let is_bounded = is_bounded_by_a_glance(weights);
-        let side = Side::new(&asked.text, &asked.profile.meanings, &asked.profile.trigrams);
+        let rules = Rules::default();
+        let side = Side::new(&asked.text, &asked.profile.meanings, &asked.profile.trigrams, &rules);
         let mut compared: Vec<Compared> = Vec::new();
         for seen in seen {
             let above = |found: &&Compared| found.logit > seen.logit;
@@ -131,7 +134,7 @@ impl Corpus {
         let slot = self.slots.get(seen.slot as usize)?;
         let text = slot.text.as_ref()?;
         let (meanings, trigrams) = (self.meanings(slot)?, trigrams::of(text.title()));
-        Some(complete(seen.features, asked, &Side::new(text, &meanings, &trigrams)))
+        Some(complete(seen.features, asked, &Side::new(text, &meanings, &trigrams, &Rules::default())))
     }
 
     fn by_meaning(&self, asked: &Asked, view: &View) -> Vec<u32> {

@@ -23,6 +23,16 @@ pub(crate) struct WordPiece {
 }
 
 impl WordPiece {
+    /// A text as it is cut: clean, without accents, in lower case.
+    pub(crate) fn plain(text: &str) -> String {
+        normal(text).collect()
+    }
+
+    /// Whether a word is one piece.
+    pub(crate) fn is_whole(&self, word: &str) -> bool {
+        self.starts.contains_key(word)
+    }
+
     /// From a vocabulary of one piece a line, its row being its line; nothing if it has no row for the unknown
     /// or too many of them.
     pub(crate) fn new(vocabulary: &str) -> Option<Self> {

@@ -38,16 +38,20 @@ fn found(pairs: &[(&str, &str)]) -> Vec<Option<Candidate>> {
         .collect()
 }
 
+/// Whether a reason says why it is not held for the same.
+fn is_told_apart(found: &Candidate) -> bool {
+    let features = &found.features;
+    features.is_opposite || features.numbers_differ || features.order_differs || features.words_differ
+}
+
 #[test]
 fn another_number_name_or_direction_is_never_strong() {
     let pairs = pairs(include_str!("differences.txt"));
-    assert!(pairs.len() >= 200, "{}", pairs.len());
+    assert!(pairs.len() >= 300, "{}", pairs.len());
     let mut wrong = Vec::new();
     for (pair, found) in pairs.iter().zip(found(&pairs)) {
         let found = found.unwrap_or_else(|| panic!("{pair:?} is not even a candidate"));
-        if found.level == Some(Level::Strong)
-            || !(found.features.is_opposite || found.features.numbers_differ)
-        {
+        if found.level == Some(Level::Strong) || !is_told_apart(&found) {
             wrong.push((pair, found.score, found.level));
         }
     }
@@ -64,6 +68,45 @@ fn nor_is_it_strong_where_nothing_else_is_known() {
         assert_ne!(explained.level, Some(Level::Strong), "{one} | {other}");
         let back = index.explain(&item(other), &item(one), &Query::default().thresholds);
         assert_eq!((back.score, back.level), (explained.score, explained.level), "{one} | {other}");
+    }
+}
+
+/// Where the titles are the same, the descriptions tell; with a path in common, too.
+#[test]
+fn nor_are_things_whose_descriptions_tell_them_apart() {
+    let (index, mut wrong) = (index(), Vec::new());
+    for line in include_str!("described.txt").lines() {
+        let mut parts = line.split(" | ");
+        let mut next = || parts.next().unwrap().to_owned();
+        let (title, one, other) = (next(), next(), next());
+        for paths in [Vec::new(), vec!["src/main.rs".to_owned()]] {
+            let item = |description: &String| Item {
+                title: title.clone(),
+                description: description.clone(),
+                paths: paths.clone(),
+                ..Item::default()
+            };
+            let explained = index.explain(&item(&one), &item(&other), &Query::default().thresholds);
+            if explained.level == Some(Level::Strong) {
+                wrong.push((line, explained.score));
+            }
+        }
+        let same = Item { title: title.clone(), description: one.clone(), ..Item::default() };
+        let explained = index.explain(&same, &same, &Query::default().thresholds);
+        assert_eq!(explained.level, Some(Level::Strong), "{line}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// And the pairs of titles with a path in common, which raises every score.
+#[test]
+fn nor_does_a_path_in_common_make_it_strong() {
+    let index = index();
+    for (one, other) in pairs(include_str!("differences.txt")) {
+        let paths = || vec!["src/main.rs".to_owned()];
+        let item = |title: &str| Item { title: title.to_owned(), paths: paths(), ..Item::default() };
+        let explained = index.explain(&item(one), &item(other), &Query::default().thresholds);
+        assert_ne!(explained.level, Some(Level::Strong), "{one} | {other}");
     }
 }
 

@@ -225,6 +225,8 @@ impl Overlap {
             options: self.options.clone(),
             snapshot_facts: self.settings.snapshot_facts,
             barrier_ms: self.settings.barrier_ms,
+            open_per_owner: self.settings.open_per_owner,
+            own_per_owner: self.settings.own_per_owner,
             pending_ttl_ms: self.settings.pending_ttl_ms,
             complete_ms: self.settings.complete_ms,
             second: self.settings.second_model.clone().map(|place| selvedge_overlap::service::SecondConfig {

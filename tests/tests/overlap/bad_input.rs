@@ -15,7 +15,9 @@ async fn what_says_nothing_or_too_much_is_refused_with_its_place() {
     let ada = scene.ada.client();
     let titled = |title: &str| Check { title: title.to_owned(), ..Check::default() };
     let ask = async |wanted: Check| ada.call::<call::OverlapCheck>(&wanted).await;
-    for blank in ["", " ", "\n\t", "\0\u{1}\u{2}", "\u{200b}\u{feff}"] {
+    for blank in
+        ["", " ", "\n\t", "\0\u{1}\u{2}", "\u{200b}\u{feff}", "\u{2060}", "\u{2800}", "\u{3164}", "\u{ad}"]
+    {
         refused(ask(titled(blank)).await, Code::Invalid, "/title");
         refused(propose(ada, &note("n", blank)).await, Code::Invalid, "/title");
     }

@@ -5,7 +5,10 @@ use selvedge_contracts::{
     payload::overlap::{Answer, CreationList, CreationState, Explain, Propose, Side, Text, Verdict},
 };
 use selvedge_overlap::service::Config;
-use selvedge_tests::overlap::{decide, note, propose, show, task};
+use selvedge_tests::{
+    overlap::{decide, note, propose, show, stats, task},
+    wait::until,
+};
 
 use crate::scene::{Scene, called, check, found, refused};
 
@@ -156,4 +159,54 @@ async fn creations_are_listed_shown_and_explained() {
     let opposite = ada.call::<selvedge_contracts::call::OverlapExplain>(&opposite).await.unwrap().reply;
     assert_eq!(opposite.level.map(|level| level.name()), Some("opposite?"), "{opposite:#?}");
     assert_eq!(show(ada, &all[0]).await.unwrap().creation.proposer.owner.as_str(), "person:olga");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_has_so_much_under_way_and_no_more() {
+    let scene = Scene::start_with(1, |config| Config { open_per_owner: 3, own_per_owner: 2, ..config }).await;
+    let titles = ["Bury the time capsule", "Order stamps", "Tune the harpsichord", "Mend the fence"];
+    for (at, title) in titles.iter().enumerate().take(3) {
+        scene.task("ada-00000001", &format!("t{at}"), title).await;
+    }
+    let fourth = task("bob-00000002", "t3", titles[3]);
+    refused(propose(&scene.dispatcher, &fourth).await, Code::Conflict, "overlap.open_per_owner");
+    let again = scene.task("ada-00000001", "t0", titles[0]).await;
+    assert_eq!(again.verdict, Verdict::Clear, "what is known is answered");
+    decide(scene.ada.client(), &again.creation, Answer::Discard).await.unwrap();
+    propose(&scene.dispatcher, &fourth).await.unwrap();
+    let eve = scene.member("demo", "eve", selvedge_contracts::role::Role::Worker, "person:eve").await;
+    let first = propose(eve.client(), &note("n1", "Bees prefer lavender")).await.unwrap();
+    propose(eve.client(), &note("n2", "Herons nest in March")).await.unwrap();
+    until("both to be there", async || {
+        let states = stats(eve.client()).await.unwrap().states;
+        if states.get(&CreationState::Existing) == Some(&2) { Ok(()) } else { Err(states) }
+    })
+    .await;
+    let third = note("n3", "Otters like rain");
+    refused(propose(eve.client(), &third).await, Code::Conflict, "overlap.own_per_owner");
+    decide(eve.client(), &first.creation, Answer::Discard).await.unwrap();
+    propose(eve.client(), &third).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_an_artifact_is_not_kept_from_others_by_who_was_asked_about_it() {
+    let scene = Scene::start().await;
+    let artifacts = scene.artifacts().await;
+    let named = |agent: &str, id: &str| Propose {
+        what: "artifact".parse().unwrap(),
+        artifacts: vec![id.to_owned()],
+        ..task(agent, id, &id.replace('/', " "))
+    };
+    propose(&artifacts, &named("cy-00000003", "research/glacier thickness")).await.unwrap();
+    let bob = propose(&artifacts, &named("bob-00000002", "research/glacier-thickness map")).await.unwrap();
+    assert_eq!(bob.verdict, Verdict::Asked, "{bob:#?}");
+    let ada = propose(&artifacts, &named("ada-00000001", "research/glacier-thickness map")).await.unwrap();
+    assert_eq!((ada.verdict, &ada.creation), (Verdict::Asked, &bob.creation), "she is asked in his place");
+    assert_eq!(
+        show(scene.ada.client(), &ada.creation).await.unwrap().creation.proposer.agent.as_str(),
+        "ada-00000001"
+    );
+    decide(scene.ada.client(), &ada.creation, Answer::Proceed).await.unwrap();
+    let clear = propose(&artifacts, &named("ada-00000001", "research/glacier-thickness map")).await.unwrap();
+    assert_eq!(clear.verdict, Verdict::Clear);
 }

@@ -6,7 +6,7 @@ use selvedge_contracts::{
     role::Role,
 };
 use selvedge_tests::{
-    overlap::{decide, propose, show, task},
+    overlap::{decide, note, propose, show, task},
     wait::until,
 };
 
@@ -154,4 +154,41 @@ async fn who_has_no_part_in_it_does_not_decide() {
     );
     decide(scene.ada.client(), &id, Answer::Discard).await.unwrap();
     assert!(check(scene.ada.client(), "Whitewash the barn").await.candidates.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thing_of_a_missions_own_kind_that_is_open_again_waits_for_an_answer() {
+    let scene = Scene::start().await;
+    let ada = scene.ada.client();
+    let first = propose(ada, &note("n1", "Bees prefer lavender")).await.unwrap();
+    let second = propose(ada, &note("n2", "bees prefer the lavender")).await.unwrap();
+    decide(ada, &second.creation, Answer::Merge(first.creation.clone())).await.unwrap();
+    decide(ada, &first.creation, Answer::Discard).await.unwrap();
+    scene.comes_to(&second.creation, CreationState::Asked).await;
+    let open = show(ada, &second.creation).await.unwrap().creation;
+    assert!(
+        open.reopened && open.checked.unwrap().candidates.is_empty(),
+        "nothing is like it, and nobody said so"
+    );
+    let again = propose(ada, &note("n2", "bees prefer the lavender")).await.unwrap();
+    assert_eq!(again.verdict, Verdict::Asked);
+    let went_on = decide(ada, &second.creation, Answer::Proceed).await.unwrap();
+    assert_eq!((went_on.state, went_on.creation.reopened), (CreationState::Existing, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_decided_against_something_may_think_better_of_it() {
+    let scene = Scene::start().await;
+    let ada = scene.ada.client();
+    scene.task("ada-00000001", "t1", "Trim the ivy").await;
+    let second = scene.task("bob-00000002", "t2", "trim the ivy").await;
+    assert_eq!(second.verdict, Verdict::Asked);
+    decide(ada, &second.creation, Answer::Discard).await.unwrap();
+    let again = scene.task("bob-00000002", "t2", "trim the ivy").await;
+    assert_eq!(again.verdict, Verdict::Discarded { reason: None });
+    assert_eq!(check(ada, "trim the ivy").await.candidates.len(), 1);
+    let back = decide(ada, &second.creation, Answer::Proceed).await.unwrap();
+    assert_eq!(back.state, CreationState::Cleared);
+    assert_eq!(scene.task("bob-00000002", "t2", "trim the ivy").await.verdict, Verdict::Clear);
+    assert_eq!(check(ada, "trim the ivy").await.candidates.len(), 2, "others see it again");
 }

@@ -135,10 +135,91 @@ async fn a_damaged_snapshot_is_of_no_use_and_does_no_harm() {
         }
         std::fs::write(file, bytes).unwrap();
     }
-    std::fs::write(folder.join("00000000000000999999.snapshot"), "nothing of the kind").unwrap();
+    let lineage = lineage(&folder);
+    std::fs::write(folder.join(format!("{lineage}-00000000000000999999.snapshot")), "nothing of the kind")
+        .unwrap();
     scene.replicas.push(replica(&scene.fabric.bus, "again").await);
     let after = stats(&ada).await.unwrap();
     assert_eq!((after.snapshot, after.basis, after.items), (None, before.basis, before.items));
+    assert_eq!(after.refused_snapshots.len(), files.len() + 1, "{:#?}", after.refused_snapshots);
+}
+
+/// What the names of a ledger's snapshots begin with.
+fn lineage(folder: &std::path::Path) -> String {
+    let first = std::fs::read_dir(folder).unwrap().next().expect("a snapshot").unwrap();
+    first.file_name().to_str().unwrap().split_once('-').unwrap().0.to_owned()
+}
+
+fn snapshots(folder: &std::path::Path) -> BTreeSet<String> {
+    let files = std::fs::read_dir(folder).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_another_ledger_is_neither_used_nor_removed() {
+    let often = |config| selvedge_overlap::service::Config { snapshot_facts: 4, ..config };
+    let mut other = Scene::start_with(1, often).await;
+    for at in 0..12 {
+        let title = format!("Polish the {} of the observatory", ["dome", "lens", "clock"][at % 3]);
+        propose(other.ada.client(), &note(&format!("n{at}"), &title)).await.unwrap();
+    }
+    until("a snapshot", async || stats(other.ada.client()).await.unwrap().snapshot.ok_or("none")).await;
+    other.replicas.pop().unwrap().drain().await;
+    let folder_of = |scene: &Scene| scene.fabric.bus.path().join("overlap/main");
+    let theirs = snapshots(&folder_of(&other));
+    let mut scene = Scene::start_with(1, often).await;
+    let (ada, folder) = (scene.ada.client().clone(), folder_of(&scene));
+    for at in 0..5 {
+        propose(&ada, &note(&format!("own{at}"), &format!("Feed animal {at} of the farm"))).await.unwrap();
+    }
+    until("a snapshot", async || stats(&ada).await.unwrap().snapshot.ok_or("none")).await;
+    let own = lineage(&folder);
+    scene.replicas.pop().unwrap().drain().await;
+    for file in std::fs::read_dir(&folder).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    // As they are, and as if this ledger had held what they were made from before it was set back.
+    for file in &theirs {
+        let (_, sequence) = file.split_once('-').unwrap();
+        for name in [file.clone(), format!("{own}-{sequence}")] {
+            std::fs::copy(folder_of(&other).join(file), folder.join(name)).unwrap();
+        }
+    }
+    std::fs::copy(
+        folder_of(&other).join(theirs.first().unwrap()),
+        folder.join(format!("{own}-00000000000000999999.snapshot")),
+    )
+    .unwrap();
+    scene.replicas.push(replica_with(&scene.fabric.bus, &scene.fabric.bus.url(), "again", often).await);
+    let after = stats(&ada).await.unwrap();
+    assert_eq!(after.items, 5, "{after:#?}");
+    assert_eq!(after.refused_snapshots.len(), theirs.len() + 1, "{after:#?}");
+    assert!(
+        after.refused_snapshots.iter().all(|refused| refused.reason.contains("other facts")),
+        "{after:#?}"
+    );
+    assert!(check(&ada, "Polish the lens of the observatory").await.candidates.is_empty());
+    for at in 5..12 {
+        let wanted = note(&format!("own{at}"), &format!("Feed animal {at} of the farm"));
+        propose(&ada, &wanted).await.unwrap();
+    }
+    // What was written stays, though files that were there are said to go further.
+    let written = until("a snapshot of its own", async || {
+        let snapshot = stats(&ada).await.unwrap().snapshot.ok_or("none".to_owned())?;
+        let name = format!("{own}-{:020}.snapshot", snapshot.sequence);
+        let there = snapshots(&folder);
+        if there.contains(&name) && there.is_superset(&theirs) {
+            Ok(snapshot)
+        } else {
+            Err(format!("{there:?}"))
+        }
+    })
+    .await;
+    scene.replicas.pop().unwrap().drain().await;
+    scene.replicas.push(replica(&scene.fabric.bus, "third").await);
+    let third = stats(&ada).await.unwrap();
+    assert!(third.snapshot.is_some_and(|snapshot| snapshot.sequence >= written.sequence));
+    assert_eq!(third.items, 12);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,16 +300,17 @@ async fn what_is_told_of_every_step_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn proposals_and_checks_go_on_while_a_snapshot_is_written() {
-    let held = std::sync::Arc::new(std::sync::Mutex::new(()));
+    // The step is over once the other end is gone.
+    let (writing, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
     let reached = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let mut scene = Scene::start_with(0, |config| config).await;
-    let (gate, told, bus) =
-        (std::sync::Arc::clone(&held), std::sync::Arc::clone(&reached), &scene.fabric.bus);
+    let (told, bus) = (std::sync::Arc::clone(&reached), &scene.fabric.bus);
     let replica_of = replica_with(bus, &bus.url(), "o1", |config| {
         let steps = selvedge_kit::steps::Steps::new(move |step| {
             if step == "snapshot" {
                 told.store(true, std::sync::atomic::Ordering::SeqCst);
-                drop(gate.lock());
+                let _ = gate.lock().unwrap().recv();
             }
         });
         selvedge_overlap::service::Config { steps, snapshot_facts: 3, ..config }
@@ -242,7 +324,6 @@ async fn proposals_and_checks_go_on_while_a_snapshot_is_written() {
         take(name).await;
     }
     let first = until("a snapshot", async || stats(&ada).await.unwrap().snapshot.ok_or("none")).await;
-    let writing = held.lock().unwrap();
     for name in ["easels", "flutes", "gongs", "herons"] {
         take(name).await;
     }
@@ -266,4 +347,48 @@ async fn proposals_and_checks_go_on_while_a_snapshot_is_written() {
     scene.replicas.push(replica(&scene.fabric.bus, "again").await);
     let after = (stats(&ada).await.unwrap().basis, check(&ada, "Catalogue the gongs of the loft").await);
     assert_eq!(after, before, "what is made beside is the same");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_index_for_another_model_is_made_while_it_answers_as_far_as_it_is() {
+    let often = |config| selvedge_overlap::service::Config { snapshot_facts: 5, ..config };
+    let mut scene = Scene::start_with(1, often).await;
+    let ada = scene.ada.client().clone();
+    for at in 0..8 {
+        propose(&ada, &note(&format!("n{at}"), &format!("Prune apple tree number {at}"))).await.unwrap();
+    }
+    until("a snapshot", async || stats(&ada).await.unwrap().snapshot.ok_or("none")).await;
+    let before = stats(&ada).await.unwrap();
+    scene.replicas.pop().unwrap().drain().await;
+    let folder = scene.fabric.bus.path().join("overlap/main");
+    for file in std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[17] = b'0'; // the number of its format
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let held = std::sync::Arc::new((std::sync::Mutex::new(true), std::sync::Condvar::new()));
+    let waits = std::sync::Arc::clone(&held);
+    let steps = selvedge_kit::steps::Steps::new(move |step| {
+        if step == "take" {
+            drop(waits.1.wait_while(waits.0.lock().unwrap(), |held| *held).unwrap());
+        }
+    });
+    let change =
+        |config| selvedge_overlap::service::Config { steps: steps.clone(), barrier_ms: 50, ..config };
+    let bus = &scene.fabric.bus;
+    let _replica = replica_with(bus, &bus.url(), "again", change).await;
+    let behind = stats(&ada).await.unwrap();
+    let made = behind.reindex.expect("it says that it is behind");
+    assert!(made.at < made.of && !behind.refused_snapshots.is_empty(), "{made:?}");
+    let pending = propose(&ada, &note("later", "Paint the boathouse green")).await.unwrap();
+    assert_eq!(pending.verdict, Verdict::Pending, "it has its place, and says how far was looked");
+    *held.0.lock().unwrap() = false;
+    held.1.notify_all();
+    let after = until("the whole ledger to be taken in", async || {
+        let stats = stats(&ada).await.unwrap();
+        if stats.reindex.is_none() && stats.items == before.items + 1 { Ok(stats) } else { Err(stats) }
+    })
+    .await;
+    assert!(after.basis.up_to_sequence > before.basis.up_to_sequence);
+    assert_eq!(check(&ada, "Prune apple tree number 3").await.candidates[0].id, "n3");
 }

@@ -48,6 +48,11 @@ impl Scene {
         self.fabric.member_of(mission, name, role, owner).await
     }
 
+    /// Who proposes names of artifacts.
+    pub(crate) async fn artifacts(&self) -> Client {
+        overlap::artifacts(&self.fabric.bus, "a1").await
+    }
+
     /// Proposes a task for an agent.
     pub(crate) async fn task(&self, agent: &str, id: &str, title: &str) -> ProposeReply {
         overlap::propose(&self.dispatcher, &overlap::task(agent, id, title)).await.unwrap()

@@ -1,4 +1,4 @@
-//! A second model puts what is found into its own order, and decides nothing.
+//! A second model has a say in the order of what is found, and decides nothing.
 
 use std::{
     path::PathBuf,

@@ -232,19 +232,18 @@ pub enum Verdict {
         /// What stands at the end of the chain.
         root: CreationId,
     },
-    /// It may not: it was decided against.
+    /// It may not: it was decided against. To proceed all the same, decide so: that takes it back.
     Discarded {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// It may not: another agent is about to create a thing of that kind and id, with another text. It is the
-    /// only candidate.
+    /// It may not: another agent is about to create a thing of that kind and id. It is the only candidate.
     Taken,
 }
 
 /// `overlap.decide`: by the proposer, another agent of the same owner, a planner, an arbitrator or an operator.
-/// Once; the same answer again is a success.
+/// Once; the same answer again is a success, and who discarded may proceed after all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
@@ -375,6 +374,10 @@ pub struct Stats {
     pub instance: String,
     /// What its index has taken in.
     pub basis: Basis,
+    /// Whether the numbers are those of the whole kluster: an operator's. To others they are those of the missions
+    /// that they may read, and sizes are 0.
+    #[serde(default)]
+    pub whole: bool,
     /// Things that others are compared with.
     pub items: u64,
     /// Creations of each state.
@@ -392,11 +395,23 @@ pub struct Stats {
     /// The last snapshot that this replica wrote or started from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotState>,
+    /// Snapshots that this replica found when it started and could not use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_snapshots: Vec<RefusedSnapshot>,
     /// What is in force in the mission.
     pub tuning: Tuning,
     /// How far the index is that is made anew, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reindex: Option<ReindexReply>,
+}
+
+/// A snapshot that was of no use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedSnapshot {
+    /// The sequence that it is called by.
+    pub sequence: u64,
+    /// Why.
+    pub reason: String,
 }
 
 /// A snapshot of an index.

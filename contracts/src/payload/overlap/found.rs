@@ -16,15 +16,19 @@ pub struct Checked {
     /// candidates then rest on words and spelling.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub weak_meaning: bool,
-    /// Best first; of equal score, by id. Where a second model answered: nearest by that first.
+    /// Best first; of equal score, by id. Where a second model answered: by score and nearness together.
     pub candidates: Vec<Candidate>,
+    /// In a fact: what was found in other missions, best first. Whoever may read a fact need not be allowed to read
+    /// those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Elsewhere>,
     /// The second model that was asked, if one is set. Never in a fact: what is decided in order rests on the first
     /// model alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<Second>,
 }
 
-/// A second model, which puts what was found into its own order and changes nothing else.
+/// A second model, which has a say in the order of what was found and changes nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Second {
     /// Its name.
@@ -32,6 +36,18 @@ pub struct Second {
     /// Why it did not answer; the order is the first model's then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
+}
+
+/// Something in another mission that looks like what was asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Elsewhere {
+    /// The creation.
+    pub creation: CreationId,
+    /// How much alike; thousandths.
+    pub score: u16,
+    /// What that is held for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
 }
 
 /// Something that looks like what was asked about.
@@ -126,6 +142,10 @@ pub enum Reason {
     NumbersDiffer,
     /// They seem to ask for opposite things.
     Opposite,
+    /// Their titles say the same words in another order: from here to there is not from there to here.
+    OrderDiffers,
+    /// Each title, or where they agree each description, has a word, sign, letter or number that the other lacks.
+    WordsDiffer,
     /// One is of another kind of work: tests, documents or a frame of the other.
     KindDiffers,
 }

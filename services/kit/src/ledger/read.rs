@@ -96,6 +96,25 @@ impl Ledger {
         Ok(message.map(read).transpose()?)
     }
 
+    /// The fact at a revision, from the stream's leader; nothing if there is none, or no fact of ours.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] if the leader does not answer within the deadline.
+    pub async fn at(&self, revision: u64, deadline: Deadline) -> Result<Option<FactRecord>, ReadError> {
+        match self.get(json!({ "seq": revision }), deadline).await {
+            Err(error @ ReadError::Unavailable(_)) => Err(error),
+            read => Ok(read.unwrap_or_default()),
+        }
+    }
+
+    /// When the ledger was made, as its leader says it: another ledger in its place was made at another time.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub async fn made_at(&self, deadline: Deadline) -> Result<String, ReadError> {
+        self.info(deadline).await.map(|info| info.created)
+    }
+
     /// The ledger's last revision, by its leader.
     ///
     /// # Errors
@@ -109,24 +128,15 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] if the leader does not answer within the deadline.
     pub(crate) async fn extent(&self, deadline: Deadline) -> Result<Extent, ReadError> {
-        #[derive(serde::Deserialize)]
-        struct Info {
-            #[serde(default)]
-            state: State,
-            #[serde(default)]
-            error: Option<serde_json::Value>,
-        }
-        #[derive(Default, serde::Deserialize)]
-        struct State {
-            #[serde(default)]
-            first_seq: u64,
-            #[serde(default)]
-            last_seq: u64,
-        }
+        let State { first_seq: first, last_seq: last } = self.info(deadline).await?.state;
+        Ok(Extent { first, last })
+    }
+
+    async fn info(&self, deadline: Deadline) -> Result<Info, ReadError> {
         let subject = format!("$JS.API.STREAM.INFO.{LEDGER}");
         let answer = self.bus.request(&subject, HeaderMap::new(), "".into(), deadline).await?;
         match serde_json::from_slice(&answer.payload) {
-            Ok(Info { error: None, state }) => Ok(Extent { first: state.first_seq, last: state.last_seq }),
+            Ok(info @ Info { error: None, .. }) => Ok(info),
             Ok(Info { error: Some(error), .. }) => Err(ReadError::Unavailable(error.to_string())),
             Err(error) => Err(ReadError::Unavailable(error.to_string())),
         }
@@ -278,6 +288,25 @@ impl Ledger {
         asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
         read_page(&mut answers, deadline, each).await
     }
+}
+
+/// What the server says of the stream.
+#[derive(serde::Deserialize)]
+struct Info {
+    #[serde(default)]
+    created: String,
+    #[serde(default)]
+    state: State,
+    #[serde(default)]
+    error: Option<serde_json::Value>,
+}
+
+#[derive(Default, serde::Deserialize)]
+struct State {
+    #[serde(default)]
+    first_seq: u64,
+    #[serde(default)]
+    last_seq: u64,
 }
 
 /// What one answer of a scan gave.

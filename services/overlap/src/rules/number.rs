@@ -95,6 +95,13 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// Those of a text.
     pub(crate) fn of(text: &str) -> Self {
+        if text.is_ascii() {
+            return Self::of_ascii_digits(text);
+        }
+        Self::of_ascii_digits(&text.chars().map(super::wording::digit).collect::<String>())
+    }
+
+    fn of_ascii_digits(text: &str) -> Self {
         let mut found = Self::default();
         let mut unitless: Option<String> = None;
         for token in text.split(|c: char| c.is_whitespace() || "()[]{},;\"'`|".contains(c)) {
@@ -183,7 +190,7 @@ fn lacks(one: &[u32], other: &[u32]) -> bool {
 }
 
 /// The number that a word is.
-fn spelt_out(token: &str) -> Option<&'static str> {
+pub(super) fn spelt_out(token: &str) -> Option<&'static str> {
     if token.len() > 8 || !token.bytes().all(|byte| byte.is_ascii_alphabetic()) {
         return None;
     }
@@ -194,7 +201,8 @@ fn spelt_out(token: &str) -> Option<&'static str> {
     Some(number)
 }
 
-fn unit(word: &str) -> Option<&'static str> {
+/// One name for a unit.
+pub(super) fn unit(word: &str) -> Option<&'static str> {
     let at = UNITS.binary_search_by_key(&word, |(unit, _)| unit).ok()?;
     UNITS.get(at).map(|(_, name)| *name)
 }

@@ -12,6 +12,9 @@ const NEGATIONS: &[&str] = &[
     "prevent", "prohibit", "refuse", "shouldn", "stop", "wasn", "weren", "without", "won", "wont", "wouldn",
 ];
 
+/// The table, and one of a few words in other languages.
+const TABLES: [&str; 2] = [include_str!("opposites.txt"), include_str!("opposites_other.txt")];
+
 /// What stands before a word to turn it round.
 const PREFIXES: &[&str] = &["anti", "de", "dis", "im", "in", "ir", "mis", "non", "un"];
 
@@ -23,7 +26,7 @@ type Side = (u8, bool);
 
 static OPPOSITES: LazyLock<HashMap<&'static str, Vec<Side>>> = LazyLock::new(|| {
     let mut sides: HashMap<&str, Vec<Side>> = HashMap::new();
-    for (line, text) in (0..=u8::MAX).zip(include_str!("opposites.txt").lines()) {
+    for (line, text) in (0..=u8::MAX).zip(TABLES.iter().flat_map(|table| table.lines())) {
         for (side, words) in [false, true].into_iter().zip(text.split('|')) {
             for word in words.split_whitespace() {
                 sides.entry(word).or_default().push((line, side));
@@ -32,6 +35,14 @@ static OPPOSITES: LazyLock<HashMap<&'static str, Vec<Side>>> = LazyLock::new(|| 
     }
     sides
 });
+
+/// Whether the table has two words on the same side of a line: they say the same there.
+pub(super) fn on_one_side(one: &str, other: &str) -> bool {
+    let sides = |word: &str| OPPOSITES.get(word).map_or(&[][..], Vec::as_slice);
+    let (one, other) = (sides(one), sides(other));
+    let is_opposite = |(line, side): &Side| other.contains(&(*line, !side));
+    one.iter().any(|side| other.contains(side)) && !one.iter().any(is_opposite)
+}
 
 /// Which way a title points.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -185,7 +196,8 @@ mod tests {
     #[test]
     fn tables_are_in_order_to_be_found() {
         assert!(NEGATIONS.is_sorted());
-        assert!(include_str!("opposites.txt").lines().count() <= 256);
-        assert!(include_str!("opposites.txt").lines().all(|line| line.split('|').count() == 2));
+        let lines = || TABLES.iter().flat_map(|table| table.lines());
+        assert!(lines().count() <= 256);
+        assert!(lines().all(|line| line.split('|').count() == 2));
     }
 }

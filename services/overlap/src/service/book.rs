@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use selvedge_contracts::{
     fact::{CREATION_DECIDED, CREATION_EDITED, CREATION_PROPOSED, CREATION_REOPENED},
-    id::CreationId,
+    id::{CreationId, KindName},
     payload::overlap::{Answer, Creation, CreationState, Tuning},
 };
 
@@ -25,6 +25,24 @@ pub(crate) use chain::Root;
 /// Most decisions that are remembered for calibration; the oldest are forgotten.
 const DECISIONS: usize = 262_144;
 
+/// Most creations that are over and still known: the oldest are forgotten, the ledger has them. What was merged stays,
+/// so that it can be opened again.
+const ENDED: usize = 100_000;
+
+/// How much of an owner's in a mission is not over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Load {
+    /// Creations that are on their way.
+    pub(crate) open: u64,
+    /// Things of kinds that no service of the fabric creates.
+    pub(crate) own: u64,
+}
+
+/// Whether nothing can follow from a creation's end any more.
+const fn is_over(state: CreationState) -> bool {
+    matches!(state, CreationState::Expired | CreationState::Discarded | CreationState::Removed)
+}
+
 /// What is known of one creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
@@ -37,6 +55,8 @@ pub(crate) struct Record {
     pub(crate) id: Box<str>,
     /// Where it stands, the facts of its thing taken into account.
     pub(crate) state: CreationState,
+    /// Where it stands as its last own fact says: of a thing that is there and is being edited, the edit.
+    pub(crate) said: CreationState,
     /// The sequence of the fact that says that its thing is there; 0: it is not.
     pub(crate) there: u64,
     /// Its place in the order.
@@ -69,11 +89,25 @@ impl From<Option<u128>> for Link {
     }
 }
 
+impl Record {
+    /// Whether its thing is there and reads otherwise since.
+    pub(crate) const fn is_edit(&self) -> bool {
+        self.there > 0 && self.place > self.there
+    }
+
+    /// Where it stands for whoever wants it: an edit that nobody has answered is open, though its thing is there.
+    pub(crate) const fn stands(&self) -> CreationState {
+        if self.is_edit() && self.said.is_open() { self.said } else { self.state }
+    }
+}
+
 /// What every creation is.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     /// The last sequence that was looked at.
     pub(crate) sequence: u64,
+    /// By what the fact at that sequence is known again.
+    pub(crate) last: [u8; 32],
     pub(crate) names: Names,
     pub(crate) records: BTreeMap<u128, Record>,
     pub(crate) tunings: BTreeMap<u32, Tuning>,
@@ -81,6 +115,11 @@ pub(crate) struct Book {
     pub(crate) decisions: VecDeque<(u32, Decision)>,
     // What follows from the records.
     counts: BTreeMap<CreationState, u64>,
+    counts_by_mission: BTreeMap<(u32, CreationState), u64>,
+    /// By mission and owner.
+    loads: BTreeMap<(u32, u32), Load>,
+    /// By place, those that are over and may be forgotten.
+    ended: BTreeSet<(u64, u128)>,
     open: BTreeSet<(u64, u128)>,
     pending: BTreeSet<(u64, u128)>,
     children: BTreeMap<u128, Vec<u128>>,
@@ -125,9 +164,21 @@ impl Book {
     }
 
     /// Pending ones that got their place before then.
-    pub(crate) fn unjudged(&self, before_ms: u64, most: usize) -> Vec<u128> {
-        let old = self.pending.iter().take_while(|(at_ms, _)| *at_ms < before_ms);
-        old.map(|(_, number)| *number).take(most).collect()
+    pub(crate) fn unjudged(&self, before_ms: u64) -> impl Iterator<Item = u128> {
+        let old = self.pending.iter().take_while(move |(at_ms, _)| *at_ms < before_ms);
+        old.map(|(_, number)| *number)
+    }
+
+    /// How much of an owner's in a mission is not over.
+    pub(crate) fn load(&self, mission: &str, owner: &str) -> Load {
+        let names = self.names.find(mission).zip(self.names.find(owner));
+        names.and_then(|names| self.loads.get(&names)).copied().unwrap_or_default()
+    }
+
+    /// How many creations of a mission stand where.
+    pub(crate) fn counts_of(&self, mission: u32) -> impl Iterator<Item = (CreationState, u64)> {
+        let states = CreationState::ALL.iter();
+        states.filter_map(move |state| Some((*state, *self.counts_by_mission.get(&(mission, *state))?)))
     }
 
     /// Takes in a fact about a creation; answers with what the index has to take in.
@@ -154,6 +205,7 @@ impl Book {
             owner: Some(self.names.number(after.proposer.owner.as_str())),
             id: after.id.as_str().into(),
             state,
+            said: after.state,
             there,
             place,
             placed_at_ms,
@@ -207,6 +259,7 @@ impl Book {
                 owner: thing.owner.as_deref().map(|owner| self.names.number(owner)),
                 id: thing.id.as_str().into(),
                 state,
+                said: state,
                 there: sequence,
                 place: sequence,
                 placed_at_ms: thing.at_ms,
@@ -239,24 +292,27 @@ impl Book {
         let (Some(checked), Some(decision)) = (&after.checked, &after.decision) else {
             return;
         };
+        let own = checked.candidates.iter().map(|found| (&found.creation, found.score));
+        let mut shown = own.chain(checked.elsewhere.iter().map(|found| (&found.creation, found.score)));
         let candidate = match &decision.answer {
-            Answer::Merge(into) => checked.candidates.iter().find(|found| found.creation == *into),
-            Answer::Proceed | Answer::Discard => checked.candidates.first(),
+            Answer::Merge(into) => shown.find(|(creation, _)| *creation == into),
+            Answer::Proceed | Answer::Discard => shown.max_by_key(|(_, score)| *score),
         };
-        let Some(candidate) = candidate else { return };
+        let Some((_, score)) = candidate else { return };
         let merged = !matches!(decision.answer, Answer::Proceed);
         let mission = self.names.number(after.mission.as_str());
         if self.decisions.len() == DECISIONS {
             self.decisions.pop_front();
         }
-        self.decisions.push_back((mission, Decision { score: candidate.score, merged }));
+        self.decisions.push_back((mission, Decision { score, merged }));
     }
 
     fn take_out(&mut self, number: u128) -> Option<Record> {
         let record = self.records.remove(&number)?;
-        if let Some(count) = self.counts.get_mut(&record.state) {
+        for count in self.counts_with(&record) {
             *count = count.saturating_sub(1);
         }
+        self.ended.remove(&(record.place, number));
         self.open.remove(&(record.expires_at_ms, number));
         self.pending.remove(&(record.placed_at_ms, number));
         if let Some(children) = record.into.get().and_then(|into| self.children.get_mut(&into)) {
@@ -266,13 +322,18 @@ impl Book {
     }
 
     fn put_in(&mut self, number: u128, record: Record) {
-        *self.counts.entry(record.state).or_default() += 1;
-        if record.state.is_open() {
+        for count in self.counts_with(&record) {
+            *count += 1;
+        }
+        if record.stands().is_open() {
             self.open.insert((record.expires_at_ms, number));
         }
         // A part's check is completed by whoever asks about its whole once more.
-        if record.state == CreationState::Pending && record.part_of.get().is_none() {
+        if record.stands() == CreationState::Pending && record.part_of.get().is_none() {
             self.pending.insert((record.placed_at_ms, number));
+        }
+        if is_over(record.state) {
+            self.ended.insert((record.place, number));
         }
         if let Some(into) = record.into.get() {
             self.children.entry(into).or_default().push(number);
@@ -284,6 +345,25 @@ impl Book {
             }
         }
         self.records.insert(number, record);
+        while self.ended.len() > ENDED {
+            let oldest = self.ended.first().copied();
+            oldest.and_then(|(_, number)| self.take_out(number));
+        }
+    }
+
+    /// Every number in which a record counts.
+    fn counts_with(&mut self, record: &Record) -> impl Iterator<Item = &mut u64> {
+        let is_own_kind =
+            KindName::new(self.names.name(record.what)).is_ok_and(|what| !what.is_of_the_fabric());
+        let load = record.owner.map(|owner| self.loads.entry((record.mission, owner)).or_default());
+        let load = load.and_then(|load| match record.stands() {
+            stands if stands.is_open() => Some(&mut load.open),
+            CreationState::Existing if is_own_kind => Some(&mut load.own),
+            _ => None,
+        });
+        let of_mission = self.counts_by_mission.entry((record.mission, record.state)).or_default();
+        let of_all = self.counts.entry(record.state).or_default();
+        [of_all, of_mission].into_iter().chain(load)
     }
 
     /// The creation's id.

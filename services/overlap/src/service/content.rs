@@ -11,7 +11,10 @@ use selvedge_contracts::{
     },
 };
 
-use crate::{Item, State, item::front};
+use crate::{
+    Item, State,
+    item::{front, is_seen},
+};
 
 /// What is kept of a text: its front, of as many paths and names as are looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,8 +69,7 @@ pub(crate) fn digest(title: &str, description: &str, paths: &[String], artifacts
 /// # Errors
 /// `invalid`.
 pub(crate) fn says_something(title: &str, at: &str) -> Result<(), Fault> {
-    let is_blank = |c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}' || c == '\u{200b}';
-    if !title.chars().all(is_blank) {
+    if title.chars().any(is_seen) {
         return Ok(());
     }
     let message = "it says nothing: expected a line with at least one character that can be seen";
@@ -102,6 +104,7 @@ pub(crate) fn wanted(
         part_of: None,
         proposer,
         place: 0,
+        reopened: false,
         state: CreationState::Pending,
         checked: None,
         decision: None,
@@ -163,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_title_that_says_nothing_is_refused_with_its_place() {
-        for blank in ["", " ", "\t\n", "\u{feff}", "\0\u{1}", "\u{3000}"] {
+        let unseen = ["\u{2060}", "\u{200d}", "\u{2800}", "\u{3164}", "\u{ad}", "\u{202e}\u{fe0f}\u{115f}"];
+        for blank in ["", " ", "\t\n", "\u{feff}", "\0\u{1}", "\u{3000}"].into_iter().chain(unseen) {
             let fault = says_something(blank, "/title").expect_err(blank);
             assert_eq!(fault.details[0].at, "/title");
         }

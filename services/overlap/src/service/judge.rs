@@ -1,5 +1,7 @@
 //! Completing a check: what is found for a creation at its place, recorded where it must be said.
 
+use std::sync::Arc;
+
 use selvedge_contracts::{
     fault::Fault,
     id::{CreationId, Mission},
@@ -13,7 +15,9 @@ use selvedge_kit::{
 
 use super::{
     book::Book,
+    replica::{Found, Replica},
     rule::{self, Asks},
+    shown,
     state::Overlap,
 };
 use crate::Readable;
@@ -27,6 +31,8 @@ pub(crate) enum Judgement {
     Asked(Checked, u64),
     /// It is not pending at this place any more.
     Moved,
+    /// The index has no room for it: nothing that comes later would be compared with it.
+    Full,
 }
 
 /// Whether "nothing was found" is recorded too.
@@ -53,10 +59,13 @@ pub(crate) async fn judge(
     readable: Readable,
     say: Say,
 ) -> Answer<Judgement> {
-    let number = id.number();
-    let Some(judged) = state.compute(move |replica| replica.judge(number, &readable)).await? else {
-        return Ok(Judgement::Moved);
+    let (number, reader) = (id.number(), readable.clone());
+    let judged = match state.compute(move |replica| replica.judge(number, &reader)).await? {
+        Found::Judged(judged) => judged,
+        Found::Moved => return Ok(Judgement::Moved),
+        Found::Full => return Ok(Judgement::Full),
     };
+    let shown = shown::recorded(&judged.found, mission);
     state.config.steps.reached("checked");
     if judged.asks == Asks::No && say == Say::Asked && judged.is_of_the_fabric {
         return Ok(Judgement::Clear(judged.found, 0));
@@ -64,15 +73,19 @@ pub(crate) async fn judge(
     let recorded = state
         .record(writer, mission, id, |standing| {
             let standing = standing.ok_or_else(|| Fault::not_found("there is no such creation"))?;
-            Ok(rule::checked(standing, judged.place, &judged.found, judged.asks))
+            Ok(rule::checked(standing, judged.place, &shown, judged.asks))
         })
         .await?;
-    let found = recorded.state.checked.clone();
+    let found = if recorded.state.checked.as_ref() == Some(&shown) {
+        judged.found
+    } else {
+        let after = Arc::clone(&recorded.state);
+        let look = move |replica: &Replica| replica.read(|held| shown::for_reader(held, &after, &readable));
+        state.compute(look).await?.unwrap_or(judged.found)
+    };
     Ok(match recorded.state.state {
-        CreationState::Asked => Judgement::Asked(found.unwrap_or(judged.found), recorded.revision),
-        CreationState::Cleared | CreationState::Existing => {
-            Judgement::Clear(found.unwrap_or(judged.found), recorded.revision)
-        }
+        CreationState::Asked => Judgement::Asked(found, recorded.revision),
+        CreationState::Cleared | CreationState::Existing => Judgement::Clear(found, recorded.revision),
         _ => Judgement::Moved,
     })
 }
@@ -83,7 +96,7 @@ pub(crate) async fn judge(
 /// As the ledger answers; it is tried again then.
 pub(crate) async fn complete(state: &Overlap, number: u128) -> Answer<()> {
     let known = state.replica.read(|held| {
-        let record = held.book.get(number).filter(|record| record.state == CreationState::Pending)?;
+        let record = held.book.get(number).filter(|record| record.stands() == CreationState::Pending)?;
         let agent = held.book.names.name(record.agent).to_owned();
         let mission = Mission::new(held.book.names.name(record.mission)).ok()?;
         Some((mission, agent, record.place))
@@ -98,8 +111,8 @@ pub(crate) async fn complete(state: &Overlap, number: u128) -> Answer<()> {
 }
 
 /// Completes it as soon as everything before it has been taken in: whoever asked was told that it is pending.
-pub(crate) fn complete_later(state: &std::sync::Arc<Overlap>, number: u128, revision: u64) {
-    let later = std::sync::Arc::clone(state);
+pub(crate) fn complete_later(state: &Arc<Overlap>, number: u128, revision: u64) {
+    let later = Arc::clone(state);
     let stop = state.stop.clone();
     state.tasks.spawn(async move {
         let work = async {

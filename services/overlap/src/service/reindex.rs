@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use selvedge_contracts::payload::overlap::ReindexReply;
-use selvedge_kit::{bus::error_chain, ledger::ReadError};
+use selvedge_kit::{bus::error_chain, clock::Deadline, ledger::ReadError};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -18,14 +18,48 @@ pub(crate) struct Progress {
     runs: AtomicBool,
     at: AtomicU64,
     of: AtomicU64,
+    /// The last fact that the ledger held when the replica started.
+    at_start: u64,
+    /// Whether the index in use is made from the start of the ledger while it answers.
+    pub(crate) is_from_start: bool,
+}
+
+impl Progress {
+    /// Of a replica that started when this was the ledger's last fact.
+    pub(crate) fn new(at_start: u64, is_from_start: bool) -> Self {
+        Self { at_start, is_from_start, ..Self::default() }
+    }
+}
+
+/// Waits until the ledger has been read from its start, if it is.
+async fn first(state: &Overlap) {
+    if !state.reindex.is_from_start {
+        return;
+    }
+    let of = state.reindex.at_start;
+    warn!(
+        of,
+        "no snapshot is of this model: the index is made anew from the ledger, and answers as far as it is"
+    );
+    while !state.order.reaches(of, Deadline::in_ms(READ_MS)).await {}
+    state.replica.is_new();
+    info!(of, "the index holds the whole ledger");
 }
 
 /// With fewer facts to go, the rest is read while nothing else is taken in.
 const LAST_FACTS: u64 = 1_000;
+/// Longest wait at a time for the ledger to be read, in milliseconds.
+const READ_MS: u64 = 60_000;
 /// Wait before it is tried again, in milliseconds.
 const AGAIN_MS: u64 = 2_000;
 
 impl Overlap {
+    /// Whether its index is being made: of another generation, or from the start of the ledger.
+    pub(crate) fn is_reindexing(&self) -> bool {
+        let behind = self.order.watermark() < self.reindex.at_start;
+        behind || self.replica.read(|held| held.generation != held.asked_generation())
+    }
+
     /// How far this replica is.
     pub(crate) fn reindexing(&self) -> ReindexReply {
         let (in_use, generation) = self.replica.read(|held| (held.generation, held.asked_generation()));
@@ -37,7 +71,11 @@ impl Overlap {
             generation,
             in_use,
             at: if generation == in_use { watermark } else { read(&self.reindex.at) },
-            of: if generation == in_use { watermark } else { read(&self.reindex.of) },
+            of: if generation == in_use {
+                watermark.max(self.reindex.at_start)
+            } else {
+                read(&self.reindex.of)
+            },
             model_hash: self.basis().model_hash,
         }
     }
@@ -45,6 +83,9 @@ impl Overlap {
 
 /// Makes them anew whenever the ledger asks for another generation, until the service stops.
 pub(crate) async fn follow(state: Arc<Overlap>, mut asked: watch::Receiver<u32>) {
+    if state.stop.run_until_cancelled(first(&state)).await.is_none() {
+        return;
+    }
     loop {
         let wanted = *asked.borrow_and_update();
         if state.replica.read(|held| held.generation) < wanted {

@@ -20,7 +20,7 @@ use super::{
     book::{Book, index_id},
     owners::{self, Said},
     rule::Asks,
-    shown,
+    shown, snapshot,
 };
 use crate::{ApplyError, Embedder, Index, Query, Readable, Settings, index::Prepared};
 
@@ -60,6 +60,25 @@ pub(crate) struct Judged {
     pub(crate) is_of_the_fabric: bool,
 }
 
+/// Where a creation stands.
+pub(crate) struct Known {
+    pub(crate) state: CreationState,
+    /// Sequence of its last own fact.
+    pub(crate) revision: u64,
+    /// Whether its thing is there, and it says something else of it since.
+    pub(crate) is_edit: bool,
+}
+
+/// What looking for what is like a creation came to.
+pub(crate) enum Found {
+    /// This.
+    Judged(Judged),
+    /// Nobody knows it, or it is over.
+    Moved,
+    /// The index had no room for it.
+    Full,
+}
+
 impl Held {
     /// With nothing in it.
     pub(crate) fn empty(embedder: Arc<dyn Embedder>, generation: u32) -> Self {
@@ -94,6 +113,7 @@ impl Held {
             return;
         }
         self.book.sequence = fact.revision;
+        self.book.last = snapshot::digest(fact);
         let changes = match says.map(|says| self.changes(fact, says)) {
             Ok(changes) => changes,
             Err(error) => {
@@ -225,9 +245,10 @@ impl Replica {
         read(&self.held.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Holds something else from now on.
-    pub(crate) fn replace(&self, held: Held) {
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+    /// Holds something else from now on. What was held is given up once others can read again: that takes long.
+    pub(crate) fn replace(&self, mut held: Held) {
+        std::mem::swap(&mut *self.held.write().unwrap_or_else(PoisonError::into_inner), &mut held);
+        drop(held);
     }
 
     /// What is held was made from the whole ledger just now: of the generation that it asks for.
@@ -242,8 +263,11 @@ impl Replica {
     }
 
     /// Where a creation stands, and the last own fact that says so.
-    pub(crate) fn state_of(&self, number: u128) -> Option<(CreationState, u64)> {
-        self.read(|held| held.book.get(number).map(|record| (record.state, record.revision)))
+    pub(crate) fn standing_of(&self, number: u128) -> Option<Known> {
+        self.read(|held| {
+            let record = held.book.get(number)?;
+            Some(Known { state: record.state, revision: record.revision, is_edit: record.is_edit() })
+        })
     }
 
     /// What is found by now for a creation that this replica need not have heard of.
@@ -265,11 +289,13 @@ impl Replica {
         })
     }
 
-    /// What is found for a creation at its place; nothing if it is not compared any more.
-    pub(crate) fn judge(&self, number: u128, readable: &Readable) -> Option<Judged> {
+    /// What is found for a creation at its place.
+    pub(crate) fn judge(&self, number: u128, readable: &Readable) -> Found {
         self.read(|held| {
-            let record = held.book.get(number)?;
-            let item = held.index.item(&index_id(number))?;
+            let Some(record) = held.book.get(number).filter(|record| record.state.is_alive()) else {
+                return Found::Moved;
+            };
+            let Some(item) = held.index.item(&index_id(number)) else { return Found::Full };
             let tuning = held.book.tuning(&item.scope);
             let query = Query {
                 title: item.title,
@@ -291,7 +317,7 @@ impl Replica {
             let asks = if found.candidates.iter().any(alarms) { Asks::Yes } else { Asks::No };
             let what = KindName::new(held.book.names.name(record.what));
             let is_of_the_fabric = what.is_ok_and(|what| what.is_of_the_fabric());
-            Some(Judged { place: record.place, found, asks, is_of_the_fabric })
+            Found::Judged(Judged { place: record.place, found, asks, is_of_the_fabric })
         })
     }
 }
@@ -336,5 +362,58 @@ impl Replica {
         if let Some(asked) = asked {
             self.asked.send_replace(asked);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_contracts::{
+        id::{Caller, Owner, ScopeId},
+        payload::overlap::{Propose, Proposer},
+        role::Role,
+    };
+
+    use super::*;
+    use crate::{StaticModel, service::content};
+
+    #[test]
+    fn what_the_index_has_no_room_for_is_told_from_what_is_over() {
+        let model = Arc::new(StaticModel::embedded().unwrap());
+        let index = Index::new(model, Settings { items: 1, ..Settings::default() });
+        let held = Held { book: Book::default(), index, generation: 0 };
+        let metrics = selvedge_kit::metrics::Metrics::default().overlap();
+        let replica = Replica::new(held, Steps::default(), metrics);
+        let proposed = |id: &str| {
+            let request = Propose {
+                what: KindName::task(),
+                id: id.to_owned(),
+                title: format!("Mend fence {id}"),
+                description: String::new(),
+                paths: Vec::new(),
+                artifacts: Vec::new(),
+                parts: Vec::new(),
+                on_behalf: None,
+            };
+            let proposer = Proposer {
+                agent: Caller::new("ada-00000001").unwrap(),
+                role: Role::Worker,
+                owner: Owner::new("person:olga").unwrap(),
+                session: ScopeId::new("s1").unwrap(),
+                task: None,
+                request: None,
+            };
+            content::wanted(&Mission::new("demo").unwrap(), &request, proposer, 1, 1).unwrap()
+        };
+        let (first, second) = (proposed("1"), proposed("2"));
+        for (sequence, creation) in [(1, &first), (2, &second)] {
+            let mut held = replica.held.write().unwrap();
+            let change = held.book.own(sequence, "proposed", 0, creation).unwrap();
+            let applied = held.index.apply(sequence, &change);
+            assert_eq!(applied.is_ok(), sequence == 1, "{applied:?}");
+        }
+        let judge = |creation: &Creation| replica.judge(creation.creation.number(), &Readable::All);
+        assert!(matches!(judge(&first), Found::Judged(_)));
+        assert!(matches!(judge(&second), Found::Full));
+        assert!(matches!(judge(&proposed("3")), Found::Moved));
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) creation: &'a Creation,
     pub(crate) revision: u64,
     pub(crate) known: Option<CreationState>,
+    /// Whether its thing is there, and it says something else of it since.
+    pub(crate) is_edit: bool,
 }
 
 impl Standing<'_> {
@@ -44,6 +46,11 @@ impl Standing<'_> {
         }
     }
 
+    /// Where it stands for whoever wants it: an edit of what is there is open until somebody answers.
+    pub(crate) fn stands(&self) -> CreationState {
+        if self.is_edit && self.creation.state.is_open() { self.creation.state } else { self.state() }
+    }
+
     /// The same creation with its place written down, for a fact that does not give it a new one.
     fn carried(&self) -> Creation {
         Creation { place: self.place(), ..self.creation.clone() }
@@ -51,9 +58,10 @@ impl Standing<'_> {
 }
 
 /// Whether two agents that name the same thing mean the same: the id of an intent is the digest of what it does,
-/// that of a plan the digest of what it says, and a plan's task is called by its plan.
+/// that of a plan the digest of what it says, a plan's task is called by its plan, and of an artifact nothing is
+/// compared but its name.
 fn names_its_content(creation: &Creation) -> bool {
-    matches!(creation.what.as_str(), "intent" | "plan") || creation.part_of.is_some()
+    matches!(creation.what.as_str(), "intent" | "plan" | "artifact") || creation.part_of.is_some()
 }
 
 /// Whether what stands there is another agent's, so that this one cannot have it.
@@ -70,6 +78,7 @@ pub(crate) fn propose(standing: Option<Standing<'_>>, wanted: &Creation) -> Verd
     };
     let is_own = standing.creation.proposer.agent == wanted.proposer.agent;
     let is_same = standing.creation.content == wanted.content;
+    let is_left = standing.state() == CreationState::Asked && !is_own && names_its_content(wanted);
     match standing.state() {
         CreationState::Expired | CreationState::Removed => {
             Change::new(&CREATION_PROPOSED, &Nothing {}, wanted.clone()).into()
@@ -77,6 +86,12 @@ pub(crate) fn propose(standing: Option<Standing<'_>>, wanted: &Creation) -> Verd
         CreationState::Merged | CreationState::Discarded if is_own && is_same => Verdict::Same,
         CreationState::Merged | CreationState::Discarded => {
             Change::new(&CREATION_PROPOSED, &Nothing {}, wanted.clone()).into()
+        }
+        // Whoever was asked has not answered, and may never: whoever wants it now is asked instead.
+        _ if is_left => Change::new(&CREATION_PROPOSED, &Nothing {}, wanted.clone()).into(),
+        // An edit that nobody answered in time is wanted after all.
+        _ if is_own && standing.is_edit && standing.creation.state == CreationState::Expired => {
+            Change::new(&CREATION_EDITED, &Nothing {}, wanted.clone()).into()
         }
         _ if is_own && !is_same => {
             let edited = Creation { proposed_at_ms: standing.creation.proposed_at_ms, ..wanted.clone() };
@@ -93,6 +108,10 @@ pub(crate) fn checked(standing: Standing<'_>, place: u64, found: &Checked, asks:
     }
     let state = match asks {
         Asks::Yes => CreationState::Asked,
+        // Its proposer may be gone: it stays open until somebody answers.
+        Asks::No if standing.creation.reopened && !standing.creation.what.is_of_the_fabric() => {
+            CreationState::Asked
+        }
         Asks::No => cleared(standing.creation),
     };
     let after = Creation { state, checked: Some(found.clone()), ..standing.carried() };
@@ -139,6 +158,8 @@ pub(crate) struct Wanted {
     /// What the index has taken in now.
     pub(crate) basis: Basis,
     pub(crate) now_ms: u64,
+    /// How long a creation waits for its thing, in milliseconds.
+    pub(crate) ttl_ms: u64,
 }
 
 /// Somebody says what is to become of it.
@@ -161,20 +182,23 @@ pub(crate) fn decide(
     let is_own_to_end = !creation.what.is_of_the_fabric()
         && creation.state == CreationState::Existing
         && wanted.answer == Answer::Discard;
-    if let Some(decision) = creation.decision.as_ref().filter(|_| !is_own_to_end) {
+    // Who decided against it may think better of it.
+    let is_withdrawn = creation.state == CreationState::Discarded && wanted.answer == Answer::Proceed;
+    let is_decided_anew = is_own_to_end || is_withdrawn;
+    if let Some(decision) = creation.decision.as_ref().filter(|_| !is_decided_anew) {
         let is_same = decision.answer == wanted.answer
             || matches!(wanted.answer, Answer::Merge(_))
                 && decision.root == wanted.root
                 && wanted.root.is_some();
         return if is_same { Ok(Verdict::Same) } else { Err(decided(decision)) };
     }
-    let may_be = creation.state.is_open() && standing.state().is_open()
-        || creation.state == CreationState::Asked && standing.state() != CreationState::Expired
-        || is_own_to_end;
+    let may_be = creation.state.is_open() && standing.stands().is_open()
+        || creation.state == CreationState::Asked && standing.stands() != CreationState::Expired
+        || is_decided_anew;
     if !may_be {
         return Err(Fault::conflict(format!(
             "it is {}, and nothing is to be decided about it; overlap.show says more",
-            standing.state()
+            standing.stands()
         )));
     }
     let basis = creation.checked.as_ref().map_or_else(|| wanted.basis.clone(), |found| found.basis.clone());
@@ -192,7 +216,12 @@ pub(crate) fn decide(
         Answer::Merge(_) => CreationState::Merged,
         Answer::Discard => CreationState::Discarded,
     };
-    let after = Creation { state, decision: Some(decision.clone()), ..standing.carried() };
+    let expires_at_ms = match is_withdrawn {
+        true => wanted.now_ms.saturating_add(wanted.ttl_ms),
+        false => creation.expires_at_ms,
+    };
+    let decided = Some(decision.clone());
+    let after = Creation { state, decision: decided, reopened: false, expires_at_ms, ..standing.carried() };
     Ok(Change::new(&CREATION_DECIDED, &decision, after).into())
 }
 
@@ -208,7 +237,7 @@ fn decided(decision: &Decision) -> Fault {
 /// Its time is over.
 pub(crate) fn expire(standing: Standing<'_>, now_ms: u64) -> Verdict<Creation> {
     let creation = standing.creation;
-    if !standing.state().is_open() || creation.expires_at_ms > now_ms {
+    if !standing.stands().is_open() || creation.expires_at_ms > now_ms {
         return Verdict::Same;
     }
     let after = Creation { state: CreationState::Expired, ..standing.carried() };
@@ -233,6 +262,7 @@ pub(crate) fn reopen(
         place: 0,
         checked: None,
         decision: None,
+        reopened: true,
         expires_at_ms: now_ms.saturating_add(ttl_ms),
         ..creation.clone()
     };

@@ -1,4 +1,4 @@
-//! A second model, which puts what was found into its own order: a server that speaks the embeddings call of
+//! A second model, which has a say in the order of what was found: a server that speaks the embeddings call of
 //! OpenAI's API, or a sentence model in a local folder. It is asked where somebody looks (`overlap.check`,
 //! `overlap.show`), never where anything is decided in order: that rests on the model in the binary alone. What
 //! does not answer in time leaves the order as it was, and the reply says so.

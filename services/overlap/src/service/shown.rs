@@ -2,10 +2,15 @@
 
 use selvedge_contracts::{
     id::{Caller, Digest, KindName, Mission, Owner},
-    payload::overlap::{Basis, Candidate, Checked, Level, Reason},
+    payload::overlap::{Basis, Candidate, Checked, Creation, Elsewhere, Level, Reason},
 };
 
-use super::book::{Book, Record, number_of};
+use super::{
+    book::{Book, Record, index_id, number_of},
+    content::Kept,
+    replica::{Held, thresholds},
+};
+use crate::{Readable, State};
 
 /// What is shown of what was found: at most `limit` candidates that `keep` wants.
 pub(crate) fn checked(
@@ -20,8 +25,40 @@ pub(crate) fn checked(
         basis,
         weak_meaning: found.weak_meaning,
         candidates: candidates.filter(|found| keep(found)).take(limit).collect(),
+        elsewhere: Vec::new(),
         second: None,
     }
+}
+
+/// What of a check is recorded in a mission: what belongs to others goes by id and score alone.
+pub(crate) fn recorded(found: &Checked, mission: &Mission) -> Checked {
+    let (candidates, others): (Vec<_>, Vec<_>) =
+        found.candidates.iter().cloned().partition(|candidate| candidate.mission == *mission);
+    let elsewhere = |Candidate { creation, score, level, .. }| Elsewhere { creation, score, level };
+    Checked { candidates, elsewhere: others.into_iter().map(elsewhere).collect(), ..found.clone() }
+}
+
+/// What was found for a creation, for somebody who may read these missions.
+pub(crate) fn for_reader(held: &Held, creation: &Creation, readable: &Readable) -> Option<Checked> {
+    let found = creation.checked.as_ref()?;
+    let scope = creation.mission.as_str();
+    let thresholds = thresholds(&held.book.tuning(scope).thresholds);
+    let own = Kept::of(creation).into_item(String::new(), scope, State::Pending);
+    let whole = |found: &Elsewhere| {
+        let number = found.creation.number();
+        let known =
+            held.book.get(number).filter(|known| readable.has(held.book.names.name(known.mission)))?;
+        let item = held.index.item(&index_id(number));
+        let explained = item.as_ref().map(|item| held.index.explain(&own, item, &thresholds));
+        let reasons = explained.into_iter().flat_map(|explained| explained.reasons).map(reason).collect();
+        let title = item.map(|item| item.title).unwrap_or_default();
+        let shown = record(&held.book, number, known, title)?;
+        Some(Candidate { score: found.score, level: found.level, reasons, ..shown })
+    };
+    let mut candidates: Vec<Candidate> = found.elsewhere.iter().filter_map(whole).collect();
+    candidates.extend(found.candidates.iter().filter(|own| readable.has(own.mission.as_str())).cloned());
+    candidates.sort_by(|one, other| (other.score, &one.creation).cmp(&(one.score, &other.creation)));
+    Some(Checked { candidates, elsewhere: Vec::new(), ..found.clone() })
 }
 
 /// What an answer rests on.
@@ -86,6 +123,8 @@ pub(crate) fn reason(reason: crate::Reason) -> Reason {
         crate::Reason::SameArtifacts(names) => Reason::SameArtifacts(names),
         crate::Reason::NumbersDiffer => Reason::NumbersDiffer,
         crate::Reason::Opposite => Reason::Opposite,
+        crate::Reason::OrderDiffers => Reason::OrderDiffers,
+        crate::Reason::WordsDiffer => Reason::WordsDiffer,
         crate::Reason::KindDiffers => Reason::KindDiffers,
     }
 }

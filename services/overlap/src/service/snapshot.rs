@@ -7,8 +7,12 @@ use std::{
     time::Duration,
 };
 
-use selvedge_contracts::payload::overlap::SnapshotState;
-use selvedge_kit::{bus::error_chain, clock::now_ms};
+use selvedge_contracts::payload::overlap::{RefusedSnapshot, SnapshotState};
+use selvedge_kit::{
+    bus::error_chain,
+    clock::{Deadline, now_ms},
+    ledger::{FactRecord, Ledger, ReadError},
+};
 use tempfile::NamedTempFile;
 use tracing::{info, warn};
 
@@ -17,14 +21,16 @@ use super::{
     reindex,
     replica::Held,
     state::Overlap,
-    store::{Store, StoreError},
+    store::{Kept, Store, StoreError},
 };
 use crate::{Embedder, Index, Settings, SnapshotError};
 
 /// First line: another format, another number.
-const HEAD: &[u8; 20] = b"selvedge overlap 2\n\n";
+const HEAD: &[u8; 20] = b"selvedge overlap 4\n\n";
 /// Largest book that is read: more than the largest index can fill.
 const MAX_BOOK_BYTES: u64 = 8 << 30;
+/// Longest wait until the ledger says which fact is where, in milliseconds.
+const LEDGER_MS: u64 = 10_000;
 /// How often it is looked whether a snapshot is due.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -40,9 +46,26 @@ pub(crate) enum Unusable {
     /// It cannot be written or read.
     #[error("cannot write or read it")]
     File(#[from] std::io::Error),
+    /// It was written by another version.
+    #[error("it is of another format")]
+    Format,
     /// The book's part.
     #[error("its book is damaged: {0}")]
     Book(&'static str),
+    /// The ledger cannot be asked.
+    #[error("cannot ask the ledger whether it was made from it")]
+    Ledger(#[from] ReadError),
+    /// It was made from another ledger, or from facts that this one has lost since.
+    #[error("it was made from other facts than the ledger holds")]
+    OtherFacts,
+}
+
+impl Unusable {
+    /// Whether it would do for another model, or another version.
+    const fn is_of_another_version(&self) -> bool {
+        let of_index = matches!(self, Self::Index(SnapshotError::Other(_) | SnapshotError::Version { .. }));
+        of_index || matches!(self, Self::Format)
+    }
 }
 
 /// Writes what is held.
@@ -63,7 +86,7 @@ pub(crate) fn read(embedder: Arc<dyn Embedder>, from: &mut dyn Read) -> Result<H
     let mut head = [0; HEAD.len()];
     from.read_exact(&mut head)?;
     if head != *HEAD {
-        return Err(Unusable::Book("it is of another format"));
+        return Err(Unusable::Format);
     }
     let (mut generation, mut length, mut hash) = ([0; 4], [0; 8], [0; 32]);
     from.read_exact(&mut generation)?;
@@ -83,9 +106,21 @@ pub(crate) fn read(embedder: Arc<dyn Embedder>, from: &mut dyn Read) -> Result<H
     Ok(Held { book, index, generation: u32::from_le_bytes(generation) })
 }
 
-/// What was held last, from the newest snapshot that can be used; nothing if none can: the ledger is read from its
-/// start then.
-pub(crate) async fn restore(store: &Store, embedder: &Arc<dyn Embedder>) -> Option<(Held, SnapshotState)> {
+/// What there was to go on from.
+#[derive(Default)]
+pub(crate) struct Restored {
+    /// What was held last, from the newest snapshot that can be used; nothing if none can: the ledger is read from its
+    /// start then.
+    pub(crate) last: Option<(Held, SnapshotState)>,
+    /// Those that could not be used.
+    pub(crate) refused: Vec<RefusedSnapshot>,
+    /// Whether one of them was made by another model or another version.
+    pub(crate) is_outdated: bool,
+}
+
+/// Goes on from the newest snapshot that can be used.
+pub(crate) async fn restore(store: &Store, embedder: &Arc<dyn Embedder>, ledger: &Ledger) -> Restored {
+    let mut restored = Restored::default();
     let kept = match store.list().await {
         Ok(kept) => kept,
         Err(error) => {
@@ -93,34 +128,64 @@ pub(crate) async fn restore(store: &Store, embedder: &Arc<dyn Embedder>) -> Opti
                 error = error_chain(&error),
                 "cannot list the snapshots: the ledger is read from its start"
             );
-            return None;
+            return restored;
         }
     };
     for snapshot in kept {
-        let fetched = store.get(&snapshot).await.map_err(Unusable::from);
-        let embedder = Arc::clone(embedder);
-        let held = match fetched {
-            Ok(file) => tokio::task::spawn_blocking(move || {
-                read(embedder, &mut BufReader::with_capacity(1 << 20, file.into_file()))
-            })
-            .await
-            .unwrap_or(Err(Unusable::Book("reading it broke off"))),
-            Err(error) => Err(error),
-        };
-        match held {
+        match fetch(store, embedder, ledger, &snapshot).await {
             Ok(held) => {
                 let (sequence, size_bytes) = (held.book.sequence, snapshot.size_bytes);
                 info!(sequence, size_bytes, items = held.index.len(), "went on from a snapshot");
-                return Some((held, SnapshotState { sequence, size_bytes, at_ms: now_ms() }));
+                restored.last = Some((held, SnapshotState { sequence, size_bytes, at_ms: now_ms() }));
+                return restored;
             }
-            Err(error) => warn!(
-                sequence = snapshot.sequence,
-                error = error_chain(&error),
-                "a snapshot is of no use: an older one, or the ledger from its start, is read"
-            ),
+            Err(error) => {
+                let (sequence, reason) = (snapshot.sequence, error_chain(&error));
+                warn!(
+                    sequence,
+                    reason = reason.as_str(),
+                    "a snapshot is of no use: an older one, or the ledger from its start, is read"
+                );
+                restored.is_outdated |= error.is_of_another_version();
+                restored.refused.push(RefusedSnapshot { sequence, reason });
+            }
         }
     }
-    None
+    restored
+}
+
+/// What a snapshot holds, if the ledger still holds the facts that it was made from.
+async fn fetch(
+    store: &Store,
+    embedder: &Arc<dyn Embedder>,
+    ledger: &Ledger,
+    snapshot: &Kept,
+) -> Result<Held, Unusable> {
+    let last = ledger.at(snapshot.sequence, Deadline::in_ms(LEDGER_MS)).await?.ok_or(Unusable::OtherFacts)?;
+    let (file, embedder) = (store.get(snapshot).await?, Arc::clone(embedder));
+    let held = tokio::task::spawn_blocking(move || {
+        read(embedder, &mut BufReader::with_capacity(1 << 20, file.into_file()))
+    });
+    let held = held.await.unwrap_or(Err(Unusable::Book("reading it broke off")))?;
+    if held.book.sequence != snapshot.sequence || held.book.last != digest(&last) {
+        return Err(Unusable::OtherFacts);
+    }
+    Ok(held)
+}
+
+/// By what a fact is known again: blake3 over what it is about and all that it says.
+pub(crate) fn digest(fact: &FactRecord) -> [u8; 32] {
+    let entity = &fact.fact.entity;
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |part: &[u8]| {
+        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+    };
+    add(entity.mission.as_str().as_bytes());
+    add(entity.id.as_str().as_bytes());
+    add(fact.fact.kind.as_bytes());
+    add(fact.envelope.id.as_bytes());
+    add(&fact.envelope.payload);
+    *hasher.finalize().as_bytes()
 }
 
 /// Whether enough was taken in since the last one.
@@ -172,7 +237,7 @@ const BROKEN: Unusable = Unusable::Book("writing it broke off");
 async fn beside(state: &Overlap) -> Option<Held> {
     state.last_snapshot()?;
     let generation = state.replica.read(|held| held.generation);
-    let (mut held, _) = restore(&state.store, &state.embedder).await?;
+    let (mut held, _) = restore(&state.store, &state.embedder, &state.ledger).await.last?;
     if held.generation != generation {
         return None;
     }

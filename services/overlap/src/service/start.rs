@@ -8,12 +8,13 @@ use std::{
 use selvedge_contracts::role::Service;
 use selvedge_kit::{
     bus::{Bus, error_chain},
+    clock::Deadline,
     identity::Directory,
     ledger::Ledger,
     metrics::Metrics,
     order::{Order, Take},
     service::{self, Limits, Running, Setup},
-    view::{Apply, Feed},
+    view::{Apply, Feed, FeedError},
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -33,7 +34,11 @@ use super::{
 };
 use crate::{Embedder, StaticModel};
 
-/// Starts the service over its own connection. It answers once its index holds all that is in the ledger.
+/// Longest wait until the ledger says when it was made, in milliseconds.
+const LEDGER_MS: u64 = 10_000;
+
+/// Starts the service over its own connection. It answers once its index holds all that is in the ledger; at once where
+/// no snapshot is of this model and version: it then says up to where it has looked.
 ///
 /// # Errors
 /// [`OverlapError`] if the model is not the one that was published, the second model cannot be used, the place for snapshots cannot be used, the
@@ -46,9 +51,15 @@ pub async fn start(
 ) -> Result<Running, OverlapError> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let state = Arc::new(open(&bus, config, metrics, &tasks, &stop).await?);
-    state.order.start(&tasks, stop.clone()).await?;
-    if state.last_snapshot().is_none() {
-        state.replica.is_new();
+    // Of an index that is made anew for another model, everything is said as far as it goes by then, and that it is
+    // behind: the ledger may take minutes, and nobody could even look at what there is.
+    if state.reindex.is_from_start {
+        state.order.start_behind(&tasks, stop.clone()).await?;
+    } else {
+        state.order.start(&tasks, stop.clone()).await?;
+        if state.last_snapshot().is_none() {
+            state.replica.is_new();
+        }
     }
     // Nobody waits for this replica yet, and later ones are made from this one.
     if snapshot::is_due(&state)
@@ -87,8 +98,13 @@ async fn open(
     let embedder: Arc<dyn Embedder> = Arc::new(StaticModel::embedded()?);
     let store = Store::open(config)?;
     let second = config.second.as_ref().map(SecondModel::open).transpose()?;
-    let restored = snapshot::restore(&store, &embedder).await;
-    let (held, last) = match restored {
+    let ledger = Ledger::new(bus.clone());
+    let made_at = ledger.made_at(Deadline::in_ms(LEDGER_MS)).await.map_err(FeedError::from)?;
+    let last_fact = ledger.last_revision(Deadline::in_ms(LEDGER_MS)).await.map_err(FeedError::from)?;
+    let store = store.of_ledger(&made_at);
+    let snapshot::Restored { last, refused, is_outdated } =
+        snapshot::restore(&store, &embedder, &ledger).await;
+    let (held, last) = match last {
         Some((held, last)) => (held, Some(last)),
         None => (Held::empty(Arc::clone(&embedder), 0), None),
     };
@@ -105,7 +121,7 @@ async fn open(
         config: config.clone(),
         instance: bus.me().scope.id.to_string(),
         feed: Feed::new(Ledger::new(bus.clone()), views, metrics),
-        ledger: Ledger::new(bus.clone()),
+        ledger,
         directory,
         replica,
         order,
@@ -113,7 +129,8 @@ async fn open(
         second,
         store,
         snapshot: Mutex::new(last),
-        reindex: Progress::default(),
+        refused_snapshots: refused,
+        reindex: Progress::new(last_fact, is_outdated && from == 0),
         metrics: metrics_of,
         room: Semaphore::new(processors),
         tasks: tasks.clone(),

@@ -7,7 +7,7 @@ use selvedge_contracts::{
     fact::EntityName,
     fault::Fault,
     id::{AgentId, CreationId, KlusterName, Mission},
-    payload::overlap::{Basis, Checked, Creation, SnapshotState},
+    payload::overlap::{Basis, Checked, Creation, RefusedSnapshot, SnapshotState},
     role::{Role, Service},
     subject::Entity,
 };
@@ -50,11 +50,15 @@ pub struct Config {
     pub snapshot_facts: u64,
     /// Longest wait until everything before a proposal has been taken in, in milliseconds.
     pub barrier_ms: u64,
+    /// Most creations of one owner in a mission that are on their way.
+    pub open_per_owner: u64,
+    /// Most things of kinds that no service of the fabric creates, of one owner in a mission.
+    pub own_per_owner: u64,
     /// How long a creation waits for an answer, or for its thing, in milliseconds.
     pub pending_ttl_ms: u64,
     /// After how long a check that nobody recorded is completed, in milliseconds.
     pub complete_ms: u64,
-    /// A second model, which puts what is found into its own order where somebody looks.
+    /// A second model, which has a say in the order of what is found where somebody looks.
     pub second: Option<SecondConfig>,
     /// What is told of every step.
     pub steps: Steps,
@@ -74,6 +78,8 @@ pub(crate) struct Overlap {
     pub(crate) second: Option<SecondModel>,
     pub(crate) store: Store,
     pub(crate) snapshot: Mutex<Option<SnapshotState>>,
+    /// Those that were found at the start and could not be used.
+    pub(crate) refused_snapshots: Vec<RefusedSnapshot>,
     pub(crate) reindex: Progress,
     pub(crate) metrics: OverlapMetrics,
     /// As many checks at once as there are processors: more would only wait for each other.
@@ -112,7 +118,13 @@ impl Overlap {
 
     /// Nothing was looked for.
     pub(crate) fn unchecked(&self) -> Checked {
-        Checked { basis: self.basis(), weak_meaning: false, candidates: Vec::new(), second: None }
+        Checked {
+            basis: self.basis(),
+            weak_meaning: false,
+            candidates: Vec::new(),
+            elsewhere: Vec::new(),
+            second: None,
+        }
     }
 
     /// What an agent may read: the missions that it has a role in, and the one it asks in.
@@ -160,7 +172,7 @@ impl Overlap {
     ) -> Answer<Recorded<Creation>> {
         let view = Arc::<View<Creation>>::default();
         let entity = entity(mission, id);
-        if self.replica.state_of(id.number()).is_some() {
+        if self.replica.standing_of(id.number()).is_some() {
             writer.read_anew(&view, &entity).await?;
         }
         let read = Arc::clone(&view);
@@ -168,9 +180,10 @@ impl Overlap {
             .record(&view, &entity, |current| {
                 let revision = read.revision_of(&entity);
                 // What the book says counts only if it has the last own fact.
-                let known = self.replica.state_of(id.number());
-                let known = known.filter(|(_, seen)| *seen >= revision).map(|(state, _)| state);
-                decide(current.map(|creation| Standing { creation, revision, known }))
+                let known = self.replica.standing_of(id.number()).filter(|known| known.revision >= revision);
+                let is_edit = known.as_ref().is_some_and(|known| known.is_edit);
+                let known = known.map(|known| known.state);
+                decide(current.map(|creation| Standing { creation, revision, known, is_edit }))
             })
             .await
     }

@@ -1,5 +1,6 @@
-//! Where snapshots are kept: objects `<kluster>/<generation>-<sequence>.snapshot` in a folder or behind a URL. All
-//! replicas write the same ones there; the newest two stay.
+//! Where snapshots are kept: objects `<kluster>/<lineage>-<sequence>.snapshot` in a folder or behind a URL. The lineage
+//! says which ledger they were made from; those of another one are neither read nor removed. All replicas write the
+//! same ones there; the last two that were written stay.
 
 use std::{
     io::{Read as _, Seek as _, Write as _},
@@ -26,9 +27,15 @@ const PARTS: usize = 4;
 const KEPT: usize = 2;
 const EXTENSION: &str = "snapshot";
 
-/// Where snapshots are kept.
+/// Hex digits of a lineage: as many as tell apart the ledgers that anybody ever keeps in one place.
+const LINEAGE: usize = 16;
+
+/// Where snapshots of one ledger are kept.
 #[derive(Debug, Clone)]
-pub(crate) struct Store(Arc<dyn ObjectStore>);
+pub(crate) struct Store {
+    objects: Arc<dyn ObjectStore>,
+    lineage: String,
+}
 
 /// Why a snapshot could not be kept or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +53,22 @@ pub(crate) enum StoreError {
 pub(crate) struct Kept {
     pub(crate) sequence: u64,
     pub(crate) size_bytes: u64,
+    /// Unix time in microseconds.
+    written: i64,
     path: Path,
 }
 
 impl Store {
+    fn over(objects: impl ObjectStore) -> Self {
+        Self { objects: Arc::new(objects), lineage: String::new() }
+    }
+
+    /// The same place, for snapshots of a ledger that was made then.
+    pub(crate) fn of_ledger(self, made_at: &str) -> Self {
+        let lineage = blake3::hash(made_at.as_bytes()).to_hex().chars().take(LINEAGE).collect();
+        Self { lineage, ..self }
+    }
+
     /// Opens the store of one kluster. A folder is made if it is missing.
     pub(crate) fn open(config: &Config) -> Result<Self, OverlapError> {
         let failed = |reason: String| OverlapError::Snapshots { url: config.snapshots.clone(), reason };
@@ -58,7 +77,7 @@ impl Store {
             std::fs::create_dir_all(&folder).map_err(|error| failed(error.to_string()))?;
             let store = LocalFileSystem::new_with_prefix(&folder);
             let store = store.map_err(|error| failed(error.to_string()))?;
-            Ok(Self(Arc::new(store.with_fsync(true))))
+            Ok(Self::over(store.with_fsync(true)))
         };
         let url = match Url::parse(&config.snapshots) {
             Ok(url) => url,
@@ -67,7 +86,7 @@ impl Store {
         };
         match url.scheme() {
             "file" => folder(url.to_file_path().map_err(|()| failed("no path of this machine".to_owned()))?),
-            "memory" => Ok(Self(Arc::new(InMemory::new()))),
+            "memory" => Ok(Self::over(InMemory::new())),
             _ => {
                 // Its client speaks TLS with the provider that the process has.
                 selvedge_kit::telemetry::use_ring();
@@ -75,23 +94,23 @@ impl Store {
                 let opened = parse_url_opts(&url, options);
                 let (store, path) = opened.map_err(|error| failed(error.to_string()))?;
                 let prefix: Path = path.parts().chain([config.kluster.as_str().into()]).collect();
-                Ok(Self(Arc::new(PrefixStore::new(store, prefix))))
+                Ok(Self::over(PrefixStore::new(store, prefix)))
             }
         }
     }
 
-    /// Those that are there, the newest first.
+    /// Those of this ledger, the newest first.
     pub(crate) async fn list(&self) -> Result<Vec<Kept>, StoreError> {
-        let objects: Vec<ObjectMeta> = self.0.list(None).try_collect().await?;
-        let mut kept: Vec<_> = objects.into_iter().filter_map(kept).collect();
+        let objects: Vec<ObjectMeta> = self.objects.list(None).try_collect().await?;
+        let mut kept: Vec<_> = objects.into_iter().filter_map(|object| self.kept(object)).collect();
         kept.sort_by_key(|kept| std::cmp::Reverse(kept.sequence));
         Ok(kept)
     }
 
     /// Keeps a snapshot, and removes those that are too old.
     pub(crate) async fn put(&self, sequence: u64, file: &mut NamedTempFile) -> Result<u64, StoreError> {
-        let path = Path::from(format!("{sequence:020}.{EXTENSION}"));
-        let mut upload = WriteMultipart::new(self.0.put_multipart(&path).await?);
+        let path = Path::from(format!("{}-{sequence:020}.{EXTENSION}", self.lineage));
+        let mut upload = WriteMultipart::new(self.objects.put_multipart(&path).await?);
         let (file, mut size_bytes) = (file.as_file_mut(), 0);
         file.rewind()?;
         loop {
@@ -105,19 +124,28 @@ impl Store {
             upload.put(Bytes::from(part));
         }
         upload.finish().await?;
-        for old in self.list().await?.into_iter().skip(KEPT) {
-            match self.0.delete(&old.path).await {
+        self.prune(&path).await?;
+        Ok(size_bytes)
+    }
+
+    /// Removes all but those that were written last: one that says it goes further may have been written from a
+    /// ledger that was set back since. What was just written stays in any case.
+    async fn prune(&self, written: &Path) -> Result<(), StoreError> {
+        let mut kept = self.list().await?;
+        kept.sort_by_key(|kept| std::cmp::Reverse((kept.path == *written, kept.written, kept.sequence)));
+        for old in kept.into_iter().skip(KEPT) {
+            match self.objects.delete(&old.path).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {} // another replica removes them too
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(size_bytes)
+        Ok(())
     }
 
     /// Fetches a snapshot into a file.
     pub(crate) async fn get(&self, kept: &Kept) -> Result<NamedTempFile, StoreError> {
         let mut file = NamedTempFile::new()?;
-        let mut stream = self.0.get(&kept.path).await?.into_stream();
+        let mut stream = self.objects.get(&kept.path).await?.into_stream();
         while let Some(part) = stream.next().await {
             file.write_all(&part?)?;
         }
@@ -125,9 +153,12 @@ impl Store {
         file.as_file_mut().rewind()?;
         Ok(file)
     }
-}
 
-fn kept(object: ObjectMeta) -> Option<Kept> {
-    let name = object.location.filename()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
-    Some(Kept { sequence: name.parse().ok()?, size_bytes: object.size, path: object.location })
+    /// A snapshot of this ledger.
+    fn kept(&self, object: ObjectMeta) -> Option<Kept> {
+        let name = object.location.filename()?.strip_suffix(EXTENSION)?.strip_suffix('.')?;
+        let sequence = name.strip_prefix(&self.lineage)?.strip_prefix('-')?.parse().ok()?;
+        let written = object.last_modified.timestamp_micros();
+        Some(Kept { sequence, size_bytes: object.size, written, path: object.location })
+    }
 }

@@ -10,7 +10,11 @@ use selvedge_kit::{
 };
 use tracing::warn;
 
-use super::{book::Book, judge, rule, state::Overlap};
+use super::{
+    book::{Book, index_id},
+    judge, rule,
+    state::Overlap,
+};
 
 /// How often the book is looked into. Nothing is asked of anybody.
 const LOOK: Duration = Duration::from_millis(250);
@@ -41,7 +45,10 @@ async fn sweep(state: &Overlap) {
     let now_ms = now_ms();
     let (due, unjudged) = state.replica.read(|held| {
         let before_ms = now_ms.saturating_sub(state.config.complete_ms);
-        (held.book.due(now_ms), held.book.unjudged(before_ms, AT_ONCE))
+        // What the index had no room for is compared once it has, and holds up nothing until then.
+        let is_held = |number: &u128| held.index.has(&index_id(*number));
+        let unjudged: Vec<u128> = held.book.unjudged(before_ms).filter(is_held).take(AT_ONCE).collect();
+        (held.book.due(now_ms), unjudged)
     });
     for number in due.into_iter().take(AT_ONCE) {
         if let Err(fault) = expire(state, number, now_ms).await {

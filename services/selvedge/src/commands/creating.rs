@@ -12,9 +12,10 @@ use selvedge_contracts::{
 };
 use selvedge_kit::{
     client::Client,
-    creation::{asked_about, is_asked_about_itself, parts_asked_about},
+    creation::{asked_about, decided_against, is_asked_about_itself, parts_asked_about},
 };
 
+use super::overlap::{id::Named, shown::share};
 use crate::{
     exit::{ALIKE, Failure},
     output::{hint, table, visible_line},
@@ -23,19 +24,45 @@ use crate::{
 /// What is to become of it if it looks like something that is there.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Creating {
-    /// If it looks like something that is there: proceed, discard, or merge=ID. Asked on a terminal if absent.
+    /// If it looks like something that is there: proceed, discard, or merge=ID. Asked on a terminal if absent. With
+    /// proceed, what was decided against before is created all the same.
     #[arg(long = "overlap", value_name = "ANSWER", value_parser = answer)]
-    answer: Option<Answer>,
+    answer: Option<Typed>,
 }
 
-fn answer(text: &str) -> Result<Answer, String> {
+/// An answer as people type it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Typed {
+    Proceed,
+    Discard,
+    Merge(Named),
+}
+
+fn answer(text: &str) -> Result<Typed, String> {
     match text.split_once('=') {
-        None if text == "proceed" => Ok(Answer::Proceed),
-        None if text == "discard" => Ok(Answer::Discard),
+        None if text == "proceed" => Ok(Typed::Proceed),
+        None if text == "discard" => Ok(Typed::Discard),
         Some(("merge", id)) => {
-            CreationId::new(id).map(Answer::Merge).map_err(|error| format!("merge into what? {error}"))
+            id.parse().map(Typed::Merge).map_err(|error| format!("merge into what? {error}"))
         }
-        _ => Err("expected proceed, discard or merge=creation_…".to_owned()),
+        _ => Err("expected proceed, discard or merge=ID".to_owned()),
+    }
+}
+
+impl Typed {
+    /// What is meant by it: of those that were found, if one is meant.
+    ///
+    /// # Errors
+    /// Those of [`Named::find`].
+    async fn meant(&self, client: &Client, candidates: &[Candidate]) -> Result<Answer, Failure> {
+        let Self::Merge(named) = self else {
+            return Ok(if *self == Self::Proceed { Answer::Proceed } else { Answer::Discard });
+        };
+        let mut fitting = candidates.iter().filter(|candidate| named.fits(&candidate.creation));
+        match (fitting.next(), fitting.next()) {
+            (Some(only), None) => Ok(Answer::Merge(only.creation.clone())),
+            _ => named.find(client).await.map(Answer::Merge),
+        }
     }
 }
 
@@ -53,7 +80,8 @@ impl Creating {
             Ok(created) => return Ok(Some(created)),
             Err(fault) => fault,
         };
-        let Some(creation) = asked_about(&fault) else { return Err(fault.into()) };
+        let withdrawn = || decided_against(&fault).filter(|_| self.answer == Some(Typed::Proceed));
+        let Some(creation) = asked_about(&fault).or_else(withdrawn) else { return Err(fault.into()) };
         let parts = parts_asked_about(&fault);
         if self.answer.is_none() && !parts.is_empty() {
             return match of_parts(client, &creation, parts, is_asked_about_itself(&fault)).await? {
@@ -61,9 +89,10 @@ impl Creating {
                 Answer::Merge(_) | Answer::Discard => Ok(None),
             };
         }
+        let candidates = candidates_of(client, &creation).await?;
         let answer = match &self.answer {
-            Some(answer) => answer.clone(),
-            None => ask(&creation, &candidates_of(client, &creation).await?)?,
+            Some(answer) => answer.meant(client, &candidates).await?,
+            None => ask(&creation, &candidates)?,
         };
         decide(client, creation, answer.clone()).await?;
         match answer {
@@ -149,8 +178,8 @@ fn answers(
             "{name}: [p]roceed, [a]ll others too, [d]iscard, or the number of what to merge it into? "
         );
         match one_of(&mut input, output, &question, candidates)? {
-            Typed::All => break,
-            Typed::Answer(answer) => answers.push(answer),
+            Chosen::All => break,
+            Chosen::Answer(answer) => answers.push(answer),
         }
     }
     answers.resize(asked_about.len(), Answer::Proceed);
@@ -179,13 +208,13 @@ fn asked(
 ) -> Result<Answer, Failure> {
     let question = "[p]roceed, [d]iscard, or the number of what to merge it into? ";
     match one_of(&mut input, output, question, candidates)? {
-        Typed::All => Ok(Answer::Proceed),
-        Typed::Answer(answer) => Ok(answer),
+        Chosen::All => Ok(Answer::Proceed),
+        Chosen::Answer(answer) => Ok(answer),
     }
 }
 
-/// What was typed.
-enum Typed {
+/// What was chosen where somebody was asked.
+enum Chosen {
     /// It goes on, and all others.
     All,
     Answer(Answer),
@@ -196,7 +225,7 @@ fn one_of(
     output: &mut impl io::Write,
     question: &str,
     candidates: &[Candidate],
-) -> Result<Typed, Failure> {
+) -> Result<Chosen, Failure> {
     loop {
         write!(output, "{question}")?;
         output.flush()?;
@@ -205,13 +234,13 @@ fn one_of(
             return Err(Failure::Ended(ALIKE));
         }
         match line.trim() {
-            "p" | "proceed" => return Ok(Typed::Answer(Answer::Proceed)),
-            "a" | "all" => return Ok(Typed::All),
-            "d" | "discard" => return Ok(Typed::Answer(Answer::Discard)),
+            "p" | "proceed" => return Ok(Chosen::Answer(Answer::Proceed)),
+            "a" | "all" => return Ok(Chosen::All),
+            "d" | "discard" => return Ok(Chosen::Answer(Answer::Discard)),
             number => {
                 let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
                 if let Some(candidate) = place.and_then(|place| candidates.get(place)) {
-                    return Ok(Typed::Answer(Answer::Merge(candidate.creation.clone())));
+                    return Ok(Chosen::Answer(Answer::Merge(candidate.creation.clone())));
                 }
             }
         }
@@ -227,7 +256,7 @@ fn shown(candidates: &[Candidate]) -> String {
             [
                 number.to_string(),
                 level.map_or_else(String::new, |level| level.to_string()),
-                score.to_string(),
+                share(*score),
                 visible_line(&format!("{what}: {title}")),
                 state.to_string(),
                 proposer.to_string(),
@@ -268,10 +297,14 @@ mod tests {
 
     #[test]
     fn an_answer_is_typed_ahead_or_refused() {
-        assert_eq!(answer("proceed").unwrap(), Answer::Proceed);
-        assert_eq!(answer("discard").unwrap(), Answer::Discard);
-        let id = CreationId::from_number(7);
-        assert_eq!(answer(&format!("merge={id}")).unwrap(), Answer::Merge(id));
+        assert_eq!(answer("proceed").unwrap(), Typed::Proceed);
+        assert_eq!(answer("discard").unwrap(), Typed::Discard);
+        let id = CreationId::from_number(7 << 100);
+        let short: String = id.as_str().chars().skip("creation_".len()).take(12).collect();
+        for named in [id.as_str(), &short] {
+            let Typed::Merge(named) = answer(&format!("merge={named}")).unwrap() else { panic!("{named}") };
+            assert!(named.fits(&id) && !named.fits(&CreationId::from_number(7)));
+        }
         for wrong in ["merge", "merge=7", "yes", ""] {
             assert!(answer(wrong).is_err(), "{wrong}");
         }
@@ -301,7 +334,7 @@ mod tests {
     #[test]
     fn candidates_stand_in_a_table_that_no_terminal_obeys() {
         let text = shown(&[candidate(1)]);
-        for part in ["1 ", "strong", "910", "existing", "bob-1a2b3c4d", "creation_0000"] {
+        for part in ["1 ", "strong", "0.910", "existing", "bob-1a2b3c4d", "creation_0000"] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(!text.contains('\u{1b}'));

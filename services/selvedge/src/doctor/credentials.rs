@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{authority::Credential, clock::now_ms};
 
 use super::report::Finding;
@@ -60,11 +61,12 @@ fn files(folder: &Path, depth: usize) -> Vec<PathBuf> {
     found
 }
 
-/// Whether the credentials of operators and services last.
-pub(super) fn expiry(home: &Home) -> Vec<Finding> {
-    let now_ms = now_ms();
+/// Whether the credentials of operators and services last: those of the kluster named, else all.
+pub(super) fn expiry(home: &Home, named: Option<&KlusterName>) -> Vec<Finding> {
+    let (now_ms, all) = (now_ms(), home.creds());
+    let folder = named.map_or_else(|| all.clone(), |kluster| all.join(kluster.as_str()));
     let is_creds = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "creds");
-    files(&home.creds(), DEPTH).iter().filter(|path| is_creds(path)).map(|path| lasts(path, now_ms)).collect()
+    files(&folder, DEPTH).iter().filter(|path| is_creds(path)).map(|path| lasts(path, now_ms)).collect()
 }
 
 fn lasts(path: &Path, now_ms: u64) -> Finding {

@@ -11,6 +11,7 @@ mod revocations;
 mod rights;
 mod server;
 mod services;
+mod snapshots;
 
 use selvedge_contracts::id::KlusterName;
 use selvedge_kit::{client::Client, credential::Login, metrics::Metrics};
@@ -29,7 +30,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     let klusters = context.klusters()?;
     let place = Place::new(context.url()?, context, Metrics::default());
     let mut found = vec![credentials::modes(&context.home)];
-    found.extend(credentials::expiry(&context.home));
+    found.extend(credentials::expiry(&context.home, context.named_kluster.as_ref()));
     found.push(machine::disk(&context.home));
     found.push(machine::isolation());
     found.push(probe::check(context).await);
@@ -59,6 +60,7 @@ async fn of_kluster(context: &Context, place: &Place, kluster: &KlusterName) -> 
     found.push(services::answering(client.bus()).await);
     found.push(followers::left_behind(client.bus()).await);
     found.push(facts::unread(client.bus()).await);
+    found.push(snapshots::of_overlap(&client).await);
     found.extend(revocations::room(context, kluster));
     found.push(rights::operator(&client, kluster).await);
     found.push(rights::worker(context, place, kluster).await);

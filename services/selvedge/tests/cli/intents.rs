@@ -58,7 +58,7 @@ async fn a_commit_is_proposed_looked_at_approved_by_another_owner_and_made() {
     for part in ["-one", "+two", "rename from moved", "rename to elsewhere", "+n", "    Write two"] {
         assert!(shown.contains(part), "{part:?} is missing of\n{shown}");
     }
-    let next = format!("next: selvedge approval grant {}", &intent["id"].as_str().unwrap()[7..19]);
+    let next = format!("next: selvedge approval grant {id}");
     assert!(shown.contains(&next) && !shown.contains("approval show"), "{shown}");
     assert!(!shown.contains('\u{1b}'), "no colours where there is no terminal");
 

@@ -46,15 +46,8 @@ async fn two_verifiers_at_one_queue_judge_each_task_once() {
     let tasks: Vec<Value> =
         (0..TASKS).map(|n| checked(&format!("t{n}"), &format!("echo > {place}/t{n}-$$"))).collect();
     let plan = submit(&machine, json!(tasks)).await;
-    let verifier = |name: &'static str| ["verifier", "--as", name, "--write"].map(str::to_owned);
-    let verifying: Vec<_> = ["vera", "vito"]
-        .map(|name| {
-            let arguments = [&verifier(name)[..], &[place.clone()]].concat();
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            start(&machine, &format!("{name}.log"), &arguments)
-        })
-        .into_iter()
-        .collect();
+    let verifying = ["vera", "vito"]
+        .map(|name| start(&machine, &format!("{name}.log"), &["verifier", "--as", name, "--write", &place]));
     let working = start(&machine, "ada.log", &worker("cat >/dev/null; echo '{\"ok\": 1}'", &["--cap", "4"]));
     for n in 0..TASKS {
         becomes(&machine, &plan, &format!("t{n}"), "validated").await;

@@ -10,11 +10,12 @@ use crate::{Decision, service::names::Names};
 
 /// A record, its numbers in a row.
 #[derive(Serialize, Deserialize)]
-struct Row(String, [u32; 3], Option<u32>, Box<str>, CreationState, [u64; 5], [Option<String>; 2]);
+struct Row(String, [u32; 3], Option<u32>, Box<str>, [CreationState; 2], [u64; 5], [Option<String>; 2]);
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
     sequence: u64,
+    last: [u8; 32],
     names: Names,
     tunings: BTreeMap<u32, Tuning>,
     decisions: VecDeque<(u32, Decision)>,
@@ -29,13 +30,14 @@ impl Serialize for Book {
                 [record.mission, record.what, record.agent],
                 record.owner,
                 record.id.clone(),
-                record.state,
+                [record.state, record.said],
                 [record.there, record.place, record.placed_at_ms, record.revision, record.expires_at_ms],
                 [&record.into, &record.part_of].map(|link| link.get().map(index_id)),
             )
         };
         let kept = Kept {
             sequence: self.sequence,
+            last: self.last,
             names: self.names.clone(),
             tunings: self.tunings.clone(),
             decisions: self.decisions.clone(),
@@ -47,9 +49,9 @@ impl Serialize for Book {
 
 impl<'de> Deserialize<'de> for Book {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Kept { sequence, names, tunings, decisions, records } = Kept::deserialize(deserializer)?;
-        let mut book = Self { sequence, names, tunings, decisions, ..Self::default() };
-        for Row(number, [mission, what, agent], owner, id, state, numbers, links) in records {
+        let Kept { sequence, last, names, tunings, decisions, records } = Kept::deserialize(deserializer)?;
+        let mut book = Self { sequence, last, names, tunings, decisions, ..Self::default() };
+        for Row(number, [mission, what, agent], owner, id, [state, said], numbers, links) in records {
             let [there, place, placed_at_ms, revision, expires_at_ms] = numbers;
             let [into, part_of] = links.map(|id| id.as_deref().map(number_of).into());
             let record = Record {
@@ -59,6 +61,7 @@ impl<'de> Deserialize<'de> for Book {
                 owner,
                 id,
                 state,
+                said,
                 there,
                 place,
                 placed_at_ms,

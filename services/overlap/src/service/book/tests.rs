@@ -110,9 +110,9 @@ fn only_open_ones_are_due_and_only_pending_ones_unjudged() {
     let number = a.creation.number();
     book.own(1, "proposed", 40, &a);
     assert_eq!((book.due(1_499), book.due(1_500)), (vec![], vec![number]));
-    assert_eq!((book.unjudged(40, 9), book.unjudged(41, 9)), (vec![], vec![number]));
+    assert_eq!((unjudged(&book, 40), unjudged(&book, 41)), (vec![], vec![number]));
     book.own(2, "checked", 0, &in_state(&a, CreationState::Cleared));
-    assert_eq!((book.due(9_999), book.unjudged(9_999, 9)), (vec![number], vec![]));
+    assert_eq!((book.due(9_999), unjudged(&book, 9_999)), (vec![number], vec![]));
     book.owner(3, 0, thing(&a));
     assert_eq!(book.due(9_999), vec![]);
 }
@@ -165,7 +165,7 @@ fn a_decision_is_remembered_with_the_score_that_was_shown() {
     };
     let basis = Basis { up_to_sequence: 1, index_hash: hash.clone(), model_hash: hash };
     let candidates = vec![candidate(1, 900), candidate(2, 700)];
-    let checked = Checked { basis, weak_meaning: false, candidates, second: None };
+    let checked = Checked { basis, weak_meaning: false, candidates, elsewhere: Vec::new(), second: None };
     let into = Creation { creation: CreationId::from_number(2), ..a.clone() };
     let decided = Creation { checked: Some(checked), ..merged(&a, &into) };
     book.own(1, "decided", 0, &decided);
@@ -308,4 +308,44 @@ proptest::proptest! {
             }
         }
     }
+}
+
+fn unjudged(book: &Book, before_ms: u64) -> Vec<u128> {
+    book.unjudged(before_ms).collect()
+}
+
+#[test]
+fn an_edit_of_what_is_there_is_open_until_it_is_answered() {
+    let (mut book, a) = (Book::default(), creation("note", "a"));
+    let number = a.creation.number();
+    book.own(1, "checked", 10, &in_state(&a, CreationState::Existing));
+    assert_eq!((unjudged(&book, 99), book.due(9_999)), (vec![], vec![]));
+    book.own(2, "edited", 20, &a);
+    let stands = |book: &Book| {
+        let record = book.get(number).unwrap();
+        (record.state, record.stands())
+    };
+    assert_eq!(stands(&book), (CreationState::Existing, CreationState::Pending));
+    assert_eq!((unjudged(&book, 99), book.due(9_999)), (vec![number], vec![number]));
+    assert_eq!(book.load("demo", "person:olga"), Load { open: 1, own: 0 });
+    book.own(3, "checked", 30, &in_state(&a, CreationState::Asked));
+    assert_eq!(stands(&book), (CreationState::Existing, CreationState::Asked));
+    book.own(4, "expired", 40, &in_state(&a, CreationState::Expired));
+    assert_eq!((stands(&book).1, book.due(9_999)), (CreationState::Existing, vec![]));
+    let read: Book = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
+    assert_eq!(stands(&read), stands(&book));
+    assert_eq!(read.load("demo", "person:olga"), Load { open: 0, own: 1 });
+}
+
+#[test]
+fn what_is_over_is_forgotten_once_there_is_much_of_it() {
+    let mut book = Book::default();
+    let all: Vec<Creation> = (0..ENDED + 5).map(|at| creation("task", &at.to_string())).collect();
+    for (sequence, one) in (1_u64..).zip(&all) {
+        book.own(sequence, "expired", 0, &in_state(one, CreationState::Expired));
+    }
+    let into = creation("task", "into");
+    book.own(900_000, "decided", 0, &merged(&creation("task", "x"), &into));
+    assert_eq!((book.records.len(), book.counts()[&CreationState::Expired]), (ENDED + 1, ENDED as u64));
+    assert!(book.get(all[4].creation.number()).is_none() && book.get(all[5].creation.number()).is_some());
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use selvedge_contracts::{
     call,
+    fault::Fault,
     payload::overlap::{
         self, Candidate, Check, CheckAll, CheckAllReply, Checked, DEFAULT_CANDIDATES, Pair, Text, Tuning,
     },
@@ -12,10 +13,11 @@ use selvedge_kit::service::{Answer, Call, Route, Routes};
 
 use super::mission;
 use crate::{
-    Item, Query, Readable, State,
+    Embedder, Item, Query, Readable, State, Weights,
+    measured::Measured,
     service::{
         content::{self, Kept},
-        replica::{Held, thresholds},
+        replica::{Replica, thresholds},
         second, shown,
         state::Overlap,
     },
@@ -69,49 +71,87 @@ fn query(text: Text, scope: String, tuning: &Tuning) -> Query {
     Query { title, description, paths, artifacts, scope, before: None, except: None, thresholds }
 }
 
+/// How texts are checked that are checked together.
+struct Together {
+    scope: String,
+    readable: Readable,
+    tuning: Tuning,
+    weights: Weights,
+    most: usize,
+    at_least: Option<u16>,
+}
+
+impl Together {
+    fn shows(&self, score: u16, has_level: bool) -> bool {
+        is_shown(self.at_least, score, has_level)
+    }
+}
+
+/// Each text is looked at by itself, and nothing is held in between: others are answered meanwhile.
 async fn check_all(state: Arc<Overlap>, call: Arc<Call>, request: CheckAll) -> Answer<CheckAllReply> {
     let scope = mission(&call)?.to_string();
-    for (at, text) in request.texts.iter().enumerate() {
+    let CheckAll { texts, limit, at_least } = request;
+    for (at, text) in texts.iter().enumerate() {
         content::says_something(&text.title, &format!("/texts/{at}/title"))?;
     }
-    let readable = state.readable(&call);
-    state.compute(move |replica| replica.read(|held| all(held, request, &scope, &readable))).await
-}
-
-fn all(held: &Held, request: CheckAll, scope: &str, readable: &Readable) -> CheckAllReply {
-    let CheckAll { texts, limit, at_least } = request;
-    let tuning = held.book.tuning(scope);
-    let pairs = pairs(held, &texts, scope, &tuning, at_least);
-    let one = |text: Text| {
-        let query = query(text, scope.to_owned(), &tuning);
-        let keep = |found: &Candidate| is_shown(at_least, found.score, found.level.is_some());
-        held.search(&query, readable, (most(limit), most(limit)), keep)
+    let (tuning, weights) = state.replica.read(|held| (held.book.tuning(&scope), held.index.weights()));
+    let (readable, most) = (state.readable(&call), most(limit));
+    let together = Arc::new(Together { scope, readable, tuning, weights, most, at_least });
+    let all = texts.len();
+    let in_time = |done: usize| match call.deadline().has_passed() {
+        false => Ok(()),
+        true => Err(Fault::unavailable(format!(
+            "{done} of {all} texts were looked at in the time that there was: ask about fewer at once"
+        ))),
     };
-    CheckAllReply { checked: texts.into_iter().map(one).collect(), pairs }
+    let (mut checked, mut measured) = (Vec::new(), Vec::new());
+    for (at, text) in texts.into_iter().enumerate() {
+        in_time(at)?;
+        let (embedder, together) = (Arc::clone(&state.embedder), Arc::clone(&together));
+        let one = state.compute(move |replica| look(replica, &*embedder, text, &together)).await?;
+        checked.push(one.0);
+        measured.push(one.1);
+    }
+    let (measured, mut pairs) = (Arc::new(measured), Vec::new());
+    for at in 0..all {
+        in_time(all)?;
+        let (measured, together) = (Arc::clone(&measured), Arc::clone(&together));
+        pairs.extend(state.compute(move |_| pairs_of(&measured, at, &together)).await?);
+    }
+    pairs.sort_by_key(|pair: &Pair| (std::cmp::Reverse(pair.score), pair.one, pair.other));
+    pairs.truncate(overlap::MAX_PAIRS);
+    Ok(CheckAllReply { checked, pairs })
 }
 
-/// Those of the texts that look like each other, best first, then in their order.
-fn pairs(held: &Held, texts: &[Text], scope: &str, tuning: &Tuning, at_least: Option<u16>) -> Vec<Pair> {
-    let items: Vec<Item> = texts.iter().map(|text| item_of(text, scope)).collect();
-    let thresholds = thresholds(&tuning.thresholds);
-    let mut found = Vec::new();
-    for (one, first) in items.iter().enumerate() {
-        for (other, second) in items.iter().enumerate().skip(one + 1) {
-            let explained = held.index.explain(first, second, &thresholds);
-            if is_shown(at_least, explained.score, explained.level.is_some()) {
-                found.push(Pair {
-                    one: one as u32,
-                    other: other as u32,
-                    score: explained.score,
-                    level: explained.level.map(shown::level),
-                    reasons: explained.reasons.into_iter().map(shown::reason).collect(),
-                });
-            }
-        }
-    }
-    found.sort_by_key(|pair| (std::cmp::Reverse(pair.score), pair.one, pair.other));
-    found.truncate(overlap::MAX_PAIRS);
-    found
+/// What is there that looks like a text, and the text as it is compared with the others.
+fn look(replica: &Replica, embedder: &dyn Embedder, text: Text, together: &Together) -> (Checked, Measured) {
+    let mut measured = Measured::new(embedder, &item_of(&text, &together.scope));
+    let query = query(text, together.scope.clone(), &together.tuning);
+    let keep = |found: &Candidate| together.shows(found.score, found.level.is_some());
+    let checked = replica.read(|held| {
+        held.index.weigh(&mut measured);
+        held.search(&query, &together.readable, (together.most, together.most), keep)
+    });
+    (checked, measured)
+}
+
+/// Those of the later texts that look like one.
+fn pairs_of(measured: &[Measured], one: usize, together: &Together) -> Vec<Pair> {
+    let thresholds = thresholds(&together.tuning.thresholds);
+    let Some((first, later)) = measured.get(one..).and_then(|rest| rest.split_first()) else {
+        return Vec::new();
+    };
+    let pair = |(second, other): (&Measured, usize)| {
+        let explained = first.explain(second, &together.weights, &thresholds);
+        together.shows(explained.score, explained.level.is_some()).then(|| Pair {
+            one: one as u32,
+            other: other as u32,
+            score: explained.score,
+            level: explained.level.map(shown::level),
+            reasons: explained.reasons.into_iter().map(shown::reason).collect(),
+        })
+    };
+    later.iter().zip(one + 1..).filter_map(pair).collect()
 }
 
 /// A text as the index compares it.

@@ -19,13 +19,11 @@ use selvedge_kit::{
 };
 
 use super::mission;
-use crate::{
-    Readable,
-    service::{
-        book::{Book, Root, index_id},
-        second, shown,
-        state::{Overlap, entity},
-    },
+use crate::service::{
+    book::{Book, Record, Root, index_id},
+    replica::{Held, Replica},
+    second, shown,
+    state::{Overlap, entity},
 };
 
 /// Which handler serves which call.
@@ -35,14 +33,6 @@ pub(super) fn routes() -> Routes<Overlap> {
 
 /// Titles that are read from the ledger at once: those of creations that are over stand nowhere else.
 const READ_AT_ONCE: usize = 16;
-
-/// Whether what belongs to a mission may be read.
-pub(super) fn may_read(readable: &Readable, mission: &str) -> bool {
-    match readable {
-        Readable::All => true,
-        Readable::Scopes(scopes) => scopes.contains(mission),
-    }
-}
 
 /// The mission of a creation that the caller may read.
 ///
@@ -59,7 +49,7 @@ pub(super) async fn find(state: &Overlap, call: &Call, id: &CreationId) -> Answe
         }
     };
     let readable = state.readable(call);
-    mission.filter(|mission| may_read(&readable, mission.as_str())).ok_or_else(|| {
+    mission.filter(|mission| readable.has(mission.as_str())).ok_or_else(|| {
         Fault::not_found(format!("there is no {id} that you may read; overlap.list shows those there are"))
     })
 }
@@ -94,6 +84,9 @@ async fn show(state: Arc<Overlap>, call: Arc<Call>, request: CreationShow) -> An
     let mission = find(&state, &call, id).await?;
     let recorded = read(&call, &mission, id).await?;
     let mut shown = reply(&state, recorded);
+    let (creation, readable) = (shown.creation.clone(), state.readable(&call));
+    let look = move |replica: &Replica| replica.read(|held| shown::for_reader(held, &creation, &readable));
+    shown.creation.checked = state.compute(look).await?;
     if let (Some(model), Some(checked)) = (&state.second, &mut shown.creation.checked) {
         let text = second::joined(&shown.creation.title, &shown.creation.description);
         second::reorder(model, &call, &text, checked).await;
@@ -110,7 +103,7 @@ pub(super) fn reply(state: &Overlap, recorded: Recorded<Creation>) -> CreationRe
             Root::Alive(root) | Root::Gone(root, _) if root != number => Some(Book::id(root)),
             _ => None,
         };
-        (record.map(|record| record.state), root)
+        (record.map(Record::stands), root)
     });
     let decided = recorded.state.decision.as_ref().and_then(|decision| decision.root.clone());
     let stands = known.unwrap_or(recorded.state.state);
@@ -127,42 +120,71 @@ async fn list(state: Arc<Overlap>, call: Arc<Call>, request: CreationList) -> An
     let mission = mission(&call)?.clone();
     let size = request.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE) as usize;
     let (asker, wanted) = (call.subject.caller.to_string(), mission.to_string());
-    let (found, more) = state
-        .compute(move |replica| replica.read(|held| page(held, &request, &wanted, &asker, size)))
-        .await?;
+    let (found, more) = state.compute(move |replica| pages(replica, request, &wanted, &asker, size)).await?;
     let deadline = call.deadline();
     let titled = found.into_iter().map(|found| titled(&state, found, deadline));
     let creations = stream::iter(titled).buffered(READ_AT_ONCE).collect().await;
     Ok(Creations { creations, more })
 }
 
-fn page(
-    held: &crate::service::replica::Held,
-    request: &CreationList,
+/// Records that are looked at in one turn: whoever takes facts in waits as long.
+const LOOKED_AT: usize = 10_000;
+
+/// A page of what is wanted, and whether there is more of it.
+fn pages(
+    replica: &Replica,
+    mut request: CreationList,
     mission: &str,
     asker: &str,
     size: usize,
 ) -> (Vec<Candidate>, bool) {
+    let mut found = Vec::new();
+    loop {
+        let turn = replica.read(|held| page(held, &request, mission, asker, size + 1 - found.len()));
+        found.extend(turn.found);
+        match turn.last {
+            Some(last) if found.len() <= size => request.after = Some(Book::id(last)),
+            _ => break,
+        }
+    }
+    let more = found.len() > size;
+    found.truncate(size);
+    (found, more)
+}
+
+/// What was found in one turn, and the last that was looked at if there are more.
+#[derive(Default)]
+struct Turn {
+    found: Vec<Candidate>,
+    last: Option<u128>,
+}
+
+fn page(held: &Held, request: &CreationList, mission: &str, asker: &str, size: usize) -> Turn {
     use std::ops::Bound;
     let names = &held.book.names;
     let Some(mission) = names.find(mission) else {
-        return (Vec::new(), false);
+        return Turn::default();
     };
     let start = request.after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(after.number()));
-    let keep = |record: &crate::service::book::Record| {
+    let keep = |record: &Record| {
         record.mission == mission
-            && request.state.is_none_or(|state| state == record.state)
+            && request.state.is_none_or(|state| state == record.stands())
             && request.what.as_ref().is_none_or(|what| what.as_str() == names.name(record.what))
             && (!request.mine || names.name(record.agent) == asker)
     };
-    let records = held.book.records.range((start, Bound::Unbounded));
-    let mut kept = records.filter(|(_, record)| keep(record));
-    let found = kept.by_ref().take(size).filter_map(|(number, record)| {
-        let title = held.index.item(&index_id(*number)).map(|item| item.title);
-        shown::record(&held.book, *number, record, title.unwrap_or_default())
-    });
-    let found: Vec<_> = found.collect();
-    (found, kept.next().is_some())
+    let mut turn = Turn::default();
+    for (looked_at, (number, record)) in (1..).zip(held.book.records.range((start, Bound::Unbounded))) {
+        if keep(record) {
+            let title = held.index.item(&index_id(*number)).map(|item| item.title);
+            let shown = shown::record(&held.book, *number, record, title.unwrap_or_default());
+            turn.found.extend(shown.map(|shown| Candidate { state: record.stands(), ..shown }));
+        }
+        if turn.found.len() == size || looked_at == LOOKED_AT {
+            turn.last = Some(*number);
+            break;
+        }
+    }
+    turn
 }
 
 /// With its title, which the index does not hold of what is over.

@@ -34,7 +34,8 @@ async fn decide(state: Arc<Overlap>, call: Arc<Call>, request: Decide) -> Answer
         Said::Proceed | Said::Discard => None,
     };
     let is_merge = root.is_some();
-    let wanted = Wanted { answer, reason, root, basis: state.basis(), now_ms: call.now_ms };
+    let (basis, now_ms, ttl_ms) = (state.basis(), call.now_ms, state.config.pending_ttl_ms);
+    let wanted = Wanted { answer, reason, root, basis, now_ms, ttl_ms };
     let by = Decider { caller: &call.subject.caller, owner: call.owner(), role: call.role() };
     let decided = state.record(&call.writer, mission, &id, |standing| rule::decide(standing, by, &wanted));
     let decided = decided.await.map_err(|fault| not_here(fault, &id))?;

@@ -11,6 +11,7 @@ use selvedge_kit::service::{Answer, Call, Route, Routes};
 use super::{check::item_of, creation, mission};
 use crate::{
     Features, Item, NAMES, ONE, State,
+    measured::Measured,
     service::{
         book::index_id,
         content::{self, Kept},
@@ -29,20 +30,25 @@ async fn explain(state: Arc<Overlap>, call: Arc<Call>, request: Explain) -> Answ
     let scope = mission(&call)?.to_string();
     let one = item(&state, &call, &request.one, "/one").await?;
     let other = item(&state, &call, &request.other, "/other").await?;
+    let embedder = Arc::clone(&state.embedder);
     state
         .compute(move |replica| {
-            replica.read(|held| {
-                let thresholds = thresholds(&held.book.tuning(&scope).thresholds);
-                let explained = held.index.explain(&one, &other, &thresholds);
+            let [mut one, mut other] = [one, other].map(|item| Measured::new(&*embedder, &item));
+            let (tuning, weights, basis) = replica.read(|held| {
+                held.index.weigh(&mut one);
+                held.index.weigh(&mut other);
                 let (sequence, index_hash, model_hash) = held.index.basis();
-                Explained {
-                    score: explained.score,
-                    level: explained.level.map(shown::level),
-                    reasons: explained.reasons.into_iter().map(shown::reason).collect(),
-                    features: features(&explained.features),
-                    basis: shown::basis(sequence, &index_hash, &model_hash),
-                }
-            })
+                let basis = shown::basis(sequence, &index_hash, &model_hash);
+                (held.book.tuning(&scope), held.index.weights(), basis)
+            });
+            let explained = one.explain(&other, &weights, &thresholds(&tuning.thresholds));
+            Explained {
+                score: explained.score,
+                level: explained.level.map(shown::level),
+                reasons: explained.reasons.into_iter().map(shown::reason).collect(),
+                features: features(&explained.features),
+                basis,
+            }
         })
         .await
 }
@@ -78,6 +84,8 @@ fn features(features: &Features) -> Vec<FeatureShare> {
         named("same mission", whole(features.same_scope)),
         named("numbers differ", whole(features.numbers_differ)),
         named("opposite", whole(features.is_opposite)),
+        named("order differs", whole(features.order_differs)),
+        named("words differ", whole(features.words_differ)),
     ];
     learned.chain(rules).collect()
 }

@@ -111,14 +111,16 @@ fn part_reply(part: &Part, found: ProposeReply) -> PartReply {
 async fn record(state: &Overlap, call: &Call, family: &[Creation]) -> Answer<Vec<Recorded<Creation>>> {
     let view = Arc::<View<Creation>>::default();
     let of = |one: &Creation| entity(&one.mission, &one.creation);
-    for known in family.iter().filter(|one| state.replica.state_of(one.creation.number()).is_some()) {
+    for known in family.iter().filter(|one| state.replica.standing_of(one.creation.number()).is_some()) {
         call.writer.read_anew(&view, &of(known)).await?;
     }
     let Some(whole) = family.first() else { return Ok(Vec::new()) };
     let decide = |wanted: &Creation, current: Option<&Creation>, revision| {
-        let known = state.replica.state_of(wanted.creation.number());
-        let known = known.filter(|(_, seen)| *seen >= revision).map(|(state, _)| state);
-        let standing = current.map(|creation| Standing { creation, revision, known });
+        let known = state.replica.standing_of(wanted.creation.number());
+        let known = known.filter(|known| known.revision >= revision);
+        let is_edit = known.as_ref().is_some_and(|known| known.is_edit);
+        let known = known.map(|known| known.state);
+        let standing = current.map(|creation| Standing { creation, revision, known, is_edit });
         rule::propose(standing, wanted)
     };
     let drafts = || {

@@ -20,6 +20,7 @@ use crate::{
         book::Root,
         content,
         judge::{self, Judgement, Say},
+        replica::Replica,
         rule::{self, Standing},
         shown,
         state::Overlap,
@@ -39,10 +40,14 @@ async fn propose(state: Arc<Overlap>, call: Arc<Call>, request: Propose) -> Answ
     let parts = content::parts(&wanted, &request.parts)?;
     let reply = match there_unproposed(&state, &wanted) {
         Some(reply) => reply,
-        None if parts.is_empty() => place(&state, &call, &wanted, readable).await?,
         None => {
-            let family = std::iter::once(wanted).chain(parts).collect();
-            parts::place(&state, &call, family, &request.parts, readable).await?
+            has_room(&state, &wanted)?;
+            if parts.is_empty() {
+                place(&state, &call, &wanted, readable).await?
+            } else {
+                let family = std::iter::once(wanted).chain(parts).collect();
+                parts::place(&state, &call, family, &request.parts, readable).await?
+            }
         }
     };
     call.writer.saw(reply.revision);
@@ -125,6 +130,34 @@ fn there_unproposed(state: &Overlap, wanted: &Creation) -> Option<ProposeReply> 
     })
 }
 
+/// Refuses what is new where its owner has as much as it may have.
+///
+/// # Errors
+/// `conflict`, which says how much that is.
+fn has_room(state: &Overlap, wanted: &Creation) -> Answer<()> {
+    let (mission, owner) = (wanted.mission.as_str(), wanted.proposer.owner.as_str());
+    let (is_known, load) = state.replica.read(|held| {
+        let known = held.book.get(wanted.creation.number());
+        (known.is_some_and(|record| record.state.is_alive()), held.book.load(mission, owner))
+    });
+    let config = &state.config;
+    if !is_known && load.open >= config.open_per_owner {
+        return Err(Fault::conflict(format!(
+            "{owner} has {} creations in {mission} that are neither there nor given up, and may have {} \
+             (overlap.open_per_owner): answer or create some, or wait until they expire",
+            load.open, config.open_per_owner
+        )));
+    }
+    if !is_known && !wanted.what.is_of_the_fabric() && load.own >= config.own_per_owner {
+        return Err(Fault::conflict(format!(
+            "{owner} has {} things of its own kinds in {mission}, and may have {} (overlap.own_per_owner): discard \
+             those that have ended",
+            load.own, config.own_per_owner
+        )));
+    }
+    Ok(())
+}
+
 async fn place(
     state: &Arc<Overlap>,
     call: &Call,
@@ -170,10 +203,21 @@ struct Known {
 }
 
 impl Known {
+    fn is_edit(&self) -> bool {
+        self.there > 0 && self.place > self.there
+    }
+
+    /// By what was recorded, for one that is over and not known any more.
+    fn forgotten(recorded: &Recorded<Creation>) -> Option<Self> {
+        let state = recorded.state.state;
+        let is_over = !state.is_alive();
+        is_over.then(|| Self { state, place: place_of(recorded), there: 0, revision: recorded.revision })
+    }
+
     /// Where it stands for whoever wants it: a thing that is there and was edited since is checked as any other.
     fn stands(&self, recorded: &Recorded<Creation>) -> CreationState {
-        let was_edited = self.there > 0 && self.place > self.there;
-        if was_edited { recorded.state.state } else { self.state }
+        let said = recorded.state.state;
+        if self.is_edit() && said.is_open() { said } else { self.state }
     }
 }
 
@@ -195,10 +239,15 @@ pub(super) async fn answer(
             revision: record.revision,
         })
     });
+    let known = known.or_else(|| Known::forgotten(&recorded));
     let known = known.ok_or_else(|| Fault::internal("the index does not hold what was proposed"))?;
     let recorded = newest(call, recorded, wanted, known.revision).await?;
-    let standing =
-        Standing { creation: &recorded.state, revision: recorded.revision, known: Some(known.state) };
+    let standing = Standing {
+        creation: &recorded.state,
+        revision: recorded.revision,
+        known: Some(known.state),
+        is_edit: known.is_edit(),
+    };
     let reply = |verdict, checked: Checked, revision| {
         let (creation, place) = (id.clone(), known.place);
         Ok(ProposeReply { creation, verdict, place, checked, parts: Vec::new(), revision })
@@ -215,6 +264,10 @@ pub(super) async fn answer(
                 Judgement::Clear(found, at) => reply(Verdict::Clear, found, at.max(recorded.revision)),
                 Judgement::Asked(found, at) => reply(Verdict::Asked, found, at.max(recorded.revision)),
                 Judgement::Moved => Err(Fault::busy("it was decided about at this moment; ask again")),
+                Judgement::Full => Err(Fault::conflict(
+                    "the index is full: what comes later would not be compared with this, so it is not cleared; \
+                     it can be as soon as others have ended",
+                )),
             };
         }
         CreationState::Asked => Verdict::Asked,
@@ -227,7 +280,9 @@ pub(super) async fn answer(
             return Err(Fault::busy("its time ran out at this moment; ask again"));
         }
     };
-    let checked = recorded.state.checked.clone().unwrap_or_else(|| state.unchecked());
+    let after = Arc::clone(&recorded.state);
+    let look = move |replica: &Replica| replica.read(|held| shown::for_reader(held, &after, &readable));
+    let checked = state.compute(look).await?.unwrap_or_else(|| state.unchecked());
     reply(verdict, checked, recorded.revision)
 }
 

@@ -1,6 +1,6 @@
 //! What counts as alike, how large the index is, and making it anew.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use selvedge_contracts::{
     call,
@@ -10,8 +10,8 @@ use selvedge_contracts::{
     payload::{
         Nothing,
         overlap::{
-            Calibrate, Calibration, CalibrationPoint, Reindex, ReindexReply, Stats, Thresholds, Tune, Tuning,
-            TuningReply,
+            Calibrate, Calibration, CalibrationPoint, CreationState, Reindex, ReindexReply, Stats,
+            Thresholds, Tune, Tuning, TuningReply,
         },
     },
     subject::Entity,
@@ -24,8 +24,8 @@ use selvedge_kit::{
 
 use super::mission;
 use crate::{
-    Decision, Goals, calibrate as curve_of,
-    service::{shown, state::Overlap},
+    Decision, Goals, Readable, calibrate as curve_of,
+    service::{book::Book, shown, state::Overlap},
 };
 
 /// Which handler serves which call.
@@ -41,30 +41,48 @@ pub(super) fn routes() -> Routes<Overlap> {
 async fn stats(state: Arc<Overlap>, call: Arc<Call>, _: Nothing) -> Answer<Stats> {
     let (mission, instance, snapshot) =
         (call.mission().to_string(), state.instance.clone(), state.last_snapshot());
-    let reindexing = state.reindexing();
-    let reindex = (reindexing.generation != reindexing.in_use).then_some(reindexing);
+    let (readable, refused_snapshots) = (state.readable(&call), state.refused_snapshots.clone());
+    let reindex = state.is_reindexing().then(|| state.reindexing());
     state
         .compute(move |replica| {
             replica.read(|held| {
-                let size = held.index.stats();
+                let whole = readable == Readable::All;
+                // To measure everything takes long: it is done for those alone who are told.
+                let size = if whole { held.index.stats() } else { Default::default() };
+                let states = states(&held.book, &readable);
+                let alive = states.iter().filter(|(state, _)| state.is_alive()).map(|(_, count)| count);
                 let (sequence, index_hash, model_hash) = held.index.basis();
                 Stats {
                     instance,
                     basis: shown::basis(sequence, &index_hash, &model_hash),
-                    items: size.items as u64,
-                    states: held.book.counts().clone(),
+                    whole,
+                    items: alive.sum(),
+                    states,
                     watched: size.watched as u64,
                     tail: size.tail as u64,
                     cells: size.cells as u64,
                     text_bytes: size.text_bytes as u64,
                     index_bytes: size.index_bytes as u64,
                     snapshot,
+                    refused_snapshots,
                     tuning: held.book.tuning(&mission),
                     reindex,
                 }
             })
         })
         .await
+}
+
+/// How many creations stand where, in the missions that may be read.
+fn states(book: &Book, readable: &Readable) -> BTreeMap<CreationState, u64> {
+    let Readable::Scopes(missions) = readable else { return book.counts().clone() };
+    let mut states = BTreeMap::new();
+    for (state, count) in
+        missions.iter().filter_map(|name| book.names.find(name)).flat_map(|at| book.counts_of(at))
+    {
+        *states.entry(state).or_default() += count;
+    }
+    states
 }
 
 async fn calibrate(state: Arc<Overlap>, call: Arc<Call>, request: Calibrate) -> Answer<Calibration> {

@@ -33,7 +33,7 @@ fn wanted(what: &str, agent: &str, title: &str) -> Creation {
 }
 
 fn at(creation: &Creation, revision: u64) -> Standing<'_> {
-    Standing { creation, revision, known: None }
+    Standing { creation, revision, known: None, is_edit: false }
 }
 
 fn after(verdict: Verdict<Creation>) -> Creation {
@@ -49,7 +49,13 @@ fn basis() -> Basis {
 }
 
 fn found() -> Checked {
-    Checked { basis: basis(), weak_meaning: false, candidates: Vec::<Candidate>::new(), second: None }
+    Checked {
+        basis: basis(),
+        weak_meaning: false,
+        candidates: Vec::<Candidate>::new(),
+        elsewhere: Vec::new(),
+        second: None,
+    }
 }
 
 fn decision(answer: Answer) -> Wanted {
@@ -57,7 +63,7 @@ fn decision(answer: Answer) -> Wanted {
         Answer::Merge(into) => Some(into.clone()),
         _ => None,
     };
-    Wanted { answer, reason: None, root, basis: basis(), now_ms: 1_100 }
+    Wanted { answer, reason: None, root, basis: basis(), now_ms: 1_100, ttl_ms: 500 }
 }
 
 fn by(agent: &Caller) -> Decider<'_> {
@@ -105,7 +111,7 @@ fn another_agent_cannot_take_what_one_is_about_to_create() {
     }
     let there = Standing { known: Some(CreationState::Existing), ..at(&own, 5) };
     assert!(!is_taken(there, &wanted("task", "bob-00000002", "x")), "the owner of the thing decides");
-    for what in ["intent", "plan"] {
+    for what in ["intent", "plan", "artifact"] {
         let made = after(propose(None, &wanted(what, "ada-00000001", "Add a cache")));
         assert!(!is_taken(at(&made, 5), &wanted(what, "bob-00000002", "Add it")), "it names its content");
     }
@@ -171,4 +177,56 @@ fn what_is_there_neither_expires_nor_is_decided_about() {
     let own = Creation { state: CreationState::Existing, ..wanted("note", "ada-00000001", "x") };
     let ended = after(decide(Some(at(&own, 5)), by(&ada), &decision(Answer::Discard)).unwrap());
     assert_eq!(ended.state, CreationState::Discarded, "nobody else ends a thing of a kind of their own");
+}
+
+#[test]
+fn who_was_asked_about_a_name_does_not_keep_it_from_others() {
+    let bobs = Creation { state: CreationState::Asked, ..wanted("artifact", "bob-00000002", "glacier map") };
+    let adas = wanted("artifact", "ada-00000001", "glacier map");
+    assert!(!is_taken(at(&bobs, 5), &adas));
+    let taken_over = after(propose(Some(at(&bobs, 5)), &adas));
+    assert_eq!(
+        (taken_over.proposer.agent.as_str(), taken_over.state),
+        ("ada-00000001", CreationState::Pending)
+    );
+    let cleared = Creation { state: CreationState::Cleared, ..bobs.clone() };
+    assert_eq!(propose(Some(at(&cleared, 6)), &adas), Verdict::Same, "both may make a version of it");
+    let task = Creation { state: CreationState::Asked, ..wanted("task", "bob-00000002", "x") };
+    assert_eq!(propose(Some(at(&task, 5)), &wanted("task", "ada-00000001", "x")), Verdict::Same);
+}
+
+#[test]
+fn a_discarded_creation_comes_back_by_a_decision_alone() {
+    let asked = Creation { state: CreationState::Asked, ..wanted("task", "ada-00000001", "x") };
+    let ada = asked.proposer.agent.clone();
+    let gone = after(decide(Some(at(&asked, 5)), by(&ada), &decision(Answer::Discard)).unwrap());
+    assert_eq!(propose(Some(at(&gone, 6)), &wanted("task", "ada-00000001", "x")), Verdict::Same);
+    let merge = decide(Some(at(&gone, 6)), by(&ada), &decision(Answer::Merge(CreationId::from_number(7))));
+    assert_eq!(merge.unwrap_err().code, Code::Conflict);
+    let later = Wanted { now_ms: 9_000, ..decision(Answer::Proceed) };
+    let back = after(decide(Some(at(&gone, 6)), by(&ada), &later).unwrap());
+    assert_eq!((back.state, back.expires_at_ms), (CreationState::Cleared, 9_500), "it has its time anew");
+}
+
+#[test]
+fn an_edit_of_what_is_there_is_decided_about_and_expires_as_any_other() {
+    let edit = Creation { state: CreationState::Pending, ..wanted("note", "ada-00000001", "x") };
+    let there = Standing { known: Some(CreationState::Existing), is_edit: true, ..at(&edit, 7) };
+    assert_eq!((there.state(), there.stands()), (CreationState::Existing, CreationState::Pending));
+    let ada = edit.proposer.agent.clone();
+    let went_on = after(decide(Some(there), by(&ada), &decision(Answer::Proceed)).unwrap());
+    assert_eq!(went_on.state, CreationState::Existing);
+    let expired = after(expire(there, 9_999));
+    let over = Standing { creation: &expired, ..there };
+    assert_eq!((over.stands(), expire(over, 9_999)), (CreationState::Existing, Verdict::Same));
+    let again = after(propose(Some(over), &wanted("note", "ada-00000001", "x")));
+    assert_eq!((again.state, again.place), (CreationState::Pending, 0), "it may be made again");
+}
+
+#[test]
+fn what_was_opened_again_waits_for_an_answer_also_where_nothing_is_like_it() {
+    let note = Creation { reopened: true, ..wanted("note", "ada-00000001", "x") };
+    assert_eq!(after(checked(at(&note, 5), 5, &found(), Asks::No)).state, CreationState::Asked);
+    let task = Creation { reopened: true, ..wanted("task", "ada-00000001", "x") };
+    assert_eq!(after(checked(at(&task, 5), 5, &found(), Asks::No)).state, CreationState::Cleared);
 }

@@ -16,7 +16,7 @@ const SHOWN: usize = 12;
 
 /// The first hex digits of a creation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named(String);
+pub(crate) struct Named(String);
 
 impl FromStr for Named {
     type Err = String;
@@ -39,11 +39,16 @@ impl fmt::Display for Named {
 }
 
 impl Named {
+    /// Whether a creation may be meant.
+    pub(crate) fn fits(&self, id: &CreationId) -> bool {
+        id.as_str().strip_prefix("creation_").is_some_and(|hex| hex.starts_with(&self.0))
+    }
+
     /// The one creation that is meant.
     ///
     /// # Errors
     /// `not_found` if there is none, [`Failure::Usage`] if there are several.
-    pub(super) async fn find(&self, client: &Client) -> Result<CreationId, Failure> {
+    pub(crate) async fn find(&self, client: &Client) -> Result<CreationId, Failure> {
         let number = |digit: char| {
             u128::from_str_radix(&format!("{}{}", self.0, String::from(digit).repeat(ALL - self.0.len())), 16)
         };

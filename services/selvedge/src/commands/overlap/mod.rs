@@ -3,8 +3,8 @@
 mod check;
 mod creation;
 mod explain;
-mod id;
-mod shown;
+pub(crate) mod id;
+pub(crate) mod shown;
 mod tuning;
 
 use clap::Subcommand;

@@ -18,7 +18,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// Thousandths as a number between 0 and 1.
-pub(super) fn share(thousandths: u16) -> String {
+pub(crate) fn share(thousandths: u16) -> String {
     format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }
 
@@ -46,6 +46,8 @@ pub(super) fn reasons(reasons: &[Reason]) -> String {
             Reason::Spelling(near) => format!("spelling {}", share(*near)),
             Reason::NumbersDiffer => "numbers differ".to_owned(),
             Reason::Opposite => "perhaps the opposite".to_owned(),
+            Reason::OrderDiffers => "the same words in another order".to_owned(),
+            Reason::WordsDiffer => "a word or sign differs".to_owned(),
             Reason::KindDiffers => "another kind of work".to_owned(),
         })
         .collect();

@@ -53,6 +53,15 @@ fn stats(found: &Found) -> String {
         || "none".to_owned(),
         |kept| format!("up to {}, {} bytes, {}", kept.sequence, kept.size_bytes, instant(kept.at_ms)),
     );
+    let refused: Vec<String> = found
+        .refused_snapshots
+        .iter()
+        .map(|refused| format!("{}: {}", refused.sequence, shown::line(&refused.reason)))
+        .collect();
+    let sizes = match found.whole {
+        true => format!("{} of texts, {} of the index", found.text_bytes, found.index_bytes),
+        false => "shown to operators".to_owned(),
+    };
     fields(&[
         ("replica", found.instance.clone()),
         ("index", shown::basis(&found.basis)),
@@ -60,8 +69,9 @@ fn stats(found: &Found) -> String {
         ("creations", states.join(", ")),
         ("compared exactly", format!("{} pending, {} newest", found.watched, found.tail)),
         ("cells", found.cells.to_string()),
-        ("bytes", format!("{} of texts, {} of the index", found.text_bytes, found.index_bytes)),
+        ("bytes", sizes),
         ("snapshot", snapshot),
+        ("of no use", refused.join("; ")),
         ("thresholds", tuning(&found.tuning)),
         ("made anew", found.reindex.as_ref().map(far).unwrap_or_default()),
     ])
@@ -222,6 +232,9 @@ fn bar() -> ProgressBar {
 
 fn far(reply: &ReindexReply) -> String {
     let ReindexReply { instance, generation, in_use, at, of, .. } = reply;
+    if in_use >= generation && at < of {
+        return format!("{instance} makes its index from the ledger: {at} of {of} facts");
+    }
     if in_use >= generation {
         return format!("{instance} uses index {in_use}, made from all facts up to {at}");
     }
