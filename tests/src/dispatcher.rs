@@ -69,7 +69,11 @@ pub async fn submit_plan(client: &Client, plan: &PlanSpec) -> Result<PlanReply, 
 
 /// A plan as it stands.
 pub async fn show_plan(client: &Client, plan: &PlanId) -> PlanReply {
-    client.call::<call::PlanShow>(&PlanShow { plan: plan.clone() }).await.expect("the plan").reply
+    client
+        .call::<call::PlanShow>(&PlanShow { plan: plan.clone(), after: None })
+        .await
+        .expect("the plan")
+        .reply
 }
 
 /// Takes the next task of the default queue; waits up to two seconds for one.

@@ -103,8 +103,8 @@ impl CaseWhy {
     /// What the end of a last attempt is about; nothing if its plan was cancelled.
     pub const fn of(cause: Cause) -> Option<Self> {
         match cause {
-            Cause::Worker | Cause::Rejected => Some(Self::Exhausted),
-            Cause::Timeout => Some(Self::Timeout),
+            Cause::Worker | Cause::Rejected | Cause::Returned => Some(Self::Exhausted),
+            Cause::Timeout | Cause::Unjudged => Some(Self::Timeout),
             Cause::Lost => Some(Self::Lost),
             Cause::Precondition => Some(Self::Precondition),
             Cause::Conflict => Some(Self::Conflict),

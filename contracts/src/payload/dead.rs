@@ -34,8 +34,9 @@ pub struct DeadLetter {
     pub why: Why,
     /// The error, in words.
     pub error: String,
-    /// What was to be done.
-    pub spec: TaskSpec,
+    /// What was to be done; left out of what came too late, whose task goes on without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<TaskSpec>,
     /// What was handed in, if anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
@@ -60,7 +61,7 @@ pub struct DeadLetter {
 pub enum Why {
     /// The task has used up its attempts.
     Exhausted,
-    /// It was handed in under a claim that was over.
+    /// It was handed in under a claim that was over: the first of each attempt.
     Stale,
 }
 
@@ -70,7 +71,7 @@ pub enum Why {
 pub enum DeadState {
     /// Nobody has decided yet.
     Open,
-    /// Its task is tried once more.
+    /// Its task is tried once more, or was.
     Replayed,
     /// It is of no use.
     Discarded,

@@ -224,23 +224,28 @@ pub struct HandoffStep {
     pub at_ms: u64,
 }
 
-/// Id of the handoff that offers this, from this agent in this mission.
+/// Id of the handoff that offers this, from this agent in this mission. The deadline is no part of it: whoever says
+/// how long the receiver has, from now on, names another instant each time.
 pub fn handoff_id(mission: &Mission, from: &AgentId, offer: &Offer) -> HandoffId {
-    HandoffId::of(&offer_hash(mission, from, offer))
+    let mut offer = serde_json::to_value(offer).unwrap_or_default(); // as in `hash`
+    if let Some(fields) = offer.as_object_mut() {
+        fields.remove("deadline_at_ms");
+    }
+    HandoffId::of(&hash(mission, from, &offer))
 }
 
-/// The text that the sender signs with the identity key (ed25519): it binds the whole offer, its sender and its
-/// mission.
+/// The text that the sender signs with the identity key (ed25519): it binds the whole offer, its deadline, its sender
+/// and its mission.
 pub fn offer_text(mission: &Mission, from: &AgentId, offer: &Offer) -> String {
-    format!("SELVEDGE-HANDOFF-V1\n{from}\n{}\n", offer_hash(mission, from, offer).to_hex())
+    format!("SELVEDGE-HANDOFF-V1\n{from}\n{}\n", hash(mission, from, offer).to_hex())
 }
 
-fn offer_hash(mission: &Mission, from: &AgentId, offer: &Offer) -> blake3::Hash {
+fn hash(mission: &Mission, from: &AgentId, offer: &impl Serialize) -> blake3::Hash {
     #[derive(Serialize)]
-    struct Identity<'a> {
+    struct Identity<'a, T> {
         mission: &'a Mission,
         from: &'a AgentId,
-        offer: &'a Offer,
+        offer: &'a T,
     }
     // Our own types have text keys only and no number that is none; of the input the service has made sure.
     let text = serde_json_canonicalizer::to_vec(&Identity { mission, from, offer }).unwrap_or_default();
@@ -414,7 +419,6 @@ mod tests {
         for other in [
             json!({ "title": "u" }),
             json!({ "input": { "n": 2 } }),
-            json!({ "deadline_at_ms": 2 }),
             json!({ "occurrence": "2" }),
             json!({ "capabilities": ["rust"] }),
             json!({ "to": { "kind": "agent", "agent": "bob-0a1b2c3d" } }),
@@ -424,6 +428,9 @@ mod tests {
             assert_ne!(offer_text(&demo, &ada, &other), text, "{other:?}");
             assert_ne!(handoff_id(&demo, &ada, &other), id);
         }
+        let later = offer(&json!({ "deadline_at_ms": 2 }));
+        assert_ne!(offer_text(&demo, &ada, &later), text, "the deadline is signed");
+        assert_eq!(handoff_id(&demo, &ada, &later), id, "and makes no other handoff");
         assert_ne!(offer_text(&Mission::new("other").unwrap(), &ada, &plain), text);
         assert_ne!(offer_text(&demo, &AgentId::new("bob-0a1b2c3d").unwrap(), &plain), text);
     }

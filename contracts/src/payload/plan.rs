@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     fault::Detail,
-    id::{Caller, CaseId, Mission, Owner, PlanId, PoolName, RequestId, ScopeId, TaskId},
+    id::{Caller, CaseId, Mission, Owner, PlanId, PoolName, RequestId, ScopeId, TaskId, TaskName},
     payload::{case::CaseLine, overlap::Clearance, task::TaskLine},
 };
 
@@ -158,8 +158,11 @@ pub struct PlanReply {
     pub plan: Plan,
     /// Ledger revision of its last fact.
     pub revision: u64,
-    /// How each task stands, in the plan's order.
+    /// How each task stands, in the plan's order: as many as the message holds.
     pub tasks: Vec<TaskLine>,
+    /// Whether there are more: `dispatcher.plan_show` goes on after the last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
     /// Its cases that are not over, in order of id; at most 100 of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cases: Vec<CaseLine>,
@@ -180,6 +183,9 @@ pub struct PlanChecked {
 pub struct PlanShow {
     /// The plan.
     pub plan: PlanId,
+    /// Only how tasks after this one stand, in the plan's order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<TaskName>,
 }
 
 /// `dispatcher.plan_list`.

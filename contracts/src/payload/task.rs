@@ -44,6 +44,13 @@ pub const MAX_OUTPUT_BYTES: usize = 64 << 10;
 pub const MAX_INPUT_BYTES: usize = 256 << 10;
 /// Most former attempts that a task's state tells of, the newest.
 pub const MAX_PAST: usize = 20;
+/// Longest reason in the line of a task, in bytes.
+pub const MAX_LINE_REASON_BYTES: usize = 200;
+/// Most attempts in a row of those that a task tells of that may be given back without counting as tries: a command
+/// that never gets to it comes to an end all the same.
+pub const MAX_RETURNS: usize = 10;
+/// How long what was handed in waits for a verdict, in milliseconds: half an hour. Then somebody has to decide.
+pub const MAX_VERDICT_WAIT_MS: u64 = 1_800_000;
 /// Longest text of a finding or a reason, in bytes.
 pub const MAX_SAID_BYTES: usize = 1_000;
 

@@ -19,7 +19,7 @@ use selvedge_contracts::{
         case::Case,
         handoff::Handoff,
         plan::{Capacity, Plan, PlanState},
-        task::{Task, TaskState},
+        task::{MAX_VERDICT_WAIT_MS, Task, TaskState},
     },
     role::Role,
 };
@@ -408,6 +408,11 @@ impl Inner {
         match (task.state, &task.claim) {
             (TaskState::Running, Some(claim)) => {
                 self.agenda.add(Job::Expire(place.clone(), task.attempt), claim.until_ms());
+            }
+            (TaskState::Submitted, _) => {
+                let since_ms = task.output.as_ref().map_or(0, |output| output.at_ms);
+                let due_ms = since_ms.saturating_add(MAX_VERDICT_WAIT_MS);
+                self.agenda.add(Job::Expire(place.clone(), task.attempt), due_ms);
             }
             (TaskState::Waiting, _) => {
                 self.agenda.add(Job::Wake(place.clone()), task.not_before_ms.unwrap_or(0));

@@ -43,6 +43,10 @@ pub(crate) fn following(task: &Task, now_ms: u64) -> Vec<(Job, u64)> {
     if task.state == TaskState::Committing {
         jobs.push((Job::Commit(of()), 0));
     }
+    let goes_on = matches!(task.state, TaskState::Running | TaskState::Validated);
+    if goes_on && !task.past.is_empty() {
+        jobs.push((Job::Settle(of()), 0));
+    }
     if is_under_way(task.state) {
         // From the claim on; each time says when the next one is. A replica that starts later finds it too.
         if !claim.leases.is_empty() {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use selvedge_contracts::{
+    envelope::MAX_BODY_BYTES,
     fact::EntityName,
     fault::Fault,
-    id::{EntityId, Mission, PlanId, TaskId},
+    id::{EntityId, Mission, PlanId, TaskId, TaskName},
     payload::{
         plan::{Plan, PlanReply, PlanState, TaskSpec},
-        task::{Input, Phase, Task, TaskLine, TaskState},
+        task::{Input, MAX_LINE_REASON_BYTES, Phase, Task, TaskLine, TaskState},
     },
     subject::Entity,
 };
@@ -20,6 +21,8 @@ use selvedge_kit::{
 
 use crate::{
     board::TaskPlace,
+    handlers::page::within,
+    rule::cut_to,
     rule::task::{self, Of},
     state::{Dispatcher, entity},
 };
@@ -163,7 +166,9 @@ impl Dispatcher {
             phase => phase,
         };
         TaskLine {
-            waits_for_lease: held_up.filter(|_| phase == Phase::Waiting),
+            waits_for_lease: held_up
+                .filter(|_| phase == Phase::Waiting)
+                .map(|why| cut_to(&why, MAX_LINE_REASON_BYTES)),
             phase,
             id,
             plan: plan.id.clone(),
@@ -173,19 +178,34 @@ impl Dispatcher {
             attempt: task.map_or(0, |task| task.attempt),
             worker: task.and_then(|task| task.claim.as_ref()).map(|claim| claim.worker.clone()),
             waits_for,
-            reason: task.and_then(|task| task.past.last()).map(|past| past.reason.clone()),
+            reason: task
+                .and_then(|task| task.past.last())
+                .map(|past| cut_to(&past.reason, MAX_LINE_REASON_BYTES)),
         }
     }
 
-    /// A plan and how its tasks stand.
+    /// A plan and how its tasks stand: the first of them that one message holds.
     pub(crate) fn reply(&self, recorded: &Recorded<Plan>) -> PlanReply {
-        let plan = recorded.state.as_ref();
-        let tasks = plan.spec.tasks.iter().map(|spec| self.line(plan, spec)).collect();
+        self.reply_after(recorded, None)
+    }
+
+    /// The same from the task after this one on; from the first on if there is none of that name.
+    pub(crate) fn reply_after(&self, recorded: &Recorded<Plan>, after: Option<&TaskName>) -> PlanReply {
         /// Most cases that a plan is shown with.
         const MOST_CASES: usize = 100;
+        /// Room for the cases, in bytes.
+        const CASES_BYTES: usize = 128 << 10;
+        /// Room for the envelope and the rest, in bytes.
+        const REST_BYTES: usize = 16 << 10;
+        let plan = recorded.state.as_ref();
         let cases = self.board.cases_of(&(plan.mission.clone(), plan.id.clone()), MOST_CASES);
-        let cases = cases.iter().map(|case| case.line()).collect();
-        PlanReply { plan: plan.clone(), revision: recorded.revision, tasks, cases }
+        let (cases, _) = within(CASES_BYTES, cases.iter().map(|case| case.line()).collect(), false);
+        let taken = serde_json::to_vec(plan).map_or(0, |text| text.len()) + CASES_BYTES + REST_BYTES;
+        let place = after.and_then(|after| plan.spec.tasks.iter().position(|task| task.id == *after));
+        let specs = plan.spec.tasks.iter().skip(place.map_or(0, |place| place + 1));
+        let lines = specs.map(|spec| self.line(plan, spec)).collect();
+        let (tasks, more) = within(MAX_BODY_BYTES.saturating_sub(taken), lines, false);
+        PlanReply { plan: plan.clone(), revision: recorded.revision, tasks, more, cases }
     }
 }
 

@@ -26,7 +26,12 @@ pub(crate) fn detail(at: impl Into<String>, message: impl Into<String>) -> Detai
 
 /// As much of a text as a fact has room for.
 pub(crate) fn cut(text: &str) -> String {
-    let mut end = text.len().min(MAX_SAID_BYTES);
+    cut_to(text, MAX_SAID_BYTES)
+}
+
+/// The text, or what so many bytes hold of it.
+pub(crate) fn cut_to(text: &str, most_bytes: usize) -> String {
+    let mut end = text.len().min(most_bytes);
     while !text.is_char_boundary(end) {
         end -= 1;
     }

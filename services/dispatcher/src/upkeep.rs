@@ -11,8 +11,9 @@ use selvedge_contracts::{
     fault::{Code, Fault},
     id::{Caller, HandoffId, Mission},
     payload::{
+        dead::DeadLetter,
         handoff::Handoff,
-        task::{Cause, Task, TaskState},
+        task::{Cause, MAX_VERDICT_WAIT_MS, Task, TaskState},
     },
 };
 use selvedge_kit::{
@@ -122,6 +123,7 @@ async fn work(state: &Arc<Dispatcher>, job: &Job) -> Answer<()> {
         Job::Keep(attempt) => keep(state, attempt).await,
         Job::Commit(attempt) => commit(state, attempt, Unknown::MayCome).await,
         Job::CallOff(attempt) => commit(state, attempt, Unknown::NeverCame).await,
+        Job::Settle(attempt) => settle(state, attempt).await,
         Job::EndScope(mission, scope) => state.end_scope(mission, scope).await,
         Job::Unreserve(mission, token, spaces) => {
             state.unreserve(mission, token, spaces).await?;
@@ -166,6 +168,26 @@ async fn commit(state: &Arc<Dispatcher>, of: &Attempt, unknown: Unknown) -> Answ
     };
     state.record_task(&writer, &found, decide).await?;
     state.finish_soon(&writer, &found);
+    Ok(())
+}
+
+/// Settles the letters of a task that goes on: its plan was resumed.
+async fn settle(state: &Arc<Dispatcher>, of: &Attempt) -> Answer<()> {
+    let Some(entry) = state.task(&of.mission, &of.task) else { return Ok(()) };
+    let me = Caller::new(me()).map_err(|error| Fault::internal(error.to_string()))?;
+    for id in dead::letters_of(&entry.state) {
+        let Some(letter) = state.letters.state(&of.mission, &(&id).into()) else { continue };
+        if dead::overtaken(&letter, &entry.state, &me) == Verdict::Same {
+            continue;
+        }
+        let why = format!("{} goes on", of.task);
+        let decide = |current: Option<&DeadLetter>| {
+            let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
+            Ok(dead::overtaken(current, &entry.state, &me))
+        };
+        let letter = entity(&of.mission, EntityName::Dead, &id);
+        writer(state, &of.mission, &why, &why).record(&state.letters, &letter, decide).await?;
+    }
     Ok(())
 }
 
@@ -220,10 +242,15 @@ fn current(state: &Dispatcher, place: &TaskPlace, attempt: u32) -> Option<(Found
 
 /// Takes a task from whoever was not heard of in time, or took too long.
 async fn expire(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Answer<()> {
-    let Some((_, task)) = current(state, place, attempt).filter(|(_, task)| task.state == TaskState::Running)
-    else {
-        return Ok(());
-    };
+    let Some((_, task)) = current(state, place, attempt) else { return Ok(()) };
+    match task.state {
+        TaskState::Running => {}
+        // Whoever handed it in is not waited for any more; a verdict is.
+        TaskState::Submitted if is_unjudged(&task, now_ms()) => {
+            return give_up(state, place, attempt, Cause::Unjudged).await;
+        }
+        _ => return Ok(()),
+    }
     let Some(claim) = &task.claim else { return Ok(()) };
     let now = now_ms();
     if now >= claim.deadline_ms.saturating_add(MARGIN_MS) {
@@ -236,6 +263,12 @@ async fn expire(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32) -> Ans
         return Ok(());
     }
     give_up(state, place, attempt, Cause::Lost).await
+}
+
+/// Whether what was handed in has waited for a verdict for as long as it may.
+fn is_unjudged(task: &Task, now_ms: u64) -> bool {
+    let since_ms = task.output.as_ref().map_or(now_ms, |output| output.at_ms);
+    now_ms >= since_ms.saturating_add(MAX_VERDICT_WAIT_MS)
 }
 
 /// Until when a claim was renewed last, and at which revision of its key; nothing if it never was.

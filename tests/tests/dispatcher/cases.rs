@@ -324,6 +324,7 @@ async fn a_lost_worker_and_one_out_of_time_are_cases_of_their_own_sorts() {
         token: given_up.task.claim.as_ref().unwrap().token.clone(),
         reason: "no".to_owned(),
         is_final: true,
+        is_returned: false,
     };
     scene.ada.client().call::<call::TaskFail>(&fail).await.unwrap();
     scene.becomes(&none.plan.id, PlanState::Failed).await;

@@ -212,6 +212,7 @@ async fn a_worker_gives_up_and_another_attempt_comes_after_its_wait() {
         token: held.task.claim.as_ref().unwrap().token.clone(),
         reason: "no compiler".to_owned(),
         is_final: false,
+        is_returned: false,
     };
     let failed = scene.ada.client().call::<call::TaskFail>(&fail).await.unwrap().reply.task;
     let again = scene.ada.claim().await;

@@ -74,3 +74,37 @@ async fn a_failed_plan_is_resumed_with_all_attempts_anew() {
     assert_eq!(work(scene.ada.client()).await, ["a", "b"]);
     scene.becomes(&found.plan.id, PlanState::Done).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_is_settled_once_its_plan_was_resumed_and_its_task_is_under_way() {
+    let (scene, found, letter) = failed().await;
+    let resume = PlanResume { plan: found.plan.id.clone() };
+    scene.pia.client().call::<call::PlanResume>(&resume).await.unwrap();
+    assert_eq!(work(scene.ada.client()).await, ["a", "b"]);
+    let named = DeadNamed { letter: letter.id };
+    let settled = wait::until("the letter to be settled", async || {
+        let letter = scene.pia.client().call::<call::DeadShow>(&named).await.unwrap().reply.letter;
+        if letter.state == DeadState::Open { Err(letter.state) } else { Ok(letter) }
+    })
+    .await;
+    assert_eq!((settled.state, settled.settled_by.unwrap().as_str()), (DeadState::Replayed, "dispatcher"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_handed_in_again_and_again_for_what_one_never_had_leaves_nothing_behind() {
+    let scene = Scene::start().await;
+    let eve = scene.member("eve", Role::Worker, "person:eve").await;
+    submit_plan(scene.pia.client(), &plan("p", &[("a", &[])])).await.unwrap();
+    let held = scene.ada.claim().await;
+    submit(scene.ada.client(), &held, json!({ "ok": true })).await.unwrap();
+    for n in 0..5 {
+        let late = submit(eve.client(), &held, json!({ "ok": true, "n": n })).await;
+        refused(late, Code::Denied, "no claim of eve");
+        let late = submit(scene.ada.client(), &held, json!({ "ok": true, "n": n })).await;
+        refused(late, Code::Conflict, "validated");
+    }
+    let letters =
+        scene.pia.client().call::<call::DeadList>(&DeadList::default()).await.unwrap().reply.letters;
+    assert_eq!(letters.len(), 1, "the first that ada handed in too late");
+    assert_eq!((letters[0].why, &letters[0].spec, letters[0].attempt), (Why::Stale, &None, 1));
+}

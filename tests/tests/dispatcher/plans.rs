@@ -4,7 +4,7 @@ use selvedge_contracts::{
     call,
     fault::Code,
     payload::{
-        plan::{MAX_NEEDS, PlanEnd, PlanList, PlanResume, PlanSpec, PlanState, PlanSubmit},
+        plan::{MAX_NEEDS, PlanEnd, PlanList, PlanResume, PlanShow, PlanSpec, PlanState, PlanSubmit},
         task::{Phase, TaskFail, TaskList, TaskOpen, TaskShow},
     },
     role::Role,
@@ -71,6 +71,7 @@ async fn a_task_may_need_as_many_others_as_its_claim_can_pin() {
         token: last.task.claim.unwrap().token,
         reason: "no".into(),
         is_final: true,
+        is_returned: false,
     };
     scene.ada.client().call::<call::TaskFail>(&fail).await.unwrap();
     // Its dead letter says all of it again.
@@ -205,4 +206,32 @@ async fn lists_show_what_is_under_way() {
     let show = TaskShow { task: ready[0].id.clone() };
     let shown = scene.ada.client().call::<call::TaskShow>(&show).await.unwrap().reply;
     assert_eq!((shown.revision, shown.task, shown.line.waits_for.len()), (0, None, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_too_large_for_one_message_is_recorded_shown_and_changed_all_the_same() {
+    let scene = Scene::start().await;
+    let name = |n: usize| format!("{:0>60}", format!("t{n}"));
+    let task = |n: usize| {
+        let needs: Vec<_> = (n.saturating_sub(3)..n).map(name).collect();
+        json!({ "id": name(n), "title": "a title of some length, as people write them", "needs": needs,
+            "checks": [{ "kind": "pointer", "at": "" }] })
+    };
+    let tasks: Vec<_> = (0..1_000).map(task).collect();
+    let wanted: PlanSpec = serde_json::from_value(json!({ "title": "large", "tasks": tasks })).unwrap();
+    let found = submit_plan(scene.pia.client(), &wanted).await.expect("what is recorded is not refused");
+    assert!(found.more && !found.tasks.is_empty(), "{} lines", found.tasks.len());
+    let (mut lines, mut more) = (found.tasks, found.more);
+    while more {
+        let after = lines.last().map(|line| line.name.clone());
+        let page = PlanShow { plan: found.plan.id.clone(), after };
+        let page = scene.pia.client().call::<call::PlanShow>(&page).await.unwrap().reply;
+        lines.extend(page.tasks);
+        more = page.more;
+    }
+    let names: Vec<_> = lines.iter().map(|line| line.name.clone()).collect();
+    assert_eq!(names, wanted.tasks.iter().map(|task| task.id.clone()).collect::<Vec<_>>());
+    let end = PlanEnd { plan: found.plan.id, reason: "enough".to_owned() };
+    let paused = scene.pia.client().call::<call::PlanPause>(&end).await.unwrap().reply;
+    assert_eq!(paused.plan.state, PlanState::Paused);
 }

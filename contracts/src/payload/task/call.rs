@@ -121,6 +121,10 @@ pub struct TaskFail {
     /// It is not to be tried again.
     #[serde(default, rename = "final")]
     pub is_final: bool,
+    /// It was not tried, or not to the end: its worker is stopped, or asks for another time. That is no try, up to
+    /// [`super::MAX_RETURNS`] times.
+    #[serde(default, rename = "returned", skip_serializing_if = "std::ops::Not::not")]
+    pub is_returned: bool,
 }
 
 /// `dispatcher.task_judge`: a verifier's verdict on what was handed in, with its evidence.

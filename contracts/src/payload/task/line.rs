@@ -28,7 +28,7 @@ pub struct TaskLine {
     /// Tasks that it still waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<TaskName>,
-    /// Why the last attempt came to nothing.
+    /// Why the last attempt came to nothing, in at most [`super::MAX_LINE_REASON_BYTES`]; the task itself has all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who holds what it reserves, as it was seen when it was tried last.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PastEffect;
-use crate::id::{Caller, Digest};
+use crate::id::{Caller, ClaimToken, Digest};
 
 /// An attempt that came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +22,9 @@ pub struct PastAttempt {
     /// blake3 of what was handed in, if anything was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Digest>,
+    /// The token of its claim, by which what comes too late is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<ClaimToken>,
     /// What became of what it was to change outside, if that was begun, in the order of its plan.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<PastEffect>,
@@ -47,6 +50,11 @@ pub enum Cause {
     Cancelled,
     /// What it was to change outside may not be done, or could not be.
     Effect,
+    /// Its worker gave it back without having tried: it was stopped, or its command asks for another time. It does
+    /// not count as a try, up to [`super::MAX_RETURNS`] times.
+    Returned,
+    /// No verifier gave a verdict in time; there is no other attempt: somebody has to decide.
+    Unjudged,
 }
 
 impl Cause {
@@ -61,6 +69,8 @@ impl Cause {
             Self::Conflict => "conflict",
             Self::Cancelled => "cancelled",
             Self::Effect => "effect",
+            Self::Returned => "returned",
+            Self::Unjudged => "unjudged",
         }
     }
 }

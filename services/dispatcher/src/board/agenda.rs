@@ -40,6 +40,8 @@ pub(crate) enum Job {
     CallOff(Attempt),
     /// The attempt that a credential is for has ended.
     EndScope(Mission, ScopeId),
+    /// A task goes on whose attempts were used up before.
+    Settle(Attempt),
     /// The claim that something was reserved for has ended.
     Unreserve(Mission, ClaimToken, Vec<SpaceId>),
 }

@@ -8,7 +8,7 @@ mod dead;
 mod handoff;
 mod inspect;
 mod output;
-mod page;
+pub(crate) mod page;
 mod plan;
 mod precondition;
 mod task;

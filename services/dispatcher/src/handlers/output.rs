@@ -171,7 +171,10 @@ async fn meanings(
     Ok(references.iter().map(|reference| reference.as_ref().and_then(|_| meant.next())).collect())
 }
 
-/// Keeps what came under a claim that is over.
+/// Keeps what came for an attempt that was over.
+///
+/// # Errors
+/// `denied`, which is audited, to whoever never had the task under that token.
 async fn bury(
     state: &Dispatcher,
     call: &Call,
@@ -180,21 +183,23 @@ async fn bury(
     Stale(why): &Stale,
 ) -> Answer<()> {
     let of = found.of()?;
-    let task = state.task(call.mission(), &of.plan.id.task(&of.spec.id));
-    let what = (handed_in.token.as_str(), &handed_in.output.value);
-    let letter = task.and_then(|task| dead::stale(&task.state, of, handed_in.worker, what, why, call.now_ms));
-    match letter {
+    let Some(task) = state.task(call.mission(), &of.plan.id.task(&of.spec.id)) else { return Ok(()) };
+    let claim = (handed_in.worker, handed_in.token);
+    match dead::stale(&task.state, claim, &handed_in.output.value, why, call.now_ms) {
         Some(letter) => state.bury(&call.writer.follow_up("bury"), &letter).await.map(drop),
-        None => Ok(()), // nobody ever had it
+        None => Err(Fault::denied(why.clone())),
     }
 }
 
 async fn fail(state: Arc<Dispatcher>, call: Arc<Call>, request: TaskFail) -> Answer<TaskReply> {
-    let TaskFail { task: id, token, reason, is_final } = request;
+    let TaskFail { task: id, token, reason, is_final, is_returned } = request;
     let found = state.found_now(&call, &id).await?;
     let by = (&call.subject.caller, &token);
     let decide = |current: Option<&Task>| {
         let current = current.ok_or_else(|| no_task(&id))?;
+        if is_returned && !is_final {
+            return Ok(rule::give_back(current, found.of()?, by, &reason, call.now_ms)?);
+        }
         Ok(rule::fail(current, found.of()?, by, (&reason, is_final), call.now_ms)?)
     };
     let recorded = state.record_task(&call.writer, &found, decide).await?;

@@ -13,11 +13,16 @@ pub(super) fn size(limit: Option<u32>) -> usize {
 
 /// The first of the items that one reply holds (half of a message), one at least; and whether some are left
 /// out, here or before.
-pub(super) fn holding<T: Serialize>(mut items: Vec<T>, is_more: bool) -> (Vec<T>, bool) {
-    let (mut left, mut kept) = (MAX_BODY_BYTES / 2, 0);
+pub(super) fn holding<T: Serialize>(items: Vec<T>, is_more: bool) -> (Vec<T>, bool) {
+    within(MAX_BODY_BYTES / 2, items, is_more)
+}
+
+/// The first of the items that fit into so many bytes, one at least; and whether some are left out, here or before.
+pub(crate) fn within<T: Serialize>(bytes: usize, mut items: Vec<T>, is_more: bool) -> (Vec<T>, bool) {
+    let (mut left, mut kept) = (bytes, 0);
     for item in &items {
         let bytes = serde_json::to_vec(item).map_or(usize::MAX, |json| json.len());
-        let Some(rest) = left.checked_sub(bytes) else { break };
+        let Some(rest) = left.checked_sub(bytes.saturating_add(1)) else { break }; // and a comma
         (left, kept) = (rest, kept + 1);
     }
     let kept = kept.max(1);

@@ -154,7 +154,8 @@ fn wanted(state: &Dispatcher, call: &Call, spec: PlanSpec) -> Answer<Plan> {
 
 fn show(state: &Dispatcher, call: &Call, request: PlanShow) -> Answer<PlanReply> {
     let entry = state.plan(call.mission(), &request.plan)?;
-    Ok(state.reply(&Recorded { revision: entry.revision, state: entry.state }))
+    let shown = Recorded { revision: entry.revision, state: entry.state };
+    Ok(state.reply_after(&shown, request.after.as_ref()))
 }
 
 fn list(state: &Dispatcher, call: &Call, request: PlanList) -> Answer<Plans> {

@@ -89,6 +89,9 @@ fn workspace(task: &TaskSpec, at: &str, found: &mut Vec<Detail>) {
         found.push(detail(format!("{at}/workspace/change"), message));
     }
     one_line(&workspace.branch, format!("{at}/workspace/branch"), found);
+    if wish::is_wrong_branch(&workspace.branch) && !workspace.branch.chars().any(char::is_control) {
+        found.push(detail(format!("{at}/workspace/branch"), "is no name of a branch, without refs/heads/"));
+    }
 }
 
 fn input(task: &TaskSpec, at: &str, known: &impl Known, found: &mut Vec<Detail>) {

@@ -55,7 +55,7 @@ pub(crate) fn wrong(task: &TaskSpec, plan: &PlanSpec, result: &TaskName) -> Vec<
                 effect.on,
                 effect.name.as_str()
             );
-            details.push(detail("/plan/tasks", &message));
+            details.push(detail("/plan/tasks", message));
         }
     }
     details

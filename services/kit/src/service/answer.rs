@@ -3,6 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use selvedge_contracts::{
+    call::Access,
     envelope::{Envelope, Form, JSON, MAX_ATTACHED_BODY_BYTES, MAX_BODY_BYTES, digest, header},
     fault::{CODE_HEADER, Code, Detail, Fault, MESSAGE_HEADER},
 };
@@ -22,7 +23,7 @@ pub(super) fn reply(call: &Call, form: Form, reply: Reply, as_of: u64) -> Result
         headers.insert(header::TRACEPARENT, traceparent.as_str());
     }
     if payload.len() > MAX_BODY_BYTES {
-        return Err(too_large(payload.len()));
+        return Err(too_large(call.row.access, payload.len()));
     }
     if form == Form::Bare {
         headers.insert(header::CONTENT_TYPE, JSON);
@@ -55,15 +56,20 @@ pub(super) fn reply(call: &Call, form: Form, reply: Reply, as_of: u64) -> Result
         headers.insert(header::CONTENT_TYPE, content_type);
     }
     if body.len() > most {
-        return Err(too_large(body.len()));
+        return Err(too_large(call.row.access, body.len()));
     }
     Ok((headers, body))
 }
 
-fn too_large(bytes: usize) -> Fault {
-    Fault::invalid(format!(
-        "the answer has {bytes} bytes, and a message at most {MAX_BODY_BYTES}: ask for less at once"
-    ))
+fn too_large(access: Access, bytes: usize) -> Fault {
+    let what = format!("the answer has {bytes} bytes, and a message at most {MAX_BODY_BYTES}");
+    match access {
+        Access::Read => Fault::invalid(format!("{what}: ask for less at once")),
+        // Whoever reads `invalid` believes that nothing was recorded.
+        Access::Write => Fault::internal(format!(
+            "{what}; what was asked for is done: look at it with a call that shows it"
+        )),
+    }
 }
 
 /// Longest message of a fault or of one of its details, and longest pointer, in bytes: what a caller
@@ -141,6 +147,13 @@ mod tests {
         assert_eq!(fault.details.len(), MAX_DETAILS);
         assert!(fault.message.ends_with("… (2097152 bytes)"), "{}", fault.message);
         assert_eq!(cut("é", 2), "é");
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_does_not_say_that_nothing_was_recorded() {
+        assert_eq!(too_large(Access::Read, 2).code, Code::Invalid);
+        let fault = too_large(Access::Write, 2);
+        assert_eq!((fault.code, fault.message.contains("is done")), (Code::Internal, true), "{fault}");
     }
 
     #[test]

@@ -178,8 +178,8 @@ fn answers(
             "{name}: [p]roceed, [a]ll others too, [d]iscard, or the number of what to merge it into? "
         );
         match one_of(&mut input, output, &question, candidates)? {
-            Chosen::All => break,
-            Chosen::Answer(answer) => answers.push(answer),
+            Said::All => break,
+            Said::Answer(answer) => answers.push(answer),
         }
     }
     answers.resize(asked_about.len(), Answer::Proceed);
@@ -208,13 +208,13 @@ fn asked(
 ) -> Result<Answer, Failure> {
     let question = "[p]roceed, [d]iscard, or the number of what to merge it into? ";
     match one_of(&mut input, output, question, candidates)? {
-        Chosen::All => Ok(Answer::Proceed),
-        Chosen::Answer(answer) => Ok(answer),
+        Said::All => Ok(Answer::Proceed),
+        Said::Answer(answer) => Ok(answer),
     }
 }
 
-/// What was chosen where somebody was asked.
-enum Chosen {
+/// What was typed.
+enum Said {
     /// It goes on, and all others.
     All,
     Answer(Answer),
@@ -225,7 +225,7 @@ fn one_of(
     output: &mut impl io::Write,
     question: &str,
     candidates: &[Candidate],
-) -> Result<Chosen, Failure> {
+) -> Result<Said, Failure> {
     loop {
         write!(output, "{question}")?;
         output.flush()?;
@@ -234,13 +234,13 @@ fn one_of(
             return Err(Failure::Ended(ALIKE));
         }
         match line.trim() {
-            "p" | "proceed" => return Ok(Chosen::Answer(Answer::Proceed)),
-            "a" | "all" => return Ok(Chosen::All),
-            "d" | "discard" => return Ok(Chosen::Answer(Answer::Discard)),
+            "p" | "proceed" => return Ok(Said::Answer(Answer::Proceed)),
+            "a" | "all" => return Ok(Said::All),
+            "d" | "discard" => return Ok(Said::Answer(Answer::Discard)),
             number => {
                 let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
                 if let Some(candidate) = place.and_then(|place| candidates.get(place)) {
-                    return Ok(Chosen::Answer(Answer::Merge(candidate.creation.clone())));
+                    return Ok(Said::Answer(Answer::Merge(candidate.creation.clone())));
                 }
             }
         }

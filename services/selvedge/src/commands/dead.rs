@@ -199,7 +199,8 @@ fn human(reply: &DeadReply) -> String {
     let mut text = fields(&[
         ("letter", letter.id.to_string()),
         ("task", format!("{}/{}", short(letter.plan.as_str()), letter.name)),
-        ("title", visible_line(&letter.spec.title)),
+        ("title", letter.spec.as_ref().map(|spec| visible_line(&spec.title)).unwrap_or_default()),
+        ("attempt", letter.attempt.to_string()),
         ("why", name(&letter.why)),
         ("error", visible_line(&letter.error)),
         ("worker", letter.worker.to_string()),

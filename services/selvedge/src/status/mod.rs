@@ -119,6 +119,7 @@ mod tests {
         };
         let endpoints = vec![of("task_claim", 10, 20_000_000_000), of("plan_show", 2, 6_000_000)];
         let instance = Instance {
+            skipped: None,
             name: "dispatcher".to_owned(),
             id: "one".to_owned(),
             version: String::new(),

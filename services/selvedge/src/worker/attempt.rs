@@ -90,6 +90,8 @@ struct Failed {
 pub(super) enum Again {
     /// By one, if there is one left.
     Wanted,
+    /// By one, and this was no try: it was not made, or asks for another time.
+    Later,
     /// By none.
     Useless,
 }
@@ -143,7 +145,8 @@ impl Attempt {
         let folders = Folders::of(&self.room)?;
         let checkout = self.prepared(&folders).await?;
         let schema = self.schema().await;
-        let prompt = environment::give(&self.claimed, &folders, schema.as_ref(), key)?;
+        let claimed = collect::fetched(&self.setup.client, self.claimed.clone()).await.map_err(failed)?;
+        let prompt = environment::give(&claimed, &folders, schema.as_ref(), key)?;
         let base = checkout.as_ref().map(|checkout| &checkout.base);
         let ended = self.run(self.order(&folders, &prompt, base)?, &folders).await?;
         self.setup.events.tell_of(&self.claimed.task, "ended", &ended.to_string());
@@ -165,7 +168,9 @@ impl Attempt {
         let made = tokio::select! {
             made = making => made,
             () = self.lost.token.cancelled() => return Err(failed("the claim is lost")),
-            () = self.setup.stop.cancelled() => return Err(failed("the worker was stopped")),
+            () = self.setup.stop.cancelled() => {
+                return Err(Failed { reason: "the worker was stopped".to_owned(), again: Again::Later });
+            }
         };
         made.map(Some).map_err(|failure| failed(format!("the workspace cannot be made: {}", failure.chain())))
     }
@@ -266,7 +271,13 @@ impl Attempt {
             _ => "the command failed",
         };
         let is_useless = ended.how == Some(How::Status(NEVER)) && ended.why == Why::Itself;
-        let again = if is_useless { Again::Useless } else { Again::Wanted };
+        let is_later =
+            ended.why == Why::Told || (ended.why == Why::Itself && ended.how == Some(How::Status(AGAIN)));
+        let again = match (is_useless, is_later) {
+            (true, _) => Again::Useless,
+            (false, true) => Again::Later,
+            (false, false) => Again::Wanted,
+        };
         Err(Failed { reason: format!("{what} ({ended}){said}"), again })
     }
 
@@ -392,8 +403,8 @@ pub(super) async fn give_back(setup: &Setup, task: &Task, reason: String, again:
 /// Ends a claim under which nothing is handed in.
 pub(super) async fn release(setup: &Setup, task: &Task, claim: &Claim, reason: String, again: Again) {
     let reason = cut(&reason, MAX_SAID_BYTES).to_owned();
-    let is_final = again == Again::Useless;
-    let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final };
+    let (is_final, is_returned) = (again == Again::Useless, again == Again::Later);
+    let fail = TaskFail { task: task.id.clone(), token: claim.token.clone(), reason, is_final, is_returned };
     match setup.client.call::<call::TaskFail>(&fail).await {
         Ok(_) => {}
         // Its time was over before: the dispatcher knows.

@@ -8,11 +8,12 @@ use std::{
 use anyhow::Context as _;
 use clap::ValueEnum;
 use selvedge_contracts::{
-    id::TaskName,
+    call,
+    id::{Digest, TaskName},
     payload::{
         intent::{Effect, MAX_MESSAGE_BYTES, Propose},
         plan::{EffectTarget, Workspace},
-        task::{Claimed, EffectOffer, MAX_OFFER_BYTES, MAX_OUTPUT_BYTES},
+        task::{Claimed, EffectOffer, Input, MAX_OFFER_BYTES, MAX_OUTPUT_BYTES, Output, TaskShow},
     },
 };
 use selvedge_kit::{client::Client, transfer};
@@ -230,10 +231,40 @@ pub(super) fn message(claimed: &Claimed) -> String {
     text
 }
 
+/// Fetches the inputs that the claim had no room for: each as the claim pins it.
+///
+/// # Errors
+/// Which of them cannot be had, and why.
+pub(super) async fn fetched(client: &Client, mut claimed: Claimed) -> Result<Claimed, String> {
+    for input in claimed.inputs.iter_mut().filter(|input| input.value.is_none()) {
+        let show = TaskShow { task: input.id.clone() };
+        let shown = client.call::<call::TaskShow>(&show).await;
+        let cannot = |why: &str| format!("the input {} cannot be had: {why}", input.input.task);
+        let task = shown.map_err(|fault| cannot(&fault.to_string()))?.reply.task;
+        let output = task.and_then(|task| task.output);
+        input.value = Some(pinned(output, &input.input).map_err(|why| cannot(&why))?);
+    }
+    Ok(claimed)
+}
+
+/// What a needed task handed in, if it is what the claim rests on.
+fn pinned(output: Option<Output>, wanted: &Input) -> Result<Value, String> {
+    let value = output.ok_or_else(|| "its task has no output".to_owned())?.value;
+    let digest = Digest::of_json(&value);
+    if digest == wanted.digest {
+        return Ok(value);
+    }
+    Err(format!("its digest is {digest}, and the claim rests on {}", wanted.digest))
+}
+
 /// Writes the inputs, each into a file of its own.
+///
+/// # Errors
+/// A file cannot be written, or an input was not fetched.
 pub(super) fn inputs(claimed: &Claimed, folder: &Path) -> Result<(), Failure> {
     for input in &claimed.inputs {
-        let text = serde_json::to_string_pretty(&input.value).context("cannot write an input")?;
+        let value = input.value.as_ref().with_context(|| format!("no input {}", input.input.task))?;
+        let text = serde_json::to_string_pretty(value).context("cannot write an input")?;
         fs::write(folder.join(format!("{}.json", input.input.task)), text)
             .context("cannot write an input")?;
     }
@@ -242,7 +273,7 @@ pub(super) fn inputs(claimed: &Claimed, folder: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use selvedge_contracts::{id::Digest, payload::intent::GitEffect};
+    use selvedge_contracts::payload::intent::GitEffect;
 
     use super::*;
 
@@ -292,6 +323,36 @@ mod tests {
         assert_eq!(of_stdout(&path("said")), Ok(json!({ "a": 2 })));
         assert!(of_stdout(&path("empty")).unwrap_err().contains("is empty"));
         assert!(of_stdout(&path("bad")).unwrap_err().contains("not JSON"));
+    }
+
+    #[test]
+    fn an_input_is_what_the_claim_rests_on_or_none() {
+        let wanted =
+            Input { task: TaskName::new("a").unwrap(), digest: Digest::of_json(&json!(7)), revision: 1 };
+        let output = |value: Value| Output { digest: Digest::of_json(&json!(7)), value, at_ms: 1 };
+        assert_eq!(pinned(Some(output(json!(7))), &wanted), Ok(json!(7)));
+        assert!(pinned(Some(output(json!(8))), &wanted).unwrap_err().contains("rests on"));
+        assert!(pinned(None, &wanted).unwrap_err().contains("no output"));
+    }
+
+    #[test]
+    fn an_input_that_was_not_fetched_is_no_file_that_says_null() {
+        let folder = tempfile::tempdir().unwrap();
+        let (id, plan) = (format!("task_{}", "1".repeat(32)), format!("plan_{}", "2".repeat(64)));
+        let claimed = |value: Value| -> Claimed {
+            serde_json::from_value(json!({
+                "task": { "id": id, "mission": "demo", "plan": plan, "name": "b", "state": "running",
+                    "attempt": 1, "tries": 1, "round": 0 },
+                "revision": 1, "plan_title": "p", "spec": { "id": "b", "title": "b" },
+                "inputs": [{ "input": { "task": "a", "digest": Digest::of_json(&json!(7)), "revision": 1 },
+                    "id": id, "value": value }],
+            }))
+            .unwrap()
+        };
+        assert!(inputs(&claimed(Value::Null), folder.path()).is_err());
+        assert!(!folder.path().join("a.json").exists());
+        inputs(&claimed(json!(7)), folder.path()).unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("a.json")).unwrap(), "7");
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub(crate) async fn work(setup: Arc<Setup>) -> Done {
 async fn return_unbegun(setup: &Setup, task: &Task) {
     setup.events.tell_of(task, "returned", UNBEGUN);
     let Some(claim) = &task.claim else { return };
-    release(setup, task, claim, UNBEGUN.to_owned(), Again::Wanted).await;
+    release(setup, task, claim, UNBEGUN.to_owned(), Again::Later).await;
 }
 
 /// A task, as it was claimed.

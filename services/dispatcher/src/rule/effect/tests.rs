@@ -131,6 +131,7 @@ fn what_was_done_and_is_not_undone_forbids_another_try() {
         cause: selvedge_contracts::payload::task::Cause::Effect,
         reason: String::new(),
         output: None,
+        token: None,
         effects,
     };
     task.past = vec![past(vec![left(EffectEnd::Undone)])];

@@ -53,7 +53,41 @@ fn wrong_claim(claim: &Claim) -> Option<&'static str> {
     if text.starts_with('/') || text.split('/').any(|part| part == "..") {
         return Some("is absolute or climbs with ..; expected a path below the space's root");
     }
-    None
+    // Of a pattern, a backslash takes the next character as it is.
+    let is_path = matches!(claim, Claim::Path { .. } | Claim::File { .. });
+    if is_path && text.contains('\\') {
+        return Some("has a backslash; the parts of a path are joined by /");
+    }
+    let parts = text.strip_suffix('/').unwrap_or(text);
+    if parts.split('/').any(|part| part.is_empty() || part == ".") {
+        return Some("has an empty part or the part .; expected for example src/main.rs");
+    }
+    (!is_path && has_wrong_range(text))
+        .then_some("has a range in brackets that ends before it begins, or no ]")
+}
+
+/// Whether a pattern has brackets that do not close, or a range that is the wrong way round.
+fn has_wrong_range(glob: &str) -> bool {
+    let mut rest = glob.chars();
+    while let Some(next) = rest.next() {
+        match next {
+            '\\' => drop(rest.next()),
+            '[' => {
+                let text = rest.as_str();
+                let start = text.strip_prefix(['!', '^']).unwrap_or(text);
+                // A ] right at the start stands for itself.
+                let closing = start.char_indices().skip(1).find(|(_, c)| *c == ']');
+                let Some((end, _)) = closing else { return true };
+                let inside: Vec<char> = start.get(..end).unwrap_or_default().chars().collect();
+                if inside.windows(3).any(|range| matches!(range, [from, '-', to] if from > to)) {
+                    return true;
+                }
+                rest = start.get(end + 1..).unwrap_or_default().chars();
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Everything that is wrong with what a task declares to change outside.
@@ -91,9 +125,11 @@ pub(super) fn effects(task: &TaskSpec, at: &str, found: &mut Vec<Detail>) {
 }
 
 /// The service `governance` looks closer once something is proposed.
-fn is_wrong_branch(branch: &str) -> bool {
+pub(super) fn is_wrong_branch(branch: &str) -> bool {
     branch.starts_with("refs/")
         || branch.starts_with('-')
+        || branch.starts_with('/')
+        || branch.contains("..")
         || branch.contains(|c: char| c.is_control() || c == ' ')
 }
 
@@ -158,6 +194,32 @@ mod tests {
                 "/reserve/2/claims"
             ]
         );
+    }
+
+    #[test]
+    fn what_the_leases_would_refuse_is_refused_with_the_plan() {
+        let wrong = [
+            json!({ "path": "./a" }),
+            json!({ "path": "a//b" }),
+            json!({ "file": "C:\\x" }),
+            json!({ "glob": "a/[z-a]" }),
+            json!({ "glob": "a/[b" }),
+            json!({ "files": "./*.rs" }),
+        ];
+        for claim in wrong {
+            let fields = json!({ "reserve": [{ "space": "shop", "claims": [claim] }] });
+            assert_eq!(places(fields), ["/reserve/0/claims/0"], "{claim}");
+        }
+        let right = [
+            json!({ "path": "src/" }),
+            json!({ "glob": "**/*.[a-z]" }),
+            json!({ "glob": "a\\[b" }),
+            json!({ "files": "[]x]/[!-a]" }),
+        ];
+        for claim in right {
+            let fields = json!({ "reserve": [{ "space": "shop", "claims": [claim] }] });
+            assert_eq!(places(fields), [""; 0], "{claim}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use selvedge_contracts::{
     payload::{
         Nothing,
         plan::MAX_BACKOFF_MS,
-        task::{Cause, MAX_PAST, PastAttempt, Task, TaskState},
+        task::{Cause, MAX_PAST, MAX_RETURNS, MAX_VERDICT_WAIT_MS, PastAttempt, Task, TaskState},
     },
 };
 use selvedge_kit::rule::{Change, Verdict};
@@ -38,10 +38,33 @@ pub(crate) fn fail(
     Ok(end(&Task { tries, ..current.clone() }, of, Cause::Worker, reason, now_ms))
 }
 
+/// Ends an attempt that its worker gives back: that is no try, unless it happens again and again.
+///
+/// # Errors
+/// [`Stale`] if the claim is over.
+pub(crate) fn give_back(
+    current: &Task,
+    of: Of<'_>,
+    (worker, token): (&Caller, &ClaimToken),
+    reason: &str,
+    now_ms: u64,
+) -> Result<Verdict<Task>, Stale> {
+    let is_it = |past: &PastAttempt| past.attempt == current.attempt && past.token.as_ref() == Some(token);
+    if current.past.last().is_some_and(|past| past.cause == Cause::Returned && is_it(past)) {
+        return Ok(Verdict::Same);
+    }
+    holds(current, of.plan, worker, token, now_ms)?;
+    let returns = current.past.iter().rev().take_while(|past| past.cause == Cause::Returned).count();
+    let uncounted = u32::from(returns < MAX_RETURNS);
+    let tries = current.tries.saturating_sub(uncounted);
+    Ok(end(&Task { tries, ..current.clone() }, of, Cause::Returned, reason, now_ms))
+}
+
 /// Ends an attempt that nobody is heard of any more, or whose time is over, or whose plan is.
 pub(crate) fn give_up(current: &Task, of: Of<'_>, attempt: u32, cause: Cause, now_ms: u64) -> Verdict<Task> {
     let is_open = match cause {
         Cause::Cancelled => matches!(current.state, TaskState::Running | TaskState::Submitted),
+        Cause::Unjudged => current.state == TaskState::Submitted,
         _ => current.state == TaskState::Running,
     };
     if !is_open || current.attempt != attempt {
@@ -50,6 +73,7 @@ pub(crate) fn give_up(current: &Task, of: Of<'_>, attempt: u32, cause: Cause, no
     let reason = match cause {
         Cause::Timeout => format!("it took longer than {} ms", of.spec.timeout_ms),
         Cause::Lost => "its worker was not heard of any more".to_owned(),
+        Cause::Unjudged => format!("no verifier gave a verdict within {MAX_VERDICT_WAIT_MS} ms"),
         _ => format!("its plan is {}", of.plan.state.name()),
     };
     end(current, of, cause, &reason, now_ms)
@@ -127,6 +151,7 @@ pub(super) fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms
             cause,
             reason: cut(reason),
             output: current.output.as_ref().map(|output| output.digest.clone()),
+            token: Some(claim.token.clone()),
             effects: Vec::new(),
         });
     }
@@ -135,7 +160,7 @@ pub(super) fn end(current: &Task, of: Of<'_>, cause: Cause, reason: &str, now_ms
         return Change::new(&TASK_STOPPED, &Nothing {}, Task { state: TaskState::Stopped, ..ended }).into();
     }
     // Neither would come out otherwise if it were tried again.
-    let is_final = matches!(cause, Cause::Precondition | Cause::Conflict);
+    let is_final = matches!(cause, Cause::Precondition | Cause::Conflict | Cause::Unjudged);
     if is_final || current.tries >= of.spec.attempts {
         return Change::new(&TASK_EXHAUSTED, &Nothing {}, Task { state: TaskState::Failed, ..ended }).into();
     }

@@ -5,7 +5,7 @@ use selvedge_contracts::{
     id::Digest,
     payload::{
         plan::Check,
-        task::{Cause, EffectEnd, Finding, MAX_PAST, Output},
+        task::{Cause, EffectEnd, Finding, MAX_PAST, MAX_RETURNS, Output},
     },
 };
 use serde_json::{Value, json};
@@ -145,6 +145,45 @@ fn a_worker_that_gives_up_for_good_ends_the_task() {
     assert!(replay(&replayed, of, 3).is_err(), "once");
     let last = after(taken(&plan, Some(&replayed), ADA, 3).unwrap());
     assert_eq!((last.attempt, last.tries), (2, of.spec.attempts), "one more attempt, and no other");
+}
+
+#[test]
+fn what_a_worker_gives_back_is_no_try_but_not_for_ever() {
+    let plan = one();
+    let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+    let (worker, mut current, mut returns) = (ada(), None, 0_usize);
+    let last = loop {
+        let claimed = after(taken(&plan, current.as_ref(), ADA, u64::from(u32::MAX)).unwrap());
+        let token = claimed.claim.clone().unwrap().token;
+        let back = after(give_back(&claimed, of, (&worker, &token), "stopped", 0).unwrap());
+        assert_eq!(give_back(&back, of, (&worker, &token), "stopped", 0).unwrap(), Verdict::Same);
+        returns += 1;
+        if returns <= MAX_RETURNS {
+            assert_eq!((claimed.tries, back.tries, back.state), (1, 0, TaskState::Waiting), "{returns}");
+        }
+        if back.state == TaskState::Failed {
+            break back;
+        }
+        current = Some(back);
+    };
+    assert_eq!(returns, MAX_RETURNS + usize::try_from(of.spec.attempts).unwrap());
+    assert!(last.past.iter().all(|past| past.cause == Cause::Returned));
+}
+
+#[test]
+fn what_nobody_judges_is_for_somebody_to_decide_and_not_made_again() {
+    let mut plan = one();
+    plan.spec.tasks[0].checks =
+        serde_json::from_value(json!([{ "kind": "command", "run": ["nonesuch-prog"] }])).unwrap();
+    let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+    let claimed = after(taken(&plan, None, ADA, 0).unwrap());
+    assert_eq!(give_up(&claimed, of, 1, Cause::Unjudged, 1), Verdict::Same, "it was not handed in");
+    let by = service();
+    let waits = after(submit(&claimed, of, &handed_in(&claimed, &by, true), 1).unwrap());
+    assert_eq!(waits.state, TaskState::Submitted);
+    let ended = after(give_up(&waits, of, 1, Cause::Unjudged, 2));
+    assert_eq!((ended.state, ended.past[0].cause), (TaskState::Failed, Cause::Unjudged));
+    assert!(ended.past[0].reason.contains("no verifier") && ended.output.is_some());
 }
 
 #[test]

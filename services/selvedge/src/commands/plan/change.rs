@@ -6,7 +6,7 @@ use selvedge_contracts::{
     payload::plan::{PlanEnd, PlanResume},
 };
 
-use super::{PlanNamed, show};
+use super::{PlanNamed, show, whole};
 use crate::{commands::lease::Who, connect::Context, exit::Done};
 
 /// Cancel a plan: what is being worked on is stopped, and nothing more is handed in.
@@ -29,7 +29,7 @@ impl Cancel {
         let plan = self.plan.find(&asking.client).await?;
         let end = PlanEnd { plan, reason: self.reason };
         let reply = asking.client.call::<call::PlanCancel>(&end).await?.reply;
-        context.output.print(&reply, show::human)?;
+        context.output.print(&whole::whole(&asking.client, reply).await?, show::human)?;
         Ok(())
     }
 }
@@ -54,7 +54,7 @@ impl Pause {
         let plan = self.plan.find(&asking.client).await?;
         let end = PlanEnd { plan, reason: self.reason };
         let reply = asking.client.call::<call::PlanPause>(&end).await?.reply;
-        context.output.print(&reply, show::human)?;
+        context.output.print(&whole::whole(&asking.client, reply).await?, show::human)?;
         Ok(())
     }
 }
@@ -75,7 +75,7 @@ impl Resume {
         let asking = self.who.anybody(context).await?;
         let plan = self.plan.find(&asking.client).await?;
         let reply = asking.client.call::<call::PlanResume>(&PlanResume { plan }).await?.reply;
-        context.output.print(&reply, show::human)?;
+        context.output.print(&whole::whole(&asking.client, reply).await?, show::human)?;
         Ok(())
     }
 }

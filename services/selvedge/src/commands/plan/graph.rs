@@ -4,15 +4,14 @@ use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 use selvedge_contracts::{
-    call,
     id::TaskName,
     payload::{
-        plan::{PlanReply, PlanShow, TaskSpec},
+        plan::{PlanReply, TaskSpec},
         task::{Phase, TaskLine},
     },
 };
 
-use super::PlanNamed;
+use super::{PlanNamed, whole};
 use crate::{
     commands::lease::Who,
     connect::Context,
@@ -50,7 +49,7 @@ impl Graph {
     pub(super) async fn run(self, context: &Context) -> Done {
         let asking = self.who.anybody(context).await?;
         let plan = self.plan.find(&asking.client).await?;
-        let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan }).await?.reply;
+        let reply = whole::shown(&asking.client, plan).await?;
         let (format, text) = match self.format {
             Language::Dot => ("dot", dot(&reply)),
             Language::Mermaid => ("mermaid", mermaid(&reply)),

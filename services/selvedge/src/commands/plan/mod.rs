@@ -11,6 +11,7 @@ mod show;
 mod submit;
 mod tree;
 mod watch;
+mod whole;
 
 use clap::Subcommand;
 

@@ -1,15 +1,9 @@
 //! `selvedge plan show`.
 
 use clap::Args;
-use selvedge_contracts::{
-    call,
-    payload::{
-        case::CaseLine,
-        plan::{PlanReply, PlanShow},
-    },
-};
+use selvedge_contracts::payload::{case::CaseLine, plan::PlanReply};
 
-use super::{PlanNamed, consents::Consents, short, tree};
+use super::{PlanNamed, consents::Consents, short, tree, whole};
 use crate::{
     commands::lease::Who,
     connect::Context,
@@ -33,7 +27,7 @@ impl Show {
     pub(super) async fn run(self, context: &Context) -> Done {
         let asking = self.who.anybody(context).await?;
         let plan = self.plan.find(&asking.client).await?;
-        let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan }).await?.reply;
+        let reply = whole::shown(&asking.client, plan).await?;
         let consents = Consents::of(&asking.client, &reply.tasks).await?;
         context.output.print(&reply, |reply| human_with(reply, &consents))?;
         Ok(())

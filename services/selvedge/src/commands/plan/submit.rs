@@ -6,14 +6,14 @@ use clap::Args;
 use selvedge_contracts::{
     call,
     fault::Fault,
-    payload::plan::{PlanChecked, PlanSubmit},
+    payload::plan::{Plan, PlanChecked, PlanState, PlanSubmit},
 };
 
-use super::{file, short, show};
+use super::{file, short, show, whole};
 use crate::{
     commands::{creating::Creating, lease::Who},
     connect::Context,
-    exit::Done,
+    exit::{Done, Ending},
     output::fields,
 };
 
@@ -55,8 +55,8 @@ impl Submit {
             let create =
                 async || client.call::<call::PlanSubmit>(&submit).await.map(|answered| answered.reply);
             let Some(reply) = self.creating.run(client, create).await? else { return Ok(()) };
-            context.output.print(&reply, show::human)?;
-            return Ok(());
+            context.output.print(&whole::whole(client, reply.clone()).await?, show::human)?;
+            return over(&reply.plan);
         }
         let checked = asking.client.call::<call::PlanCheck>(&submit).await?.reply;
         if !checked.errors.is_empty() {
@@ -66,6 +66,15 @@ impl Submit {
         context.output.print(&checked, human)?;
         Ok(())
     }
+}
+
+/// The same plan again is the same plan: of one that was cancelled nothing will come, whoever submits it.
+fn over(plan: &Plan) -> Done {
+    if plan.state != PlanState::Cancelled {
+        return Ok(());
+    }
+    let why = "the same plan was submitted before and is cancelled: nothing will be done; to do it once more, name the time with --occurrence NAME";
+    Err(Ending::Cancelled.failure(why, &[]))
 }
 
 fn human(checked: &PlanChecked) -> String {

@@ -5,11 +5,10 @@ use std::{collections::HashMap, io::IsTerminal as _, time::Duration};
 use clap::Args;
 use futures::StreamExt as _;
 use selvedge_contracts::{
-    call,
     fault::Fault,
     id::{IntentId, PlanId, TaskId},
     payload::{
-        plan::{PlanReply, PlanShow, PlanState},
+        plan::{PlanReply, PlanState},
         task::{Phase, TaskLine},
     },
     subject::LIVE_PREFIX,
@@ -17,7 +16,7 @@ use selvedge_contracts::{
 use selvedge_kit::clock::Deadline;
 use serde::Serialize;
 
-use super::{PlanNamed, consents::Consents, tree};
+use super::{PlanNamed, consents::Consents, tree, whole};
 use crate::{
     commands::lease::{Asking, Who},
     connect::Context,
@@ -72,7 +71,7 @@ async fn watch(asking: &Asking, plan: &PlanId, output: Format) -> Done {
     bus.flush(Deadline::in_ms(STAND_MS)).await;
     let mut shown = Shown::new(output);
     loop {
-        let reply = asking.client.call::<call::PlanShow>(&PlanShow { plan: plan.clone() }).await?.reply;
+        let reply = whole::shown(&asking.client, plan.clone()).await?;
         shown.show(&reply, &Consents::of(&asking.client, &reply.tasks).await?)?;
         if let Some(ended) = end(&reply) {
             if output == Format::Json {

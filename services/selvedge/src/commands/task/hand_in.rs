@@ -105,7 +105,7 @@ impl Fail {
     pub(super) async fn run(self, context: &Context) -> Done {
         let asking = self.who.agent(context).await?;
         let (task, token) = self.task.held(&asking, self.token.as_ref()).await?;
-        let fail = TaskFail { task, token, reason: self.reason, is_final: self.is_final };
+        let fail = TaskFail { task, token, reason: self.reason, is_final: self.is_final, is_returned: false };
         let reply = asking.client.call::<call::TaskFail>(&fail).await?.reply;
         Ok(context.output.print(&reply, human)?)
     }
