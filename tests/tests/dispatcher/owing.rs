@@ -71,7 +71,8 @@ async fn a_split_does_not_get_around_the_checks_of_its_task() {
     assert!(ended.tasks.iter().all(|line| line.phase == Phase::Validated));
     assert_eq!(show(judy.client(), &case.id).await.state, CaseState::Decided);
     let shown = selvedge_tests::dispatcher::show_task(scene.pia.client(), &failed.id).await.task;
-    let found: Vec<_> = shown.verdict.unwrap().findings.into_iter().map(|f| (f.check, f.passed)).collect();
+    let found: Vec<_> =
+        shown.unwrap().verdict.unwrap().findings.into_iter().map(|f| (f.check, f.passed)).collect();
     assert!(found.len() >= 3 && found.iter().all(|(_, passed)| *passed), "evidence: {found:?}");
     refused(decide(&judy, &case.id, Choice::Abort).await, Code::Conflict, "was first");
 }

@@ -40,7 +40,7 @@ async fn many_long_texts_hold_up_nobody_else() {
         let reply = propose(&ada, &wanted).await.unwrap();
         assert_ne!(reply.verdict, Verdict::Pending, "{reply:#?}");
         check(&ada, "Repair the login form").await;
-        ada.call::<call::RegistryWhoami>(&Nothing {}).await.unwrap();
+        ada.call::<call::Whoami>(&Nothing {}).await.unwrap();
         slowest = slowest.max(started.elapsed());
         answered += 1;
     }
