@@ -28,6 +28,8 @@ use crate::{
 pub const REQUEST_PREFIX: &str = "sv.req";
 /// First tokens of every fact's subject.
 pub const FACT_PREFIX: &str = "sv.fact";
+/// Filter of all facts.
+pub const EVERY_FACT: &str = "sv.fact.>";
 /// First tokens of every republished fact's subject.
 pub const LIVE_PREFIX: &str = "sv.live";
 /// First tokens of every republished lease's subject; the key in the bucket `leases` follows.

@@ -32,8 +32,9 @@ use crate::{
 
 /// Most tasks of one plan.
 pub const MAX_TASKS: usize = 1_000;
-/// Most tasks that one task may need.
-pub const MAX_NEEDS: usize = 64;
+/// Most tasks that one task may need. Its claim pins what each of them handed in, some 200 bytes, and stands up to six
+/// times in a message: in a dead letter and its case, each before and after.
+pub const MAX_NEEDS: usize = 256;
 /// Most checks of one task.
 pub const MAX_CHECKS: usize = 32;
 /// Most pools that one task counts in, those of its plan, its queue and its mission included.

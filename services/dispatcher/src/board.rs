@@ -426,7 +426,9 @@ impl Inner {
     /// cancelled, and nobody may have buried what made the plan fail.
     fn see_to_its_end(&mut self, task: &Task, views: &Views) {
         let plan = views.plans.state(&task.mission, &(&task.plan).into());
-        let Some(plan) = plan else { return };
+        // Looked for in the plan only where it matters: a restart asks this of every task that there ever was.
+        let may_go_on = |plan: &Arc<Plan>| matches!(plan.state, PlanState::Cancelled | PlanState::Failed);
+        let Some(plan) = plan.filter(may_go_on) else { return };
         let Some(index) = plan.spec.tasks.iter().position(|spec| spec.id == task.name) else { return };
         let place = TaskPlace { plan: (task.mission.clone(), task.plan.clone()), index };
         match (plan.state, task.state) {

@@ -113,6 +113,10 @@ impl Apply for Intents {
     fn may_hold(&self, _: &Entity, _: RequestDigest) -> bool {
         false
     }
+
+    fn is_of_newest(&self) -> bool {
+        true
+    }
 }
 
 /// What the service `governance` made of a proposal.

@@ -109,6 +109,14 @@ impl Apply for Scopes {
     fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
         self.sessions.may_hold(entity, request)
     }
+
+    fn is_of_newest(&self) -> bool {
+        true
+    }
+
+    fn remember(&self, entity: &Entity, request: RequestDigest) {
+        self.sessions.remember(entity, request);
+    }
 }
 
 impl Scopes {

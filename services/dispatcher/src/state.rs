@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use selvedge_contracts::{
     fact::EntityName,
@@ -88,6 +88,7 @@ impl Dispatcher {
             board: Arc::clone(&board),
             tell: |board, _, entry| board.note_handoff(&entry.state, entry.revision),
             told: |board, entity| board.handoff_revision(&entity.mission, &entity.id),
+            untold: Mutex::default(),
         }));
         followed.push(Arc::clone(&intents) as Arc<dyn Apply>);
         Self {
@@ -112,8 +113,8 @@ impl Dispatcher {
     }
 }
 
-/// What is followed, in the order in which it is read: plans before their tasks, since a task says little
-/// without its plan.
+/// What is followed, in the order in which the board is told of the past: plans before their tasks, since a task says
+/// little without its plan.
 fn followed(
     directory: &Directory,
     views: &Views,
@@ -126,24 +127,28 @@ fn followed(
         board: Arc::clone(board),
         tell: |board, _, entry| board.note_plan(&entry.state, entry.revision),
         told: |board, entity| board.plan_revision(&entity.mission, &entity.id),
+        untold: Mutex::default(),
     };
     let tasks = Watched {
         view: Arc::clone(&views.tasks),
         board: Arc::clone(board),
         tell: |board, _, entry| board.note_task(&entry.state, entry.revision),
         told: |board, entity| board.task_revision(&entity.mission, &entity.id),
+        untold: Mutex::default(),
     };
     let cases = Watched {
         view: Arc::clone(&views.cases),
         board: Arc::clone(board),
         tell: |board, _, entry| board.note_case(&entry.state, entry.revision),
         told: |board, entity| board.case_revision(&entity.mission, &entity.id),
+        untold: Mutex::default(),
     };
     let capacities = Watched {
         view: Arc::clone(&views.capacities),
         board: Arc::clone(board),
         tell: |board, entity, entry| board.note_capacity(&entity.mission, &entity.id, entry.revision),
         told: |board, entity| board.capacity_revision(&entity.mission, &entity.id),
+        untold: Mutex::default(),
     };
     let scopes = Scopes {
         sessions: Arc::clone(&directory.sessions),

@@ -33,7 +33,8 @@ use crate::{
     rule::{
         dead,
         effect::{self, Settled},
-        handoff, task as rule,
+        handoff,
+        task::{self as rule, Of},
     },
     state::{Dispatcher, entity, me},
 };
@@ -91,6 +92,11 @@ async fn work(state: &Arc<Dispatcher>, job: &Job) -> Answer<()> {
         }
         Job::Expire(place, attempt) => expire(state, place, *attempt).await,
         Job::Stop(place, attempt) => stop(state, place, *attempt).await,
+        Job::Unheard(place, attempt) => {
+            let why = format!("attempt {attempt} was claimed by somebody who was gone");
+            let decide = |task: &Task, of: Of<'_>| rule::unheard(task, of, *attempt, now_ms());
+            end_attempt(state, (place, *attempt), &why, decide).await
+        }
         Job::Bury(place, attempt) => bury(state, place, *attempt).await,
         Job::Escalate(mission, case, step) => {
             let key = format!("step {step} of {case}");
@@ -281,12 +287,22 @@ pub(crate) fn key(task: &Task) -> String {
 }
 
 async fn give_up(state: &Arc<Dispatcher>, place: &TaskPlace, attempt: u32, cause: Cause) -> Answer<()> {
+    let decide = |task: &Task, of: Of<'_>| rule::give_up(task, of, attempt, cause, now_ms());
+    end_attempt(state, (place, attempt), cause.name(), decide).await
+}
+
+async fn end_attempt(
+    state: &Arc<Dispatcher>,
+    (place, attempt): (&TaskPlace, u32),
+    why: &str,
+    end: impl Fn(&Task, Of<'_>) -> Verdict<Task> + Send + Sync,
+) -> Answer<()> {
     let Some((found, task)) = current(state, place, attempt) else { return Ok(()) };
-    let why = format!("attempt {attempt} of {}: {}", task.id, cause.name());
+    let why = format!("attempt {attempt} of {}: {why}", task.id);
     let writer = writer(state, &place.plan.0, &why, &why);
     let decide = |current: Option<&Task>| {
         let current = current.ok_or_else(|| Fault::not_found("the ledger does not know it"))?;
-        Ok(rule::give_up(current, found.of()?, attempt, cause, now_ms()))
+        Ok(end(current, found.of()?))
     };
     state.record_task(&writer, &found, decide).await?;
     state.finish_soon(&writer, &found);

@@ -1,6 +1,9 @@
 //! A view that tells the board of everything that it takes in, also of what this process records itself.
 
-use std::sync::Arc;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use selvedge_contracts::{
     fact::{EntityName, State},
@@ -21,6 +24,16 @@ pub(crate) struct Watched<S> {
     pub(crate) tell: fn(&Arc<Board>, &Entity, &Entry<S>),
     /// Revision of the entity that the board was told of last, if it keeps one.
     pub(crate) told: fn(&Board, &Entity) -> Option<u64>,
+    /// What was taken in of the past, and the board has not been told of.
+    pub(crate) untold: Mutex<HashSet<Entity>>,
+}
+
+impl<S: State> Watched<S> {
+    fn tell(&self, entity: &Entity) {
+        if let Some(entry) = self.view.get(&entity.mission, &entity.id) {
+            (self.tell)(&self.board, entity, &entry);
+        }
+    }
 }
 
 impl<S: State> Apply for Watched<S> {
@@ -30,10 +43,7 @@ impl<S: State> Apply for Watched<S> {
 
     fn apply(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
         self.view.apply(fact)?;
-        let entity = &fact.fact.entity;
-        if let Some(entry) = self.view.get(&entity.mission, &entity.id) {
-            (self.tell)(&self.board, entity, &entry);
-        }
+        self.tell(&fact.fact.entity);
         Ok(())
     }
 
@@ -45,5 +55,27 @@ impl<S: State> Apply for Watched<S> {
 
     fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
         self.view.may_hold(entity, request)
+    }
+
+    fn is_of_newest(&self) -> bool {
+        true
+    }
+
+    fn remember(&self, entity: &Entity, request: RequestDigest) {
+        self.view.remember(entity, request);
+    }
+
+    /// The board is told once for each entity, when all of them are there: a task says little without its plan.
+    fn apply_past(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
+        self.view.apply(fact)?;
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner).insert(fact.fact.entity.clone());
+        Ok(())
+    }
+
+    fn caught_up(&self) {
+        let untold = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        for entity in untold {
+            self.tell(&entity);
+        }
     }
 }

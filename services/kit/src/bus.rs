@@ -244,6 +244,22 @@ impl Bus {
             .map_err(|error| BusError::Failed { subject, reason: error.to_string() })
     }
 
+    /// Publishes without waiting for anything. If nobody listens, the server says so on `told`.
+    ///
+    /// # Errors
+    /// As [`Bus::publish`].
+    pub(crate) async fn publish_with_reply(
+        &self,
+        subject: &str,
+        told: String,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<(), BusError> {
+        let published =
+            self.0.client.publish_with_reply_and_headers(subject.to_owned(), told, headers, body).await;
+        published.map_err(|error| BusError::Failed { subject: subject.to_owned(), reason: error.to_string() })
+    }
+
     /// Sends a request and waits for its answer.
     ///
     /// # Errors

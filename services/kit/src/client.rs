@@ -12,7 +12,7 @@ use selvedge_contracts::{
     payload::history::FactLine,
     role::Role,
     sender,
-    subject::Request,
+    subject::{EVERY_FACT, Request},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -94,7 +94,7 @@ impl Client {
         const READ_MS: u64 = 30_000;
         let mut facts = Vec::new();
         let ledger = Ledger::new(self.bus.clone());
-        let read = ledger.scan("sv.fact.>", after, limit, Deadline::in_ms(READ_MS), |fact| {
+        let read = ledger.scan(EVERY_FACT, after, limit, Deadline::in_ms(READ_MS), |fact| {
             facts.push(FactLine::from(fact))
         });
         read.await.map_err(|error| Fault::unavailable(error_chain(&error)))?;

@@ -16,7 +16,7 @@ use async_nats::{Message, Subscriber};
 use futures::{FutureExt as _, StreamExt as _};
 use selvedge_contracts::{
     fact::EntityName,
-    subject::{FACT_PREFIX, Fact, LIVE_PREFIX},
+    subject::{EVERY_FACT, Fact, LIVE_PREFIX},
 };
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -25,7 +25,7 @@ use tracing::{debug, info, warn};
 use crate::{
     bus::{Bus, error_chain},
     clock::Deadline,
-    ledger::{FactRecord, Ledger, ReadError},
+    ledger::{FactRecord, Ledger, ReadError, Stored},
     view::FeedError,
 };
 
@@ -58,7 +58,7 @@ const SILENCE_MS: u64 = 30_000;
 /// Longest wait for one answer, in milliseconds.
 const STEP_MS: u64 = 2_000;
 /// Facts that are read at once.
-const PAGE: usize = 500;
+const PAGE: usize = 1_000;
 /// Heard facts that are taken at once, if so many are there already: each turn may have to wait for readers.
 const HEARD: usize = 256;
 /// How often a long reading says how far it is.
@@ -172,14 +172,16 @@ impl Order {
         deadline: Deadline,
         each: &mut impl FnMut(&FactRecord),
     ) -> Result<u64, ReadError> {
-        let filter = format!("{FACT_PREFIX}.>");
         let taker = &self.0.taker;
-        let wanted = |fact: FactRecord| {
-            if taker.wants(fact.fact.entity.name) {
+        let wanted = |stored: Stored| {
+            if let Some(fact) =
+                stored.entity().filter(|of| taker.wants(*of)).and_then(|_| stored.read_or_warn())
+            {
                 each(&fact);
             }
         };
-        self.0.ledger.scan(&filter, at, PAGE, deadline.at_most_ms(STEP_MS * 2), wanted).await
+        let deadline = deadline.at_most_ms(STEP_MS * 2);
+        self.0.ledger.scan_stored(EVERY_FACT, at, PAGE, deadline, wanted).await
     }
 
     async fn run(self, mut live: Subscriber, stop: CancellationToken) {
@@ -268,11 +270,11 @@ impl Order {
     /// and then.
     async fn catch_up(&self) -> Result<(), ReadError> {
         let (from, mut told, mut attempt) = (self.watermark(), Instant::now(), 0);
-        let mut deadline = Deadline::in_ms(SILENCE_MS);
+        let (mut deadline, mut last) = (Deadline::in_ms(SILENCE_MS), 0);
         loop {
-            match self.read_a_page(deadline).await {
+            match self.read_a_page(&mut last, deadline).await {
                 Ok(Progress::Reached) => break,
-                Ok(Progress::Further { last }) => {
+                Ok(Progress::Further) => {
                     (deadline, attempt) = (Deadline::in_ms(SILENCE_MS), 0);
                     if told.elapsed() >= TELL_EVERY {
                         told = Instant::now();
@@ -294,12 +296,14 @@ impl Order {
         Ok(())
     }
 
-    async fn read_a_page(&self, deadline: Deadline) -> Result<Progress, ReadError> {
-        let everything = format!("{FACT_PREFIX}.>");
-        // Asked for the last of all facts by their subjects, nats-server takes seconds where there are a million.
-        let last = self.0.ledger.last_revision(deadline.at_most_ms(STEP_MS)).await?;
+    /// Reads the next page; `last` is how far the ledger went when it was last asked.
+    async fn read_a_page(&self, last: &mut u64, deadline: Deadline) -> Result<Progress, ReadError> {
         let at = self.watermark();
-        if at >= last {
+        if at >= *last {
+            // Asked for the last of all facts by their subjects, nats-server takes seconds where there are a million.
+            *last = self.0.ledger.last_revision(deadline.at_most_ms(STEP_MS)).await?;
+        }
+        if at >= *last {
             return Ok(Progress::Reached);
         }
         let _gate = self.0.gate.lock().await;
@@ -310,13 +314,12 @@ impl Order {
             aside(|| self.0.taker.take(&facts));
         }
         self.0.watermark.send_replace(read.max(at));
-        if read == at {
-            let kept = self.0.ledger.last_matching(&everything, deadline.at_most_ms(STEP_MS)).await?;
-            if at >= kept {
-                return Ok(Progress::Reached); // what came last is not kept any more
-            }
+        if read > at {
+            return Ok(Progress::Further);
         }
-        Ok(if read > at { Progress::Further { last } } else { Progress::Lagging })
+        let kept = self.0.ledger.last_matching(EVERY_FACT, deadline.at_most_ms(STEP_MS)).await?;
+        // What came last may not be kept any more.
+        Ok(if at >= kept { Progress::Reached } else { Progress::Lagging })
     }
 }
 
@@ -342,8 +345,8 @@ fn with_those_there(message: Message, live: &mut Subscriber) -> Vec<Message> {
 enum Progress {
     /// Everything is taken.
     Reached,
-    /// A page was read; the ledger went up to there.
-    Further { last: u64 },
+    /// A page was read.
+    Further,
     /// Whoever answered has less than the leader.
     Lagging,
 }

@@ -16,6 +16,7 @@ use selvedge_contracts::{
 use selvedge_kit::{client::Options, creation::Asking, service::Limits};
 use selvedge_tests::{
     dispatcher::{claim, plan, start_within, submit, submit_plan, work},
+    raw::Raw,
     wait,
 };
 use serde_json::json;
@@ -103,6 +104,30 @@ async fn the_first_sending_of_a_claim_several_times_at_once_takes_one_task() {
         assert!(found.iter().all(|id| *id == found[0]), "{found:?}");
         assert_eq!(scene.count("task.*.claimed").await, round + 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_went_to_somebody_who_was_gone_comes_back_at_once_and_costs_no_try() {
+    let scene = Scene::start().await;
+    let bob = scene.member("bob", Role::Worker, "person:bob").await;
+    let gone = Raw::connect(&scene.fabric.bus, &scene.ada.working.credential).await;
+    let subject = gone.subject("task_claim").replace(".registry.", ".dispatcher.");
+    let inbox = format!("{}.gone", gone.me.inbox_prefix());
+    gone.client.publish_with_reply(subject, inbox, r#"{"wait_ms":4000}"#.into()).await.unwrap();
+    gone.client.flush().await.unwrap();
+    drop(gone); // as when it is killed while it waits
+    submit_plan(scene.pia.client(), &plan("p", &[("a", &[])])).await.unwrap();
+    wait::until("its claim", async || match scene.count("task.*.claimed").await {
+        1 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    let since = Instant::now();
+    let claimed = bob.claim().await;
+    assert!(since.elapsed() < Duration::from_secs(10), "a third of what a claim lasts");
+    let past: Vec<_> = claimed.task.past.iter().map(|past| past.cause).collect();
+    assert_eq!((claimed.task.attempt, claimed.task.tries, past), (2, 1, vec![Cause::Lost]));
+    submit(bob.client(), &claimed, json!({ "ok": true })).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,12 +4,15 @@ use selvedge_contracts::{
     call,
     fault::Code,
     payload::{
-        plan::{PlanEnd, PlanList, PlanResume, PlanShow, PlanSpec, PlanState, PlanSubmit},
-        task::{Phase, TaskList, TaskOpen, TaskShow},
+        plan::{MAX_NEEDS, PlanEnd, PlanList, PlanResume, PlanShow, PlanSpec, PlanState, PlanSubmit},
+        task::{Phase, TaskFail, TaskList, TaskOpen, TaskShow},
     },
     role::Role,
 };
-use selvedge_tests::dispatcher::{claim, plan, show_plan, submit, submit_plan, work};
+use selvedge_tests::{
+    dispatcher::{claim, plan, show_plan, submit, submit_plan, work},
+    wait,
+};
 use serde_json::json;
 
 use crate::scene::{Scene, refused};
@@ -41,6 +44,43 @@ async fn what_was_handed_in_is_the_input_of_what_needs_it_pinned_to_digest_and_r
     assert_eq!(input.value, Some(json!({ "ok": true, "n": 7 })));
     assert_eq!(input.input.digest, handed_in.task.output.unwrap().digest);
     assert_eq!(second.task.claim.unwrap().inputs, std::slice::from_ref(&input.input));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_may_need_as_many_others_as_its_claim_can_pin() {
+    let scene = Scene::start().await;
+    let fan = |wide: usize| {
+        let names: Vec<String> = (0..wide).map(|n| format!("a-task-of-the-fan-{n}")).collect();
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut tasks: Vec<(&str, &[&str])> = all.iter().map(|name| (*name, &[][..])).collect();
+        tasks.push(("last", &all));
+        plan("fan", &tasks)
+    };
+    let fault = refused(submit_plan(scene.pia.client(), &fan(MAX_NEEDS + 1)).await, Code::Invalid, "");
+    assert_eq!(fault.details[0].at, format!("/plan/tasks/{}/needs", MAX_NEEDS + 1));
+    let submitted = submit_plan(scene.pia.client(), &fan(MAX_NEEDS)).await.unwrap();
+    for _ in 0..MAX_NEEDS {
+        let claimed = scene.ada.claim().await;
+        submit(scene.ada.client(), &claimed, json!({ "ok": true, "said": "x".repeat(900) })).await.unwrap();
+    }
+    let last = scene.ada.claim().await;
+    assert_eq!((last.spec.id.as_str(), last.inputs.len()), ("last", MAX_NEEDS));
+    assert_eq!(last.task.claim.as_ref().unwrap().inputs.len(), MAX_NEEDS);
+    let fail = TaskFail {
+        task: last.task.id.clone(),
+        token: last.task.claim.unwrap().token,
+        reason: "no".into(),
+        is_final: true,
+        is_returned: false,
+    };
+    scene.ada.client().call::<call::TaskFail>(&fail).await.unwrap();
+    // Its dead letter says all of it again.
+    wait::until("its dead letter", async || match scene.count("dead.*.*").await {
+        1 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    scene.becomes(&submitted.plan.id, PlanState::Failed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

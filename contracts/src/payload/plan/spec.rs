@@ -58,7 +58,7 @@ pub struct TaskSpec {
     pub description: String,
     /// Tasks that must be validated before; what they handed in is its input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 256))]
     pub needs: Vec<TaskName>,
     /// Where it waits for somebody to do it.
     #[serde(default = "default_queue", skip_serializing_if = "is_default_queue")]

@@ -14,6 +14,8 @@ pub(crate) enum Job {
     Wake(TaskPlace),
     /// The claim of this attempt ends, unless it was renewed.
     Expire(TaskPlace, u32),
+    /// Whoever claimed this attempt was gone before the answer came.
+    Unheard(TaskPlace, u32),
     /// The attempt is to be stopped, since its plan was cancelled.
     Stop(TaskPlace, u32),
     /// A task has used up its attempts.

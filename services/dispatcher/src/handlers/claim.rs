@@ -22,7 +22,7 @@ use selvedge_kit::{
 
 use super::credential;
 use crate::{
-    board::{LaneKey, Ticket},
+    board::{Job, LaneKey, Ticket},
     lookup::{Found, no_task},
     reserve::Holder,
     rule::task as rule,
@@ -165,7 +165,7 @@ async fn take(
     match recorded {
         Ok(recorded) => {
             let token = claim_of(recorded.state.attempt).token;
-            given(state, call, request, &found, (&recorded, &token)).await
+            given(state, call, (request, ticket), &found, (&recorded, &token)).await
         }
         Err(fault) if is_lost(&fault) => Ok(None),
         Err(fault) => Err(fault),
@@ -177,7 +177,7 @@ async fn take(
 async fn given(
     state: &Arc<Dispatcher>,
     call: &Call,
-    request: &TaskClaim,
+    (request, ticket): (&TaskClaim, &Ticket),
     found: &Found,
     (recorded, token): (&Recorded<Task>, &ClaimToken),
 ) -> Answer<Option<Claimed>> {
@@ -190,6 +190,7 @@ async fn given(
     if super::precondition::blown(state, call, found, &recorded.state).await? {
         return Ok(None);
     }
+    come_back_if_unheard(state, call, ticket, recorded.state.attempt);
     reply(state, call, request, found, recorded).await.map(Some)
 }
 
@@ -224,6 +225,12 @@ async fn is_second(
     };
     state.record_task(&call.writer.follow_up("second"), found, decide).await?;
     Ok(true)
+}
+
+/// Has a task come back at once if whoever claimed it is gone when it is answered.
+fn come_back_if_unheard(state: &Dispatcher, call: &Call, ticket: &Ticket, attempt: u32) {
+    let (board, place) = (Arc::clone(&state.board), ticket.place.clone());
+    call.if_unheard(move || board.put_off(Job::Unheard(place, attempt), 0));
 }
 
 /// Whether somebody else was first.

@@ -15,7 +15,7 @@ use selvedge_kit::rule::{Change, Verdict};
 mod ending;
 mod verdict;
 
-pub(crate) use ending::{blow, fail, give_back, give_up, lose_lease, take_back};
+pub(crate) use ending::{blow, fail, give_back, give_up, lose_lease, take_back, unheard};
 pub(crate) use verdict::{HandedIn, commit, judge, submit};
 pub(super) use verdict::{accepted, validated};
 

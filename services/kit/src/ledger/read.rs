@@ -1,15 +1,18 @@
 //! Reading facts. Reads that decide go to the stream's leader; long scans go to any replica and are
 //! held against the leader's last revision by whoever asked for them.
+//!
+//! All facts are read without a filter: with one, nats-server counts with every page what matches beyond it, which
+//! for much takes longer than the page.
 
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber, jetstream::message::StreamMessage};
 use futures::StreamExt as _;
 use selvedge_contracts::{
     stream::LEDGER,
-    subject::{Entity, FACT_PREFIX},
+    subject::{EVERY_FACT, Entity},
 };
 use serde_json::json;
 
-use super::{FactRecord, Ledger, RequestDigest, Unreadable};
+use super::{FactRecord, Ledger, RequestDigest, Stored, Unreadable};
 use crate::{bus::BusError, clock::Deadline};
 
 /// Why nothing could be read.
@@ -30,9 +33,21 @@ impl From<BusError> for ReadError {
 }
 
 /// Facts that one request for a scan asks for.
-const SCAN_BATCH: usize = 500;
+const SCAN_BATCH: usize = 1_000;
+/// Bytes of facts after which an answer to a scan ends, whatever else was asked for: as many as may wait for their
+/// reader.
+const SCAN_BYTES: usize = 4 << 20;
 /// Longest wait for the next fact of a scan, in milliseconds: with the connection, the rest is lost.
 const LONGEST_SILENCE_MS: u64 = 2_000;
+
+/// From where to where the ledger reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Revision of its first fact; what was before has been purged.
+    pub(crate) first: u64,
+    /// Its last revision, also if that fact was purged; 0 if there never was one.
+    pub(crate) last: u64,
+}
 
 impl Ledger {
     /// The first fact of the entity after revision `after`, from the stream's leader.
@@ -105,7 +120,16 @@ impl Ledger {
     /// # Errors
     /// [`ReadError`] if the leader does not answer within the deadline.
     pub async fn last_revision(&self, deadline: Deadline) -> Result<u64, ReadError> {
-        self.info(deadline).await.map(|info| info.state.last_seq)
+        Ok(self.extent(deadline).await?.last)
+    }
+
+    /// From where to where the ledger reaches, by its leader.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the leader does not answer within the deadline.
+    pub(crate) async fn extent(&self, deadline: Deadline) -> Result<Extent, ReadError> {
+        let State { first_seq: first, last_seq: last } = self.info(deadline).await?.state;
+        Ok(Extent { first, last })
     }
 
     async fn info(&self, deadline: Deadline) -> Result<Info, ReadError> {
@@ -161,6 +185,20 @@ impl Ledger {
         Ok(history.into_iter().rev().find(|fact| fact.request.is_some_and(|led| led.has_key_of(request))))
     }
 
+    /// How many facts match `filter` after revision `after`, by any replica.
+    ///
+    /// # Errors
+    /// [`ReadError::Unavailable`] if the stream does not answer within the deadline.
+    pub(crate) async fn count_after(
+        &self,
+        filter: &str,
+        after: u64,
+        deadline: Deadline,
+    ) -> Result<u64, ReadError> {
+        let page = self.page(filter, after, 1, deadline, &mut drop).await?;
+        Ok((page.facts as u64).saturating_add(page.more))
+    }
+
     /// Reads the facts that match `filter` after revision `after`, at most `limit`, in order, from any
     /// replica, and answers with the revision of the last one read (`after` if there is none). A
     /// message that is no fact is skipped with a warning: it must not stop the rest.
@@ -175,34 +213,80 @@ impl Ledger {
         deadline: Deadline,
         mut each: impl FnMut(FactRecord),
     ) -> Result<u64, ReadError> {
-        // With a filter, nats-server counts with every page what matches beyond it: of all facts, that takes long.
-        // Without one, it finds nothing where the first one asked for is not kept any more: then it is asked with one.
-        let mut is_of_all = filter == format!("{FACT_PREFIX}.>");
+        let each = |stored: Stored| {
+            if let Some(fact) = stored.read_or_warn() {
+                each(fact);
+            }
+        };
+        self.scan_stored(filter, after, limit, deadline, each).await
+    }
+
+    /// The same, with what is stored as it stands there.
+    ///
+    /// # Errors
+    /// As [`Ledger::scan`].
+    pub(crate) async fn scan_stored(
+        &self,
+        filter: &str,
+        after: u64,
+        limit: usize,
+        deadline: Deadline,
+        mut each: impl FnMut(Stored),
+    ) -> Result<u64, ReadError> {
         let (mut read, mut last) = (0, after);
         while read < limit {
-            let Some(first) = last.checked_add(1) else {
-                break; // the end of all revisions
-            };
-            let count = SCAN_BATCH.min(limit - read);
-            let inbox = self.bus.client().new_inbox();
-            let mut answers = self.bus.subscribe(&inbox, None).await?;
-            let next = (!is_of_all).then_some(filter);
-            let query = json!({ "seq": first, "batch": count, "next_by_subj": next }).to_string();
-            let subject = format!("$JS.API.DIRECT.GET.{LEDGER}");
-            let asked = self.bus.client().publish_with_reply(subject, inbox, query.into()).await;
-            asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
-            let page = read_page(&mut answers, deadline, &mut each).await?;
-            if is_of_all && page.facts == 0 {
-                is_of_all = false;
-                continue;
-            }
+            let page = self.page(filter, last, limit - read, deadline, &mut each).await?;
             read += page.facts;
             last = page.last.unwrap_or(last);
-            if page.facts < count || page.is_end {
+            if page.facts == 0 || page.is_end {
                 break;
             }
         }
         Ok(last)
+    }
+
+    /// One answer of a scan: at most `limit` facts, 1,000 and what fits into 4 MiB, but one if there is one.
+    ///
+    /// # Errors
+    /// As [`Ledger::scan`].
+    pub(crate) async fn page(
+        &self,
+        filter: &str,
+        after: u64,
+        limit: usize,
+        deadline: Deadline,
+        each: &mut impl FnMut(Stored),
+    ) -> Result<Page, ReadError> {
+        let Some(first) = after.checked_add(1) else {
+            return Ok(Page { facts: 0, last: None, more: 0, is_end: true }); // the end of all revisions
+        };
+        if filter == EVERY_FACT {
+            let page = self.ask_page(None, first, limit, deadline, each).await?;
+            if page.facts > 0 {
+                return Ok(page);
+            }
+            // Nothing is found either where the very first one asked for is not kept any more.
+        }
+        self.ask_page(Some(filter), first, limit, deadline, each).await
+    }
+
+    async fn ask_page(
+        &self,
+        filter: Option<&str>,
+        first: u64,
+        limit: usize,
+        deadline: Deadline,
+        each: &mut impl FnMut(Stored),
+    ) -> Result<Page, ReadError> {
+        let inbox = self.bus.client().new_inbox();
+        let mut answers = self.bus.subscribe(&inbox, None).await?;
+        let query = json!({
+            "seq": first, "batch": SCAN_BATCH.min(limit), "max_bytes": SCAN_BYTES, "next_by_subj": filter
+        });
+        let subject = format!("$JS.API.DIRECT.GET.{LEDGER}");
+        let asked = self.bus.client().publish_with_reply(subject, inbox, query.to_string().into()).await;
+        asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        read_page(&mut answers, deadline, each).await
     }
 }
 
@@ -220,35 +304,49 @@ struct Info {
 #[derive(Default, serde::Deserialize)]
 struct State {
     #[serde(default)]
+    first_seq: u64,
+    #[serde(default)]
     last_seq: u64,
 }
 
-struct Page {
-    facts: usize,
-    last: Option<u64>,
-    is_end: bool,
+/// What one answer of a scan gave.
+pub(crate) struct Page {
+    pub(crate) facts: usize,
+    /// Revision of the last of them.
+    pub(crate) last: Option<u64>,
+    /// How many more there were, for whoever answered.
+    pub(crate) more: u64,
+    /// Whoever answered has no more.
+    pub(crate) is_end: bool,
 }
 
-/// Reads answers up to the end-of-batch message (status 204 `EOB`) or "nothing there" (404).
+/// Reads answers up to the end-of-batch message (status 204 `EOB`) or "nothing there" (404). Each names the one
+/// before it, so that none can be lost unseen.
 async fn read_page(
     answers: &mut Subscriber,
     deadline: Deadline,
-    each: &mut impl FnMut(FactRecord),
+    each: &mut impl FnMut(Stored),
 ) -> Result<Page, ReadError> {
-    let mut page = Page { facts: 0, last: None, is_end: false };
+    let mut page = Page { facts: 0, last: None, more: 0, is_end: false };
     loop {
         let silence = deadline.at_most_ms(LONGEST_SILENCE_MS).remaining();
         let Ok(Some(message)) = tokio::time::timeout(silence, answers.next()).await else {
             return Err(ReadError::Unavailable("a scan got no answer".to_owned()));
         };
         let status = message.status.map(|status: StatusCode| status.as_u16());
+        if let (None | Some(200 | 204), Some(before)) =
+            (status, header_number(&message, "Nats-Last-Sequence"))
+            && before != page.last.unwrap_or(0)
+        {
+            return Err(ReadError::Unavailable(format!("a scan lost what is before {before}")));
+        }
         match status {
             Some(404) => {
                 return Ok(Page { is_end: true, ..page });
             }
             Some(204) => {
-                page.is_end = header_number(&message, "Nats-Num-Pending") == Some(0);
-                return Ok(page);
+                let more = header_number(&message, "Nats-Num-Pending");
+                return Ok(Page { more: more.unwrap_or(0), is_end: more == Some(0), ..page });
             }
             Some(code) if code != 200 => {
                 let words = message.description.map(|words| words.to_string()).unwrap_or_default();
@@ -256,12 +354,10 @@ async fn read_page(
             }
             _ => {}
         }
-        let headers = message.headers.as_ref();
-        page.last = headers.and_then(super::record::sequence).or(page.last);
         page.facts += 1;
-        match FactRecord::read(&message.subject, headers.unwrap_or(&HeaderMap::new()), &message.payload) {
-            Ok(fact) => each(fact),
-            Err(error) => tracing::warn!(error = crate::bus::error_chain(&error), "skipped what is no fact"),
+        if let Some(stored) = Stored::of(message) {
+            page.last = Some(stored.revision);
+            each(stored);
         }
     }
 }

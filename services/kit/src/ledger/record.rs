@@ -1,8 +1,9 @@
 //! A fact as it is read back: from the stream, or republished.
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, Message};
 use selvedge_contracts::{
     envelope::{Envelope, header},
+    fact::EntityName,
     id::Mission,
     payload::history::FactLine,
     subject::{Fact, InvalidSubject},
@@ -86,6 +87,52 @@ impl FactRecord {
         let request = headers.get(header::REQUEST).and_then(|text| RequestDigest::parse(text.as_str()));
         let at_ms = at.map_or(0, |at| u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0));
         Ok(Self { revision, at_ms, fact, request, envelope })
+    }
+}
+
+/// A message of the ledger as it was read directly, not looked into yet.
+pub(crate) struct Stored {
+    /// Its place in the ledger.
+    pub(crate) revision: u64,
+    message: Message,
+}
+
+impl Stored {
+    /// Nothing if the message does not say where it stands.
+    pub(super) fn of(message: Message) -> Option<Self> {
+        let revision = sequence(message.headers.as_ref()?)?;
+        Some(Self { revision, message })
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.message.headers.as_ref()?.get(name).map(|value| value.as_str())
+    }
+
+    /// The subject on which it was stored.
+    pub(crate) fn subject(&self) -> &str {
+        self.header("Nats-Subject").unwrap_or(&self.message.subject)
+    }
+
+    /// What sort of entity it is about; nothing if this build knows none such.
+    pub(crate) fn entity(&self) -> Option<EntityName> {
+        self.subject().split('.').nth(3)?.parse().ok()
+    }
+
+    /// The request that led to it.
+    pub(crate) fn request(&self) -> Option<RequestDigest> {
+        self.header(header::REQUEST).and_then(RequestDigest::parse)
+    }
+
+    /// The fact; with a warning nothing, if it is none: it must not stop the rest.
+    pub(crate) fn read_or_warn(&self) -> Option<FactRecord> {
+        let headers = self.message.headers.as_ref()?;
+        match FactRecord::read(self.subject(), headers, &self.message.payload) {
+            Ok(fact) => Some(fact),
+            Err(error) => {
+                tracing::warn!(error = crate::bus::error_chain(&error), "skipped what is no fact");
+                None
+            }
+        }
     }
 }
 

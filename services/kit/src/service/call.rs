@@ -1,6 +1,6 @@
 //! One request, judged as far as it can be without its handler: who asks, for what, until when.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use selvedge_contracts::{
     call::Call as CallRow,
@@ -16,6 +16,7 @@ use super::{
     Writer,
     forward::Passing,
     slots::{Parked, Slot},
+    unheard::Undo,
 };
 use crate::{
     clock::Deadline,
@@ -69,6 +70,8 @@ pub struct Call {
     pub(super) passing: Option<Passing>,
     /// The place that it takes while it is worked on; none for what is answered at once.
     pub(super) place: OnceLock<Arc<Slot>>,
+    /// What is done if nobody hears its answer.
+    pub(super) undo: Mutex<Option<Undo>>,
 }
 
 impl Call {
@@ -136,6 +139,12 @@ impl Call {
     /// something to happen. Nothing if too many wait already: then it is to be answered without waiting.
     pub fn park(&self) -> Option<Parked<'_>> {
         self.place.get()?.park()
+    }
+
+    /// Has something done if nobody is there any more to hear the answer, as far as nats-server knows: never if
+    /// somebody heard it, and perhaps not if nobody did.
+    pub fn if_unheard(&self, undo: impl FnOnce() + Send + 'static) {
+        *self.undo.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(undo));
     }
 
     /// When its answer is worth nothing any more.

@@ -1,7 +1,7 @@
 //! Judging a request before its handler sees it: who asks, whether they may, what they sent, until
 //! when, and whether what must hold does hold.
 
-use std::sync::{Arc, OnceLock, atomic::AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, atomic::AtomicU64};
 
 use async_nats::HeaderMap;
 use selvedge_contracts::{
@@ -135,6 +135,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             writer,
             passing,
             place: OnceLock::new(),
+            undo: Mutex::default(),
         })
     }
 

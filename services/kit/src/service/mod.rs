@@ -14,6 +14,7 @@ mod route;
 mod run;
 mod runtime;
 mod slots;
+mod unheard;
 mod write;
 
 pub(crate) use answer::cut;

@@ -7,7 +7,7 @@ use selvedge_contracts::{id::ScopeId, role::Service, subject::requests_to};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
-use super::{Routes, discovery, runtime::Runtime};
+use super::{Routes, discovery, runtime::Runtime, unheard::Unheard};
 use crate::{
     audit::Audit, bus::BusError, clock::Deadline, identity::Directory, ledger::Ledger, metrics::Metrics,
     view::Feed,
@@ -126,7 +126,8 @@ pub async fn start<S: Send + Sync + 'static>(
     let health = Health { ledger: setup.ledger.clone(), feed: setup.feed.clone() };
     setup.feed.start(&tasks, stop.clone()).await?;
     let audit = Audit::start(bus.clone(), setup.service, setup.metrics.clone(), &tasks, stop.clone());
-    let runtime = Arc::new(Runtime::new(setup, audit)?);
+    let unheard = Unheard::start(&bus, &tasks, stop.clone()).await?;
+    let runtime = Arc::new(Runtime::new(setup, audit, unheard)?);
     let mut questions = SelectAll::new();
     for verb in discovery::VERBS {
         for subject in discovery::subjects(verb, name, &runtime.introduction.instance) {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,7 @@ use super::{
     judge,
     route::{Handler, Reply},
     slots::{Slot, Slots, Wanted},
+    unheard::Unheard,
 };
 use crate::{audit::Audit, bus::error_chain, clock::now_ms, metrics::CallMetrics, telemetry::trace_context};
 
@@ -39,6 +40,7 @@ pub(super) struct Runtime<S> {
     pub(super) rows: Vec<(&'static CallRow, Arc<Names>)>,
     slots: Slots,
     audit: Audit,
+    unheard: Arc<Unheard>,
     pub(super) introduction: Introduction,
 }
 
@@ -53,7 +55,7 @@ pub(super) struct Work {
 }
 
 impl<S: Send + Sync + 'static> Runtime<S> {
-    pub(super) fn new(setup: Setup<S>, audit: Audit) -> Result<Self, ServiceError> {
+    pub(super) fn new(setup: Setup<S>, audit: Audit, unheard: Arc<Unheard>) -> Result<Self, ServiceError> {
         let rows: Vec<_> = CALLS.iter().filter(|call| call.service == setup.service).collect();
         let index: HashMap<_, _> =
             setup.routes.iter().enumerate().map(|(i, route)| (route.row.name, i)).collect();
@@ -84,6 +86,7 @@ impl<S: Send + Sync + 'static> Runtime<S> {
             index,
             rows,
             audit,
+            unheard,
             introduction,
             setup,
         })
@@ -229,7 +232,13 @@ impl<S: Send + Sync + 'static> Runtime<S> {
         match answer.and_then(|reply| answer::reply(call, form, reply, as_of)) {
             Ok((headers, body)) => {
                 self.count(work, None);
-                self.send(&work.reply, headers, body).await;
+                let undo = call.undo.lock().unwrap_or_else(PoisonError::into_inner).take();
+                match undo {
+                    Some(undo) => {
+                        self.send_watched(&work.reply, headers, body, self.unheard.watch(undo)).await
+                    }
+                    None => self.send(&work.reply, headers, body).await,
+                }
             }
             Err(fault) => self.fail(work, &fault).await,
         }
@@ -259,6 +268,13 @@ impl<S: Send + Sync + 'static> Runtime<S> {
 
     pub(super) async fn send(&self, reply: &str, headers: HeaderMap, body: Bytes) {
         if let Err(error) = self.setup.ledger.bus().publish(reply.to_owned(), headers, body).await {
+            warn!(error = error_chain(&error), "reply lost");
+        }
+    }
+
+    /// Sends an answer that nats-server is to say of, on `told`, if nobody is there to hear it.
+    async fn send_watched(&self, reply: &str, headers: HeaderMap, body: Bytes, told: String) {
+        if let Err(error) = self.setup.ledger.bus().publish_with_reply(reply, told, headers, body).await {
             warn!(error = error_chain(&error), "reply lost");
         }
     }

@@ -2,29 +2,30 @@
 //!
 //! Facts arrive republished (`sv.live.>`), in ledger order and without gaps; the feed counts. Where a
 //! number is missing (a lost connection, a full buffer, a change of the stream's leader) it reads the
-//! missing facts from the stream. So everything up to the watermark is in the views, always.
+//! missing facts from the stream ([`past`](super::past)). So everything up to the watermark is in the views, always.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_nats::{Message, Subscriber};
 use futures::StreamExt as _;
 use selvedge_contracts::{
     fact::EntityName,
-    subject::{Entity, Fact, LIVE_PREFIX, facts_of},
+    subject::{Entity, Fact, LIVE_PREFIX},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::{
     Apply,
     own::{Expected, Own},
+    past::Past,
     skipped::Skipped,
 };
 use crate::{
@@ -38,9 +39,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Feed(Arc<Shared>);
 
-struct Shared {
-    ledger: Ledger,
-    views: Vec<(Arc<dyn Apply>, EntityMetrics)>,
+pub(super) struct Shared {
+    pub(super) ledger: Ledger,
+    pub(super) views: Vec<(Arc<dyn Apply>, EntityMetrics)>,
     watermark: watch::Sender<u64>,
     current: AtomicBool,
     own: Own,
@@ -62,13 +63,23 @@ pub enum FeedError {
 /// stream that changes its leader may store a fact and not republish it.
 const RECHECK_MS: u64 = 5_000;
 /// Longest that a catch-up goes on without getting any further, in milliseconds.
-const SILENCE_MS: u64 = 30_000;
-/// Facts after which a catch-up has got further: what a scan asks for at once.
-const PAGE: usize = 500;
-/// How often a long catch-up says how far it is.
-const TELL_EVERY: Duration = Duration::from_secs(3);
+pub(super) const SILENCE_MS: u64 = 30_000;
 /// Longest wait for one answer meanwhile, in milliseconds: one that was lost must not cost the rest.
-const STEP_MS: u64 = 2_000;
+pub(super) const STEP_MS: u64 = 2_000;
+
+impl Shared {
+    pub(super) fn view(&self, name: EntityName) -> Option<&Arc<dyn Apply>> {
+        self.views.iter().map(|(view, _)| view).find(|view| view.entity() == name)
+    }
+
+    /// Tells of a fact that a view could not take in: one foreign payload must not stop the rest.
+    pub(super) fn note_skipped(&self, fact: &FactRecord, applied: Result<(), serde_json::Error>) {
+        if let Err(error) = applied {
+            self.skipped.note(fact.revision);
+            warn!(revision = fact.revision, kind = fact.envelope.kind, %error, "skipped a fact with a foreign payload");
+        }
+    }
+}
 
 impl Feed {
     /// A feed of these views.
@@ -92,10 +103,7 @@ impl Feed {
 
     /// Takes a fact into a view; one whose payload is not what its kind says is left out, and told of.
     pub(crate) fn apply(&self, view: &dyn Apply, fact: &FactRecord) {
-        if let Err(error) = view.apply(fact) {
-            self.0.skipped.note(fact.revision);
-            warn!(revision = fact.revision, kind = fact.envelope.kind, %error, "skipped a fact with a foreign payload");
-        }
+        self.0.note_skipped(fact, view.apply(fact));
     }
 
     /// Facts that were left out since the start, since their payload is not what their kind says: how many, and
@@ -173,7 +181,7 @@ impl Feed {
     }
 
     fn view(&self, name: EntityName) -> Option<&Arc<dyn Apply>> {
-        self.0.views.iter().map(|(view, _)| view).find(|view| view.entity() == name)
+        self.0.view(name)
     }
 
     /// Counters of one sort of entity, if there is a view of it.
@@ -269,94 +277,33 @@ impl Feed {
     /// made, or while the stream elects a leader, nobody may answer yet: it asks on as long as it gets
     /// further now and then, however long the ledger is.
     async fn catch_up(&self) -> Result<(), ReadError> {
-        let mut progress = Progress::from(self.watermark(), self.0.views.len());
+        let mut past = Past::after(self.watermark());
         let mut attempt = 0_u32;
         loop {
-            match self.read_what_is_missing(&mut progress).await {
-                Err(ReadError::Unavailable(reason)) if !progress.deadline.has_passed() => {
+            match self.read_what_is_missing(&mut past).await {
+                Err(ReadError::Unavailable(reason)) if !past.deadline.has_passed() => {
                     debug!(reason, "reading again")
                 }
                 settled => return settled,
             }
-            progress.deadline.back_off(attempt).await;
+            past.deadline.back_off(attempt).await;
             attempt = attempt.saturating_add(1);
         }
     }
 
-    async fn read_what_is_missing(&self, progress: &mut Progress) -> Result<(), ReadError> {
-        let last = self.0.ledger.last_revision(progress.deadline.at_most_ms(STEP_MS)).await?;
-        if self.watermark() < last && !self.read_up_to(last, progress).await? {
-            return Err(ReadError::Unavailable("replicas lag behind the leader".to_owned()));
+    async fn read_what_is_missing(&self, past: &mut Past) -> Result<(), ReadError> {
+        let extent = self.0.ledger.extent(past.deadline.at_most_ms(STEP_MS)).await?;
+        let read = past.read(&self.0, extent).await;
+        for (view, _) in &self.0.views {
+            view.caught_up();
         }
+        read?;
+        let last = extent.last;
         self.0.watermark.send_if_modified(|at| std::mem::replace(at, last.max(*at)) < last);
         for (_, metrics) in self.0.views.iter() {
             metrics.viewed(self.watermark(), last);
         }
         self.0.current.store(true, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Reads the facts of every view and says whether they reach up to `last`: a replica that lags
-    /// answers with less than the leader has, so the leader is asked for the last one of each sort first.
-    async fn read_up_to(&self, last: u64, progress: &mut Progress) -> Result<bool, ReadError> {
-        for (index, (view, _)) in self.0.views.iter().enumerate() {
-            let filter = facts_of(view.entity());
-            let newest = self.0.ledger.last_matching(&filter, progress.deadline.at_most_ms(STEP_MS)).await?;
-            while progress.read_to(index) < newest {
-                let (after, mut facts) = (progress.read_to(index), 0);
-                let each = |fact| {
-                    facts += 1;
-                    self.apply(view.as_ref(), &fact);
-                };
-                let at = self.0.ledger.scan(&filter, after, PAGE, progress.deadline, each).await?;
-                if at <= after {
-                    return Ok(false);
-                }
-                progress.advance(index, at, facts, last);
-            }
-        }
-        if progress.facts > 0 {
-            info!(facts = progress.facts, from = progress.from, to = last, "views caught up");
-        }
-        Ok(true)
-    }
-}
-
-/// How far one catch-up has got. Each step further renews its deadline: what is bounded is the silence,
-/// not the length of the ledger.
-struct Progress {
-    from: u64,
-    /// Revision up to which each view was read, in the order of the views.
-    read_to: Vec<u64>,
-    facts: u64,
-    deadline: Deadline,
-    told: Instant,
-}
-
-impl Progress {
-    fn from(watermark: u64, views: usize) -> Self {
-        Self {
-            from: watermark,
-            read_to: vec![watermark; views],
-            facts: 0,
-            deadline: Deadline::in_ms(SILENCE_MS),
-            told: Instant::now(),
-        }
-    }
-
-    fn read_to(&self, view: usize) -> u64 {
-        self.read_to.get(view).copied().unwrap_or(self.from)
-    }
-
-    fn advance(&mut self, view: usize, to: u64, facts: u64, last: u64) {
-        if let Some(read_to) = self.read_to.get_mut(view) {
-            *read_to = to;
-        }
-        self.facts += facts;
-        self.deadline = Deadline::in_ms(SILENCE_MS);
-        if self.told.elapsed() >= TELL_EVERY {
-            self.told = Instant::now();
-            info!(facts = self.facts, from = self.from, at = to, to = last, "views are catching up");
-        }
     }
 }

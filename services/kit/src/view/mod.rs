@@ -3,6 +3,7 @@
 
 mod feed;
 mod own;
+mod past;
 mod skipped;
 
 pub use feed::{Feed, FeedError};
@@ -79,6 +80,14 @@ impl Requests {
         }
         digests.push_back(request.short());
     }
+
+    /// The same of a fact before all those that are known.
+    fn add_older(&self, request: RequestDigest) {
+        let mut digests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if digests.len() < Self::KEPT && !digests.contains(&request.short()) {
+            digests.push_front(request.short());
+        }
+    }
 }
 
 impl<S> Entry<S> {
@@ -102,6 +111,23 @@ pub trait Apply: Send + Sync + 'static {
     fn revision_of(&self, entity: &Entity) -> u64;
     /// Whether the entity's history probably holds a fact of this request.
     fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool;
+
+    /// Whether the newest fact of each entity says all that it holds. Then what was recorded before this process
+    /// looked may come in any order, and of facts that are not an entity's newest it is told of the request alone.
+    fn is_of_newest(&self) -> bool {
+        false
+    }
+    /// Takes in that a fact older than what it holds of the entity was of this request.
+    fn remember(&self, _entity: &Entity, _request: RequestDigest) {}
+    /// Takes in one fact of those that were recorded before this process looked, or while it could not.
+    ///
+    /// # Errors
+    /// As [`Apply::apply`].
+    fn apply_past(&self, fact: &FactRecord) -> Result<(), serde_json::Error> {
+        self.apply(fact)
+    }
+    /// All of those facts, of every sort, were taken in, or no more of them can be for now.
+    fn caught_up(&self) {}
 }
 
 impl<S: State> Default for View<S> {
@@ -237,6 +263,19 @@ impl<S: State> Apply for View<S> {
     fn may_hold(&self, entity: &Entity, request: RequestDigest) -> bool {
         self.get(&entity.mission, &entity.id).is_some_and(|entry| entry.may_hold(request))
     }
+
+    /// Who watches is told of every change.
+    fn is_of_newest(&self) -> bool {
+        self.watch.is_none()
+    }
+
+    fn remember(&self, entity: &Entity, request: RequestDigest) {
+        let missions = self.missions();
+        let entry = missions.get(&entity.mission).and_then(|entities| entities.by_id.get(&entity.id));
+        if let Some(entry) = entry {
+            entry.requests.add_older(request);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -261,6 +300,25 @@ mod tests {
         let entry = view.get(&Mission::kluster(), &EntityId::new("a").unwrap()).unwrap();
         assert_eq!((entry.revision, entry.state.title.as_str()), (7, "new"));
         assert!(entry.may_hold(request), "an older fact's request is remembered");
+    }
+
+    #[test]
+    fn of_the_requests_of_an_entity_the_oldest_are_forgotten_first() {
+        let view = View::default();
+        let request = |n: usize| RequestDigest::new("x", "y", &n.to_string());
+        view.put(&entity("a"), 9_000, named("a", "new"), Some(request(9_000)));
+        for older in (0..Requests::KEPT + 5).rev() {
+            view.remember(&entity("a"), request(older));
+        }
+        view.put(&entity("a"), 9_001, named("a", "newer"), Some(request(9_001)));
+        let held = |n| view.may_hold(&entity("a"), request(n));
+        let kept = Requests::KEPT;
+        assert_eq!(
+            [held(9_001), held(9_000), held(kept + 4), held(7), held(6), held(0)],
+            [true, true, true, true, false, false]
+        );
+        view.remember(&entity("b"), request(1)); // of one that is not known: nothing to keep it with
+        assert!(!view.may_hold(&entity("b"), request(1)));
     }
 
     #[derive(Default)]

@@ -94,6 +94,14 @@ pub(crate) fn blow(
     end(current, of, Cause::Precondition, reason, now_ms)
 }
 
+/// Ends an attempt of somebody who was gone when the claim was answered. Nothing was begun: it does not count.
+pub(crate) fn unheard(current: &Task, of: Of<'_>, attempt: u32, now_ms: u64) -> Verdict<Task> {
+    if current.state != TaskState::Running || current.attempt != attempt {
+        return Verdict::Same;
+    }
+    end_uncounted(current, of, "whoever claimed it was gone before the answer came", now_ms)
+}
+
 /// Takes a task back that was given to a request which had been answered with another one: that attempt does not
 /// count.
 pub(crate) fn take_back(current: &Task, of: Of<'_>, token: &ClaimToken, now_ms: u64) -> Verdict<Task> {
@@ -101,8 +109,13 @@ pub(crate) fn take_back(current: &Task, of: Of<'_>, token: &ClaimToken, now_ms: 
     if !is_it || current.state != TaskState::Running {
         return Verdict::Same;
     }
-    let uncounted = Task { tries: 0, ..current.clone() };
     let reason = "its request, sent more than once, had been answered with another task already";
+    end_uncounted(current, of, reason, now_ms)
+}
+
+/// Ends an attempt that nobody has begun: it costs no try, and another one may begin at once.
+fn end_uncounted(current: &Task, of: Of<'_>, reason: &str, now_ms: u64) -> Verdict<Task> {
+    let uncounted = Task { tries: 0, ..current.clone() };
     let Verdict::Changed(change) = end(&uncounted, of, Cause::Lost, reason, now_ms) else {
         return Verdict::Same;
     };

@@ -72,6 +72,26 @@ fn handed_in<'a>(task: &'a Task, by: &'a Caller, passed: bool) -> HandedIn<'a> {
 }
 
 #[test]
+fn a_claim_that_nobody_heard_of_costs_no_try_and_no_wait() {
+    let mut plan = one();
+    plan.spec.tasks[0].attempts = 1;
+    plan.spec.tasks[0].backoff_ms = 60_000;
+    let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
+    let first = after(taken(&plan, None, ADA, 0).unwrap());
+    assert_eq!(unheard(&first, of, 2, 5), Verdict::Same, "of another attempt");
+    let back = after(unheard(&first, of, 1, 5));
+    assert_eq!(
+        (back.state, back.attempt, back.tries, back.not_before_ms),
+        (TaskState::Waiting, 1, 0, Some(5))
+    );
+    assert_eq!(back.past.iter().map(|past| past.cause).collect::<Vec<_>>(), [Cause::Lost]);
+    assert_eq!(unheard(&back, of, 1, 6), Verdict::Same);
+    let second = after(taken(&plan, Some(&back), BOB, 5).unwrap());
+    assert_eq!((second.attempt, second.tries), (2, 1));
+    assert_eq!(happened(&give_up(&second, of, 2, Cause::Lost, TTL_MS * 2)), "exhausted");
+}
+
+#[test]
 fn a_task_is_claimed_once_handed_in_and_validated() {
     let plan = one();
     let of = Of { plan: &plan, spec: &plan.spec.tasks[0] };
