@@ -8,7 +8,7 @@ pub(crate) mod restart;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,13 +17,22 @@ use async_nats::{Client as Nats, Subscriber, jetstream};
 use futures::{StreamExt as _, future::join_all};
 use selvedge_contracts::{
     call,
-    payload::task::{Claimed, TaskClaim},
+    payload::{
+        overlap::Answer,
+        plan::PlanSpec,
+        task::{Claimed, TaskClaim},
+    },
     role::Role,
 };
-use selvedge_kit::{client::Client, service::Running};
+use selvedge_kit::{
+    client::Client,
+    creation::{Asking, asked_about},
+    service::Running,
+};
 use selvedge_tests::{
     Options, dispatcher,
     fabric::{Fabric, lasting_session},
+    overlap,
 };
 use serde_json::json;
 use tokio::{sync::mpsc, task::JoinSet};
@@ -31,6 +40,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{
     calls::{guarded, raw_responder},
     load::{Sample, WARM_UP, closed_loop},
+    overlap::texts::Texts,
     report::{Series, head, ratio},
 };
 
@@ -45,7 +55,7 @@ const FANS: usize = 10;
 const BATCH: usize = 1_000;
 const MOST_A_SECOND: [f64; 2] = [6_000.0, 2_000.0];
 /// How long a worker waits for a task, in milliseconds, before it asks again.
-const WAIT_MS: u64 = 4_000;
+const WAIT_MS: u64 = 1_000;
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -71,6 +81,33 @@ pub(crate) async fn measure(name: &str, options: Options, seconds: f64, rounds: 
     print(name, &raw, &alone, &many, &fans);
 }
 
+/// What it costs that a plan is held against what is there before it is recorded: beside plans that are not.
+pub(crate) async fn measure_asking(name: &str, options: Options, seconds: f64, rounds: usize) {
+    let (plain, asking) = (Scene::start(options).await, Scene::start_asking(options, Asking::Required).await);
+    let _overlap = overlap::replica(&asking.fabric.bus, "o1").await;
+    let mut series: [Series; 4] = Default::default();
+    for _ in 0..rounds {
+        for (at, scene) in [&plain, &asking].into_iter().enumerate() {
+            let [_, claimed, done] = scene.single_tasks(seconds).await;
+            series[at].push(claimed);
+            series[2 + at].push(done);
+        }
+    }
+    let [claimed, claimed_asked, done, done_asked] = &series;
+    head(&format!("dispatch overlap {name}, a plan of one task, 1 waiting worker"));
+    claimed.print("plan submit sent → claimed");
+    claimed_asked.print("the same, held against what is there");
+    done.print("plan submit sent → plan done (4 facts)");
+    done_asked.print("the same, held against what is there (6 facts: the creation's beginning and end too)");
+    println!();
+    let more = (done_asked.p50_us() - done.p50_us()) / 1e3;
+    ratio("what asking costs a plan, p50 in ms", more, "none");
+    println!(
+        "- plans that looked like another one and were proceeded with: {}",
+        asking.asked.load(Ordering::Relaxed)
+    );
+}
+
 fn print(name: &str, raw: &[Series; 4], alone: &[Series; 3], many: &Series, fans: &Series) {
     let ([echo, fact, echo_many, fact_many], [claimed, from_submit, done]) = (raw, alone);
     head(&format!("dispatch {name}, a plan of one task, 1 waiting worker"));
@@ -88,9 +125,7 @@ fn print(name: &str, raw: &[Series; 4], alone: &[Series; 3], many: &Series, fans
     echo_many.print("raw request-reply");
     fact_many.print("raw guarded publish into the ledger");
     many.print("claim + submit of one task (2 facts: claimed, validated)");
-    fans.print(&format!(
-        "plan of {FAN} tasks, two that need half of them each, one that needs both: submit → done (208 facts)"
-    ));
+    fans.print(&format!("plan of {FAN} tasks and one that needs them all: submit → done (204 facts)"));
     println!();
     let goal = if name == "fsync" { ">= 500" } else { ">= 2500" };
     ratio("tasks a second", many.rate(), goal);
@@ -109,12 +144,33 @@ pub(crate) struct Scene {
     raw: Nats,
     js: jetstream::Context,
     next: Arc<AtomicU64>,
+    /// Plans about which somebody was asked whether they are there already.
+    asked: AtomicU64,
+}
+
+/// Workers at work, until they are told that it is enough.
+struct Shift {
+    workers: JoinSet<()>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Shift {
+    /// Waits until none of them asks for anything any more. A claim whose sender is gone would take the next plan's
+    /// task, and keep it from the others until it ends.
+    async fn end(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.workers.join_all().await;
+    }
 }
 
 impl Scene {
     pub(crate) async fn start(options: Options) -> Self {
+        Self::start_asking(options, Asking::Off).await
+    }
+
+    async fn start_asking(options: Options, asking: Asking) -> Self {
         let fabric = Fabric::start_with(options).await;
-        let replica = Some(dispatcher::start(&fabric.bus, "d1").await);
+        let replica = Some(dispatcher::start_with(&fabric.bus, "d1", asking).await);
         let planner = member(&fabric, "pia", Role::Planner).await;
         let mut workers = Vec::new();
         for index in 0..AGENTS {
@@ -123,14 +179,25 @@ impl Scene {
         raw_responder(fabric.bus.connect_as_root().await).await;
         let (raw, js) =
             (fabric.bus.connect_as_root().await, jetstream::new(fabric.bus.connect_as_root().await));
-        Self { fabric, replica, planner, workers, raw, js, next: Arc::default() }
+        let (next, asked) = (Arc::default(), AtomicU64::default());
+        Self { fabric, replica, planner, workers, raw, js, next, asked }
     }
 
     /// Submits a plan; answers with its id.
     pub(crate) async fn plan(&self, tasks: &[(&str, &[&str])]) -> String {
-        let title = format!("measure {}", self.next.fetch_add(1, Ordering::Relaxed));
-        let plan = dispatcher::plan(&title, tasks);
-        dispatcher::submit_plan(&self.planner, &plan).await.expect("a plan").plan.id.to_string()
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (title, description) = Texts::MadeUp.text(number);
+        let plan = PlanSpec { description, ..dispatcher::plan(&format!("{title} {number}"), tasks) };
+        let reply = match dispatcher::submit_plan(&self.planner, &plan).await {
+            Ok(reply) => reply,
+            Err(fault) => {
+                let creation = asked_about(&fault).unwrap_or_else(|| panic!("a plan: {fault:?}"));
+                self.asked.fetch_add(1, Ordering::Relaxed);
+                overlap::decide(&self.planner, &creation, Answer::Proceed).await.expect("decided");
+                dispatcher::submit_plan(&self.planner, &plan).await.expect("a plan")
+            }
+        };
+        reply.plan.id.to_string()
     }
 
     /// Hears what becomes of plans.
@@ -186,8 +253,8 @@ impl Scene {
                 took[2].push(done - sent);
             }
         }
-        drop(worker);
         let elapsed = warm_until.elapsed();
+        worker.end().await;
         took.map(|took| Sample::of(took, elapsed))
     }
 
@@ -226,10 +293,8 @@ impl Scene {
     async fn fans(&self) -> Sample {
         let names: Vec<String> = (0..FAN).map(|index| format!("t{index}")).collect();
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (one, other) = all.split_at(FAN / 2);
         let mut tasks: Vec<(&str, &[&str])> = all.iter().map(|name| (*name, &[][..])).collect();
-        // A task needs no more than 64 others.
-        tasks.extend([("half", one), ("rest", other), ("last", &["half", "rest"])]);
+        tasks.push(("last", &all));
         let mut live = self.plans().await;
         let workers = self.work(WORKERS, |_| ());
         let (started, mut took) = (Instant::now(), Vec::new());
@@ -238,17 +303,19 @@ impl Scene {
             let (_, done) = tokio::join!(self.plan(&tasks), heard(&mut live, ".done"));
             took.push(done.1 - sent);
         }
-        drop(workers);
-        Sample::of(took, started.elapsed())
+        let elapsed = started.elapsed();
+        workers.end().await;
+        Sample::of(took, elapsed)
     }
 
-    /// Workers that wait for tasks and do them until what this answers with is dropped.
-    fn work(&self, workers: usize, claimed: impl Fn(&Claimed) + Clone + Send + 'static) -> JoinSet<()> {
-        let mut set = JoinSet::new();
+    /// Workers that wait for tasks and do them until their shift is ended.
+    fn work(&self, workers: usize, claimed: impl Fn(&Claimed) + Clone + Send + 'static) -> Shift {
+        let (mut set, is_over) = (JoinSet::new(), Arc::<AtomicBool>::default());
         for worker in 0..workers {
-            let (client, told) = (self.workers[worker % AGENTS].clone(), claimed.clone());
+            let (client, told, over) =
+                (self.workers[worker % AGENTS].clone(), claimed.clone(), Arc::clone(&is_over));
             set.spawn(async move {
-                loop {
+                while !over.load(Ordering::Relaxed) {
                     if let Some(claimed) = claim(&client).await {
                         told(&claimed);
                         hand_in(&client, &claimed).await;
@@ -256,7 +323,7 @@ impl Scene {
                 }
             });
         }
-        set
+        Shift { workers: set, is_over }
     }
 }
 

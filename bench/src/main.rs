@@ -47,6 +47,9 @@ struct Arguments {
     /// Connected agents, in the section `dispatch agents`.
     #[arg(long, default_value_t = 5_000)]
     agents: usize,
+    /// Finished tasks, in the section `dispatch restart`; thousands.
+    #[arg(long, default_value_t = 100_000)]
+    finished: usize,
     /// Be the agents of that section, as that file says: what the section starts.
     #[arg(long, hide = true)]
     crowd: Option<std::path::PathBuf>,
@@ -93,8 +96,13 @@ async fn run(arguments: &Arguments) {
             dispatch::measure(name, options, arguments.seconds, arguments.rounds).await;
         }
     }
+    for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
+        if wants(&format!("dispatch overlap {name}")) {
+            dispatch::measure_asking(name, options, arguments.seconds, arguments.rounds).await;
+        }
+    }
     if wants("dispatch restart") {
-        dispatch::restart::measure().await;
+        dispatch::restart::measure(arguments.finished, arguments.rounds).await;
     }
     if wants("dispatch agents") {
         dispatch::agents::measure(arguments.agents, arguments.seconds).await;

@@ -3,7 +3,7 @@
 //! ledger, once from a snapshot. Last comes how fast it takes in what is recorded while it runs.
 
 mod seed;
-mod texts;
+pub(crate) mod texts;
 
 use std::{
     path::PathBuf,
