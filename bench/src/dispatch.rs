@@ -94,7 +94,7 @@ pub(crate) async fn measure_asking(name: &str, options: Options, seconds: f64, r
         }
     }
     let [claimed, claimed_asked, done, done_asked] = &series;
-    head(&format!("dispatch overlap {name}, a plan of one task, 1 waiting worker"));
+    head(&format!("dispatch asking {name}, a plan of one task, 1 waiting worker"));
     claimed.print("plan submit sent → claimed");
     claimed_asked.print("the same, held against what is there");
     done.print("plan submit sent → plan done (4 facts)");

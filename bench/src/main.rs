@@ -65,6 +65,9 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Everything is synced before it is acknowledged, as the default is.
+const DURABLE: Options = Options { sync: Sync::Always, ..Options::LAZY };
+
 async fn run(arguments: &Arguments) {
     if let Some(file) = &arguments.crowd {
         return dispatch::crowd::run(file).await;
@@ -76,8 +79,7 @@ async fn run(arguments: &Arguments) {
         };
     }
     let wants = |name: &str| name.contains(arguments.only.as_str());
-    let durable = Options { sync: Sync::Always, ..Options::LAZY };
-    for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
+    for (name, options) in [("lazy", Options::LAZY), ("fsync", DURABLE)] {
         if wants(&format!("calls {name}")) {
             calls::measure(name, options, arguments.seconds, arguments.rounds).await;
         }
@@ -91,22 +93,7 @@ async fn run(arguments: &Arguments) {
     if wants("leases large") {
         leases::measure_large(arguments.seconds, arguments.rounds).await;
     }
-    for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
-        if wants(&format!("dispatch {name}")) {
-            dispatch::measure(name, options, arguments.seconds, arguments.rounds).await;
-        }
-    }
-    for (name, options) in [("lazy", Options::LAZY), ("fsync", durable)] {
-        if wants(&format!("dispatch overlap {name}")) {
-            dispatch::measure_asking(name, options, arguments.seconds, arguments.rounds).await;
-        }
-    }
-    if wants("dispatch restart") {
-        dispatch::restart::measure(arguments.finished, arguments.rounds).await;
-    }
-    if wants("dispatch agents") {
-        dispatch::agents::measure(arguments.agents, arguments.seconds).await;
-    }
+    dispatcher(arguments, wants).await;
     for (name, options) in [("one replica, lazy", Options::LAZY), ("three replicas, lazy", Options::CLUSTER)]
     {
         if wants(&format!("guards {name}")) {
@@ -127,5 +114,24 @@ async fn run(arguments: &Arguments) {
     }
     if wants("up") {
         up::measure().await;
+    }
+}
+
+async fn dispatcher(arguments: &Arguments, wants: impl Fn(&str) -> bool) {
+    for (name, options) in [("lazy", Options::LAZY), ("fsync", DURABLE)] {
+        if wants(&format!("dispatch {name}")) {
+            dispatch::measure(name, options, arguments.seconds, arguments.rounds).await;
+        }
+    }
+    for (name, options) in [("lazy", Options::LAZY), ("fsync", DURABLE)] {
+        if wants(&format!("dispatch asking {name}")) {
+            dispatch::measure_asking(name, options, arguments.seconds, arguments.rounds).await;
+        }
+    }
+    if wants("dispatch restart") {
+        dispatch::restart::measure(arguments.finished, arguments.rounds).await;
+    }
+    if wants("dispatch agents") {
+        dispatch::agents::measure(arguments.agents, arguments.seconds).await;
     }
 }
