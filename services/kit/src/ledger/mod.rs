@@ -11,8 +11,8 @@ mod request;
 
 pub use append::NewFact;
 pub(crate) use append::{FactMessage, MAX_BATCH};
-pub(crate) use read::Extent;
 pub use read::ReadError;
+pub(crate) use read::{Extent, Wait};
 pub use record::{FactRecord, Unreadable};
 pub(crate) use record::{Stored, sequence};
 pub use request::RequestDigest;

@@ -4,6 +4,8 @@
 //! All facts are read without a filter: with one, nats-server counts with every page what matches beyond it, which
 //! for much takes longer than the page.
 
+use std::time::{Duration, Instant};
+
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber, jetstream::message::StreamMessage};
 use futures::StreamExt as _;
 use selvedge_contracts::{
@@ -11,6 +13,7 @@ use selvedge_contracts::{
     subject::{EVERY_FACT, Entity},
 };
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{FactRecord, Ledger, RequestDigest, Stored, Unreadable};
 use crate::{bus::BusError, clock::Deadline};
@@ -195,7 +198,7 @@ impl Ledger {
         after: u64,
         deadline: Deadline,
     ) -> Result<u64, ReadError> {
-        let page = self.page(filter, after, 1, deadline, &mut drop).await?;
+        let page = self.page(filter, after, 1, &Wait::until(deadline), &mut drop).await?;
         Ok((page.facts as u64).saturating_add(page.more))
     }
 
@@ -235,7 +238,7 @@ impl Ledger {
     ) -> Result<u64, ReadError> {
         let (mut read, mut last) = (0, after);
         while read < limit {
-            let page = self.page(filter, last, limit - read, deadline, &mut each).await?;
+            let page = self.page(filter, last, limit - read, &Wait::until(deadline), &mut each).await?;
             read += page.facts;
             last = page.last.unwrap_or(last);
             if page.facts == 0 || page.is_end {
@@ -254,20 +257,20 @@ impl Ledger {
         filter: &str,
         after: u64,
         limit: usize,
-        deadline: Deadline,
+        wait: &Wait,
         each: &mut impl FnMut(Stored),
     ) -> Result<Page, ReadError> {
         let Some(first) = after.checked_add(1) else {
             return Ok(Page { facts: 0, last: None, more: 0, is_end: true }); // the end of all revisions
         };
         if filter == EVERY_FACT {
-            let page = self.ask_page(None, first, limit, deadline, each).await?;
+            let page = self.ask_page(None, first, limit, wait, each).await?;
             if page.facts > 0 {
                 return Ok(page);
             }
             // Nothing is found either where the very first one asked for is not kept any more.
         }
-        self.ask_page(Some(filter), first, limit, deadline, each).await
+        self.ask_page(Some(filter), first, limit, wait, each).await
     }
 
     async fn ask_page(
@@ -275,7 +278,7 @@ impl Ledger {
         filter: Option<&str>,
         first: u64,
         limit: usize,
-        deadline: Deadline,
+        wait: &Wait,
         each: &mut impl FnMut(Stored),
     ) -> Result<Page, ReadError> {
         let inbox = self.bus.client().new_inbox();
@@ -286,7 +289,7 @@ impl Ledger {
         let subject = format!("$JS.API.DIRECT.GET.{LEDGER}");
         let asked = self.bus.client().publish_with_reply(subject, inbox, query.to_string().into()).await;
         asked.map_err(|error| ReadError::Unavailable(error.to_string()))?;
-        read_page(&mut answers, deadline, each).await
+        read_page(&mut answers, wait, each).await
     }
 }
 
@@ -309,6 +312,38 @@ struct State {
     last_seq: u64,
 }
 
+/// How long an answer to a scan is waited for: until a deadline, and as long as something is heard now and then, by
+/// this scan or by one that shares this wait. On a slow wire one of several stands behind the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Wait {
+    deadline: Deadline,
+    heard: watch::Sender<Instant>,
+}
+
+impl Wait {
+    pub(crate) fn until(deadline: Deadline) -> Self {
+        Self { deadline, heard: watch::Sender::new(Instant::now()) }
+    }
+
+    /// The next message; nothing if it does not come in time.
+    async fn next(&self, answers: &mut Subscriber) -> Option<Message> {
+        const SILENCE: Duration = Duration::from_millis(LONGEST_SILENCE_MS);
+        let asked = Instant::now();
+        loop {
+            let since = asked.max(*self.heard.borrow());
+            let left = SILENCE.saturating_sub(since.elapsed()).min(self.deadline.remaining());
+            if let Ok(message) = tokio::time::timeout(left, answers.next()).await {
+                self.heard.send_replace(Instant::now());
+                return message;
+            }
+            let is_silent = asked.max(*self.heard.borrow()).elapsed() >= SILENCE;
+            if is_silent || self.deadline.has_passed() {
+                return None;
+            }
+        }
+    }
+}
+
 /// What one answer of a scan gave.
 pub(crate) struct Page {
     pub(crate) facts: usize,
@@ -324,13 +359,12 @@ pub(crate) struct Page {
 /// before it, so that none can be lost unseen.
 async fn read_page(
     answers: &mut Subscriber,
-    deadline: Deadline,
+    wait: &Wait,
     each: &mut impl FnMut(Stored),
 ) -> Result<Page, ReadError> {
     let mut page = Page { facts: 0, last: None, more: 0, is_end: false };
     loop {
-        let silence = deadline.at_most_ms(LONGEST_SILENCE_MS).remaining();
-        let Ok(Some(message)) = tokio::time::timeout(silence, answers.next()).await else {
+        let Some(message) = wait.next(answers).await else {
             return Err(ReadError::Unavailable("a scan got no answer".to_owned()));
         };
         let status = message.status.map(|status: StatusCode| status.as_u16());

@@ -16,13 +16,15 @@ use tracing::info;
 use super::feed::{SILENCE_MS, STEP_MS, Shared};
 use crate::{
     clock::Deadline,
-    ledger::{Extent, FactRecord, ReadError, Stored},
+    ledger::{Extent, FactRecord, ReadError, Stored, Wait},
 };
 
 /// Revisions of a page.
 const PAGE: u64 = 1_000;
 /// Pages on their way at once: enough that neither nats-server nor the processors wait, each of at most 4 MiB.
 const AT_ONCE: usize = 6;
+/// Longest time in which all pages are read at one go, in milliseconds: then it is begun anew where it stands.
+const LONGEST_READING_MS: u64 = 3_600_000;
 /// Who follows less than one in so many of the missing facts reads those alone.
 const FEW: u64 = 8;
 /// How often a long catch-up says how far it is.
@@ -109,9 +111,10 @@ impl Past {
     /// Reads every fact.
     async fn read_all(&mut self, shared: &Arc<Shared>, last: u64) -> Result<(), ReadError> {
         let ranges = stream::iter(ranges(self.read_to, last));
+        let wait = Wait::until(Deadline::in_ms(LONGEST_READING_MS));
         let mut pages = ranges
             .map(|(after, to)| {
-                let page = read_page(Arc::clone(shared), after, to);
+                let page = read_page(Arc::clone(shared), wait.clone(), after, to);
                 let page = AbortOnDropHandle::new(tokio::spawn(page));
                 async { page.await.unwrap_or_else(|_| Err(broken_off())) }
             })
@@ -157,16 +160,14 @@ fn broken_off() -> ReadError {
 }
 
 /// Reads one page, in as many answers as it takes, and takes in what may come in any order.
-async fn read_page(shared: Arc<Shared>, after: u64, to: u64) -> Result<Page, ReadError> {
+async fn read_page(shared: Arc<Shared>, wait: Wait, after: u64, to: u64) -> Result<Page, ReadError> {
     let (mut page, mut at) = (Page { to, facts: 0, in_order: Vec::new() }, after);
     while at < to {
-        let deadline = Deadline::in_ms(STEP_MS * 2);
         let (mut stored, limit) = (Vec::new(), usize::try_from(to - at).unwrap_or(usize::MAX));
-        let answer =
-            shared.ledger.page(EVERY_FACT, at, limit, deadline, &mut |fact| stored.push(fact)).await?;
+        let answer = shared.ledger.page(EVERY_FACT, at, limit, &wait, &mut |fact| stored.push(fact)).await?;
         let Some(last) = answer.last else {
             // Nothing there: purged, or a replica that does not have it yet.
-            if shared.ledger.last_matching(EVERY_FACT, deadline).await? <= at {
+            if shared.ledger.last_matching(EVERY_FACT, Deadline::in_ms(STEP_MS * 2)).await? <= at {
                 break;
             }
             return Err(lagging());
