@@ -51,7 +51,7 @@ async fn an_intent_is_there_from_its_own_fact_and_gone_with_it() {
     decide(ada, &second.creation, Answer::Merge(creation.clone())).await.unwrap();
     let cancel = IntentCancel { intent: intent.id.clone(), reason: "it is over".to_owned() };
     ada.call::<call::IntentCancel>(&cancel).await.unwrap();
-    scene.comes_to(&second.creation, CreationState::Existing).await;
+    scene.comes_to(&second.creation, CreationState::Asked).await;
     let known = check(ada, "Tell the subscribers about the outage").await;
     assert_eq!(found(&known), [&second.creation]);
 }

@@ -27,7 +27,7 @@ async fn many_long_texts_hold_up_nobody_else() {
         description: format!("abc def {at} ").repeat(300),
         ..Text::default()
     };
-    let texts = (0..200).map(text).collect();
+    let texts = (0..60).map(text).collect();
     let asking = ada.clone();
     let many = tokio::spawn(async move {
         let asked = CheckAll { texts, ..CheckAll::default() };
@@ -46,7 +46,7 @@ async fn many_long_texts_hold_up_nobody_else() {
     }
     assert!(answered > 1 && slowest < PATIENCE, "{answered} answers, the slowest after {slowest:?}");
     let reply = many.await.unwrap().unwrap().reply;
-    assert_eq!(reply.checked.len(), 200);
+    assert_eq!(reply.checked.len(), 60);
     assert!(!reply.pairs.is_empty() && reply.pairs.is_sorted_by(|one, other| one.score >= other.score));
     assert!(reply.pairs.iter().all(|pair| pair.one < pair.other));
 }

@@ -148,6 +148,13 @@ impl Decider<'_> {
     }
 }
 
+impl Decider<'_> {
+    /// Whether it was this agent who decided, or another one of the same owner.
+    fn has_made(&self, decision: &Decision) -> bool {
+        *self.caller == decision.by || self.owner.is_some() && self.owner == decision.owner.as_ref()
+    }
+}
+
 /// A decision that is asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
@@ -182,8 +189,10 @@ pub(crate) fn decide(
     let is_own_to_end = !creation.what.is_of_the_fabric()
         && creation.state == CreationState::Existing
         && wanted.answer == Answer::Discard;
-    // Who decided against it may think better of it.
-    let is_withdrawn = creation.state == CreationState::Discarded && wanted.answer == Answer::Proceed;
+    // Who decided against it may think better of it; of two who decide at once, one is heard.
+    let is_own_decision = creation.decision.as_ref().is_some_and(|decision| by.has_made(decision));
+    let is_withdrawn =
+        creation.state == CreationState::Discarded && wanted.answer == Answer::Proceed && is_own_decision;
     let is_decided_anew = is_own_to_end || is_withdrawn;
     if let Some(decision) = creation.decision.as_ref().filter(|_| !is_decided_anew) {
         let is_same = decision.answer == wanted.answer

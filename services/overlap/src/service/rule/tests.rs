@@ -203,6 +203,10 @@ fn a_discarded_creation_comes_back_by_a_decision_alone() {
     assert_eq!(propose(Some(at(&gone, 6)), &wanted("task", "ada-00000001", "x")), Verdict::Same);
     let merge = decide(Some(at(&gone, 6)), by(&ada), &decision(Answer::Merge(CreationId::from_number(7))));
     assert_eq!(merge.unwrap_err().code, Code::Conflict);
+    let bob = Caller::new("bob-00000002").unwrap();
+    let planner = Decider { caller: &bob, owner: None, role: Role::Planner };
+    let refusal = decide(Some(at(&gone, 6)), planner, &decision(Answer::Proceed)).unwrap_err();
+    assert_eq!(refusal.code, Code::Conflict, "who decided takes it back, and nobody else");
     let later = Wanted { now_ms: 9_000, ..decision(Answer::Proceed) };
     let back = after(decide(Some(at(&gone, 6)), by(&ada), &later).unwrap());
     assert_eq!((back.state, back.expires_at_ms), (CreationState::Cleared, 9_500), "it has its time anew");
