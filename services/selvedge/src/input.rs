@@ -54,6 +54,21 @@ pub(crate) fn parse_json(text: &str, name: &str) -> Result<Value, Failure> {
     serde_json::from_str(text).map_err(|error| Failure::usage(format!("{name} is not JSON: {error}")))
 }
 
+/// A file of JSON or YAML, or standard input for `-`: what begins as a JSON object or list is JSON.
+///
+/// # Errors
+/// [`Failure::Usage`] says where it is neither, else as [`text`].
+pub(crate) fn document(path: &Path) -> Result<Value, Failure> {
+    let (text, name) = (text(path)?, path.display().to_string());
+    if text.trim_start().starts_with(['{', '[']) {
+        return parse_json(&text, &name);
+    }
+    // What is no type of ours yet: `yes` is a word.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(&text, options)
+        .map_err(|error| Failure::usage(format!("{name} is not YAML: {error}")))
+}
+
 /// A length of time as people write it, in milliseconds: `90s`, `1h`, `1h 30m`.
 ///
 /// # Errors
@@ -101,6 +116,21 @@ mod tests {
         assert_eq!(milliseconds("1h 30m"), Ok(5_400_000));
         assert_eq!(milliseconds("250ms"), Ok(250));
         assert!(milliseconds("soon").unwrap_err().contains("expected 90s"));
+    }
+
+    #[test]
+    fn a_document_is_json_or_yaml() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            let path = folder.path().join("file");
+            std::fs::write(&path, text).unwrap();
+            document(&path)
+        };
+        let same = serde_json::json!({ "title": "yes", "tasks": [{ "id": "a", "n": 1 }] });
+        assert_eq!(read(&same.to_string()).unwrap(), same);
+        assert_eq!(read("title: yes\ntasks:\n  - {id: a, n: 1}\n").unwrap(), same);
+        assert!(read("{\"a\": }").unwrap_err().to_string().contains("is not JSON"));
+        assert!(read("a: [1").unwrap_err().to_string().contains("is not YAML"));
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub(crate) struct Difference {
     pub(crate) order: bool,
     /// Each has a word or a sign that the other lacks, or one a number more.
     pub(crate) words: bool,
+    /// The same, but of words no more than one for another one.
+    pub(crate) one_word: bool,
     /// In a few words at most.
     pub(crate) is_small: bool,
     /// In nothing.
@@ -131,7 +133,8 @@ pub(crate) fn worded(
     };
     Features {
         order_differs: bodies.order,
-        words_differ: bodies.words,
+        // Under one title, descriptions that differ in more are two people's words for one thing.
+        words_differ: bodies.one_word,
         is_opposite: features.is_opposite || (bodies.is_small && !bodies.is_none && opposes()),
         ..features
     }
@@ -252,8 +255,9 @@ impl Wording {
         let by_text = || is_inverted(&self.words, &other.words, |word| word.text.clone());
         let order = is_small && (by_stem() || by_text());
         let words = both || is_one_more || signs;
+        let one_word = words && (signs || left.len().max(right.len()) <= 1);
         let is_none = left.is_empty() && right.is_empty() && !order && !signs;
-        Difference { order, words, is_small, is_none }
+        Difference { order, words, one_word, is_small, is_none }
     }
 }
 

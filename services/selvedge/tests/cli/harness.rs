@@ -34,7 +34,7 @@ async fn a_second_interrupt_kills_what_the_first_one_waits_for() {
     let mut working = start(&machine, "ada.log", &worker(STUBBORN, &["--grace", "10m"]));
     let pids = written(&machine, "pids").await;
     interrupt(&working);
-    tells(&machine, "ada.log", "once more to kill").await;
+    tells(&machine, "ada.log", "once more kills").await;
     // What was told to end ignores that, and has ten minutes.
     assert_eq!(pids.split(' ').filter(|pid| is_running(pid)).count(), 3);
     assert!(working.try_wait().unwrap().is_none(), "it waits for it");

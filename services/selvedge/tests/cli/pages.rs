@@ -72,6 +72,12 @@ async fn intents_run_as_typed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn overlap_runs_as_typed() {
+    let machine = Machine::of_up().await;
+    runs(&machine, "overlap", &blocks("overlap.md")[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plans_workers_and_handoffs_run_as_typed() {
     let machine = Machine::of_up().await;
     for block in blocks("plans.md") {

@@ -27,10 +27,10 @@ use crate::{
 #[command(after_help = "Examples:
   selvedge overlap check --title 'Fix the login form' --description 'It loses the password'
   selvedge overlap check --title 'Rework login' --path src/login.rs --artifact research/auth --as ada
-  selvedge overlap check --file plan.json --fail-at likely
+  selvedge overlap check --file plan.yaml --fail-at likely
   jq .tasks plan.json | selvedge overlap check --file - -o json
 
-A file holds a plan (contract plan/1, as for `plan submit`), a JSON list of items, or an object with one under
+A file holds JSON or YAML: a plan (contract plan/1, as for `plan submit`), a list of items, or an object with one under
 `tasks`: each a text, or an object with a `title`
 and, if wanted, `description`, `paths` and `artifacts`; what else stands there is not looked at. Its items are
 compared with each other too. With --fail-at the exit code is 17 if something that much alike was found.")]
@@ -76,7 +76,7 @@ impl Check {
     pub(super) async fn run(self, context: &Context) -> Done {
         match &self.file {
             Some(file) => {
-                let (names, texts) = named(input::json(file)?, &file.display().to_string())?;
+                let (names, texts) = named(input::document(file)?, &file.display().to_string())?;
                 self.all(context, &names, texts).await
             }
             None => self.one(context).await,
