@@ -30,6 +30,9 @@ const ATTEMPTS: usize = 5;
 /// How often each says that it is there, in milliseconds: a third of the time after which it would be held for gone.
 const EVERY_MS: u64 = DEFAULT_PRESENCE_TTL_MS / 3;
 
+/// How long a session lasts unheard, in milliseconds: longer than it takes until all have come.
+const JOINING_MS: u64 = 600_000;
+
 /// Who they are.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Crowd {
@@ -80,7 +83,9 @@ async fn one(crowd: &Crowd, index: usize, (jwt, seed): &(String, String)) -> Cli
     let join = Join { name, about: About::default() };
     let joined = asked::<call::Join>(&connect(invite).await.signing(signer()), &join).await;
     let door = Credential::new(joined.door.jwt.expect("a door"), &key).expect("a credential");
-    let wanted = SessionStart { credential_key: public(&session_key), ..plain_session() };
+    // The first ones wait until the last one has come, which takes longer than a session lasts unheard by default.
+    let presence_ttl_ms = Some(JOINING_MS);
+    let wanted = SessionStart { credential_key: public(&session_key), presence_ttl_ms, ..plain_session() };
     let started = asked::<call::SessionStart>(&connect(door).await.signing(signer()), &wanted).await;
     let jwt = started.credential.jwt.expect("a credential");
     connect(Credential::new(jwt, &session_key).expect("a credential")).await

@@ -47,7 +47,7 @@ async fn of_two_that_want_the_same_in_one_instant_one_is_asked_and_decides() {
     let overlap = replica(&scene.fabric.bus, "o1").await;
     let bob = scene.member("bob", Role::Planner, "person:bob").await;
     let (ada, bob) = (scene.ada.client(), bob.client());
-    let wanted = [like("login/redirect"), like("auth/after-logout")];
+    let wanted = [like("login/redirect"), like("auth/next-page")];
     let (first, second) = tokio::join!(propose(ada, &wanted[0]), propose(bob, &wanted[1]));
     let (made, refusal, loser, wanted) = match (first, second) {
         (Ok(made), refusal) => (made, refusal, bob, &wanted[1]),
@@ -156,7 +156,7 @@ async fn a_step_of_a_saga_that_looks_like_an_intent_is_asked_about_and_nothing_i
     let overlap = replica(&scene.fabric.bus, "o1").await;
     let ada = scene.ada.client();
     let first = propose(ada, &like("login/redirect")).await.unwrap().intent;
-    let wanted = saga(&[("Print the almanac of the tides", "almanac/tides"), (TITLE, "auth/after-logout")]);
+    let wanted = saga(&[("Print the almanac of the tides", "almanac/tides"), (TITLE, "auth/next-page")]);
     let fault = propose_saga(ada, &wanted).await.unwrap_err();
     assert!(fault.code == Code::Conflict && fault.message.starts_with("step 1: "), "{fault:?}");
     assert!(fault.details.iter().any(|detail| detail.message.contains(first.id.as_str())), "{fault:?}");

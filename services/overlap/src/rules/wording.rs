@@ -255,7 +255,7 @@ impl Wording {
         let by_text = || is_inverted(&self.words, &other.words, |word| word.text.clone());
         let order = is_small && (by_stem() || by_text());
         let words = both || is_one_more || signs;
-        let one_word = words && (signs || left.len().max(right.len()) <= 1);
+        let one_word = words && (signs || is_one_more || left.len().max(right.len()) <= 1);
         let is_none = left.is_empty() && right.is_empty() && !order && !signs;
         Difference { order, words, one_word, is_small, is_none }
     }

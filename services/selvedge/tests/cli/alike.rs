@@ -25,14 +25,14 @@ async fn what_looks_alike_is_shown_and_decided_by_a_flag_where_nobody_can_be_ask
         machine.run(&[&["intent", "propose", file.as_str(), "--as", agent][..], more].concat()).await
     };
     propose("login/redirect", &[], "ada").await.ok();
-    let asked = propose("auth/after-logout", &[], "bob").await;
+    let asked = propose("auth/next-page", &[], "bob").await;
     assert_eq!(asked.code, 17, "{asked:?}");
     for part in ["Decide how the login page", "ada-", "--overlap proceed", "creation_"] {
         assert!(asked.err.contains(part), "{part:?} is missing of\n{}", asked.err);
     }
-    assert!(!machine.run(&["intent", "list", "--as", "bob"]).await.ok().contains("auth/after-logout"));
-    propose("auth/after-logout", &["--overlap", "proceed"], "bob").await.ok();
-    assert!(machine.run(&["intent", "list", "--as", "bob"]).await.ok().contains("auth/after-logout"));
+    assert!(!machine.run(&["intent", "list", "--as", "bob"]).await.ok().contains("auth/next-page"));
+    propose("auth/next-page", &["--overlap", "proceed"], "bob").await.ok();
+    assert!(machine.run(&["intent", "list", "--as", "bob"]).await.ok().contains("auth/next-page"));
     propose("auth/logout", &["--overlap", "discard"], "bob").await.ok();
     let discarded = propose("auth/logout", &[], "bob").await;
     assert!(discarded.code == 4 && discarded.err.contains("decided against"), "{discarded:?}");

@@ -82,7 +82,8 @@ async fn a_case_is_shown_and_decided_in_every_way() {
     let split = decide(&[&[second.as_str(), "split"], &split[..]].concat()).await.ok();
     assert!(split.contains("split into"), "{split}");
     assert_eq!(hands_in(&machine, "{\"passed\": 1}").await, 0);
-    assert_eq!(hands_in(&machine, "{\"passed\": 2}").await, 0);
+    // The result owes what the task owed.
+    assert_eq!(hands_in(&machine, "{\"passed\": true}").await, 0);
     assert_eq!(machine.run(&["plan", "watch", &plan]).await.code, 0);
 
     let once_more = PLAN.replace("title: a small plan", "title: once more");
